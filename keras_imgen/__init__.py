@@ -1,0 +1,46 @@
+"""Image generation and restoration in Keras: GAN, VAE, denoising, inpainting, ConvLSTM."""
+
+import importlib
+import sys
+from pathlib import Path
+
+__version__ = "0.1.0"
+
+# The public API: what is listed here is public, nothing else is.
+_MODULES = (
+    "callbacks",
+    "data",
+    "degradations",
+    "losses",
+    "metrics",
+    "networks",
+    "plotting",
+)
+_NAMES = {
+    "GAN": "gan",
+    "VAE": "vae",
+    "Restorer": "restoration",
+    "load": "data",
+    "load_arrays": "data",
+    "load_folder": "data",
+    "load_moving_digits": "data",
+}
+__all__ = ["__version__", *_MODULES, *_NAMES]
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__
+
+
+# Importing Keras takes seconds. The command shows its help without it; everybody else gets the whole
+# package at once, because Keras can only load files of classes that have been imported.
+if Path(sys.argv[0] if sys.argv else "").stem not in ("keras-imgen", "-m"):
+    globals().update({name: __getattr__(name) for name in (*_NAMES, *_MODULES)})

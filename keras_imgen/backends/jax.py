@@ -1,0 +1,32 @@
+"""Training steps on JAX: state goes in and comes out, nothing is changed in place."""
+
+import jax
+import keras
+
+
+def minimize(optimizer, variables, compute_loss):
+    """Refuse: models of several optimizers need TensorFlow so far."""
+    raise NotImplementedError(
+        "A GAN trains on the TensorFlow backend only. Received: KERAS_BACKEND=jax. "
+        "VAE and Restorer train on JAX; for a GAN set KERAS_BACKEND=tensorflow before importing keras."
+    )
+
+
+def prepared_step(model, step, prepare, state, data):
+    """Run Keras's own step on prepared data; see `keras_imgen.backends`.
+
+    The state of the random generators lies among the non-trainable variables, second in Keras's
+    tuples for training and for testing alike.
+    """
+    trainable, non_trainable, *rest = state
+    variables = model.non_trainable_variables
+    with keras.StatelessScope(list(zip(variables, non_trainable, strict=True))) as scope:
+        data = prepare(data)
+    non_trainable = [scope.get_current_value(variable) for variable in variables]
+    return step((trainable, non_trainable, *rest), data)
+
+
+def check(condition, message):
+    """Raise where `condition` is false and known; inside a compiled step it is not."""
+    if not isinstance(condition, jax.core.Tracer) and not condition:
+        raise ValueError(message)

@@ -1,0 +1,264 @@
+"""Callbacks that show what a model makes while it trains."""
+
+import importlib.util
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_imgen import plotting
+from keras_imgen.data import PictureDataset, check_pictures, to_uint8
+
+__all__ = ["BeforeAfter", "SampleGrid", "TrainingGif"]
+
+
+class _EpochPicture(keras.callbacks.Callback):
+    """Make one picture after every few epochs, and write or show it.
+
+    A subclass implements `draw()`, which returns an array of 8 bits `(height, width, channels)`.
+    """
+
+    def __init__(self, folder=None, *, every=1, show=None, tensorboard=None):
+        super().__init__()
+        if every < 1:
+            raise ValueError(f"`every` counts epochs and must be at least 1. Received: {every}.")
+        if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
+            raise ImportError(
+                "`tensorboard=` needs the tensorboard package. Install it with "
+                "`pip install tensorboard`, or leave the argument out."
+            )
+        self.folder = None if folder is None else Path(folder)
+        self.every = every
+        self.show = _in_notebook() if show is None else show
+        self.tensorboard = tensorboard
+        self.image = None
+        self._display = None
+        self._writer = None
+
+    def draw(self) -> np.ndarray:
+        """Return the picture of the current model."""
+        raise NotImplementedError
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Write and show the picture, every `every` epochs."""
+        if (epoch + 1) % self.every:
+            return
+        self.image = self.draw()
+        if self.folder is not None:
+            self._write(self.folder / f"epoch_{epoch + 1:04d}.png")
+        if self.show:
+            self._update_notebook(epoch + 1)
+        if self.tensorboard is not None:
+            self._log_to_tensorboard(epoch)
+
+    def on_train_end(self, logs=None):
+        """Close the TensorBoard file."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write(self, path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _pillow(self.image).save(path)
+
+    def _update_notebook(self, epoch):
+        from IPython.display import display
+
+        image = _pillow(self.image)
+        # One picture that changes in place, not one more picture per epoch.
+        if self._display is None or epoch <= self.every:
+            self._display = display(image, display_id=True)
+        else:
+            self._display.update(image)
+
+    def _log_to_tensorboard(self, epoch):
+        import tensorflow as tf
+
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(str(self.tensorboard))
+        with self._writer.as_default():
+            tf.summary.image(type(self).__name__, self.image[None], step=epoch)
+
+
+class SampleGrid(_EpochPicture):
+    """Show a grid of what a `GAN` or `VAE` draws, after every few epochs.
+
+    The latents are always the same, so that the frames compare. Given pictures, a `VAE` shows each of
+    them beside its reconstruction instead.
+
+    Args:
+        folder: where to write `epoch_0001.png`, ...; by default nowhere.
+        n: number of samples.
+        pictures: array `(n, height, width, channels)` in [0, 1] to be reconstructed, by default none.
+        columns: pictures per row.
+        scale: side of the square that each pixel becomes.
+        every: epochs between two pictures.
+        seed: integer that fixes the latents.
+        show: whether to show one picture that is updated in place in a notebook; by default if
+            there is a notebook.
+        tensorboard: log folder for TensorBoard; by default none.
+
+    Raises:
+        ValueError: at the start of training, if the model cannot be sampled.
+        ImportError: if `tensorboard` is given and not installed.
+
+    Example:
+        >>> from keras_imgen.callbacks import SampleGrid
+        >>> samples = SampleGrid("runs/gan/samples", n=64, every=5)
+    """
+
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        *,
+        n: int = 64,
+        pictures=None,
+        columns: int | None = None,
+        scale: int = 2,
+        every: int = 1,
+        seed: int = 0,
+        show: bool | None = None,
+        tensorboard: str | Path | None = None,
+    ):
+        super().__init__(folder, every=every, show=show, tensorboard=tensorboard)
+        self.n, self.columns, self.scale, self.seed = n, columns, scale, seed
+        self.pictures = _taken(pictures, n)
+
+    def on_train_begin(self, logs=None):
+        """Refuse models that cannot show what is asked for."""
+        wanted = "sample" if self.pictures is None else "reconstruct"
+        if not hasattr(self.model, wanted):
+            raise ValueError(
+                f"SampleGrid shows a GAN or a VAE (with `pictures` a VAE). Received: a "
+                f"{type(self.model).__name__}. For a Restorer use BeforeAfter."
+            )
+
+    def draw(self):
+        """Return the grid."""
+        if self.pictures is None:
+            shown, columns = self.model.sample(self.n, seed=self.seed), self.columns
+        else:
+            both = np.stack([self.pictures, self.model.reconstruct(self.pictures)], axis=1)
+            shown, columns = both.reshape(-1, *both.shape[2:]), 2 * (self.columns or 4)
+        pixels = to_uint8(plotting.image_grid(shown, columns))
+        return pixels.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+
+
+class BeforeAfter(_EpochPicture):
+    """Show held-out pictures observed, restored and clean, with their PSNR, after every few epochs.
+
+    The pictures are spoiled by the model's own degradation with its fixed draw, so that the frames
+    compare. A sequence is shown as a strip of frames.
+
+    Args:
+        pictures: clean pictures `(n, [time,] height, width, channels)` in [0, 1], or a dataset, whose
+            first `n` are taken.
+        folder: where to write `epoch_0001.png`, ...; by default nowhere.
+        n: number of pictures; of sequences the first one is shown.
+        every: epochs between two pictures.
+        show: whether to show one picture that is updated in place in a notebook; by default if
+            there is a notebook.
+        tensorboard: log folder for TensorBoard; by default none.
+
+    Raises:
+        ValueError: at the start of training, if the model is no `Restorer`.
+        ImportError: if `tensorboard` is given and not installed.
+
+    Example:
+        >>> from keras_imgen import load
+        >>> from keras_imgen.callbacks import BeforeAfter
+        >>> panels = BeforeAfter(load("photos", "test"), "runs/denoise/samples", n=2)
+    """
+
+    def __init__(
+        self,
+        pictures,
+        folder: str | Path | None = None,
+        *,
+        n: int = 3,
+        every: int = 1,
+        show: bool | None = None,
+        tensorboard: str | Path | None = None,
+    ):
+        super().__init__(folder, every=every, show=show, tensorboard=tensorboard)
+        self.clean = _taken(pictures, n)
+
+    def on_train_begin(self, logs=None):
+        """Spoil the pictures, once for all frames."""
+        if not hasattr(self.model, "restore"):
+            raise ValueError(
+                f"BeforeAfter shows a Restorer. Received: a {type(self.model).__name__}. "
+                "For a GAN or a VAE use SampleGrid."
+            )
+        self.observed = keras.ops.convert_to_numpy(
+            self.model.degradation(self.clean, training=False)
+        )
+
+    def draw(self):
+        """Return the panels."""
+        restored = self.model.restore(self.observed)
+        plot = plotting.plot_sequence if self.clean.ndim == 5 else plotting.plot_before_after
+        return plotting.figure_pixels(plot(self.observed, restored, self.clean))
+
+
+class TrainingGif(keras.callbacks.Callback):
+    """Join the pictures that another callback wrote into one GIF, when training ends.
+
+    Args:
+        folder: where the other callback writes its PNG files.
+        path: the GIF; by default the folder's name with the ending `.gif`, beside it.
+        seconds: how long each picture is shown; the last one stays three times as long.
+
+    Raises:
+        FileNotFoundError: at the end of training, if the folder holds no picture.
+
+    Example:
+        >>> from keras_imgen.callbacks import SampleGrid, TrainingGif
+        >>> callbacks = [SampleGrid("runs/gan/samples"), TrainingGif("runs/gan/samples")]
+    """
+
+    def __init__(self, folder: str | Path, path: str | Path | None = None, seconds: float = 0.4):
+        super().__init__()
+        self.folder = Path(folder)
+        self.path = self.folder.with_suffix(".gif") if path is None else Path(path)
+        self.seconds = seconds
+
+    def on_train_end(self, logs=None):
+        """Write the GIF."""
+        from PIL import Image
+
+        files = sorted(self.folder.glob("epoch_*.png"))
+        if not files:
+            raise FileNotFoundError(
+                f"{str(self.folder)!r} holds no picture to join. Put a SampleGrid or BeforeAfter "
+                "that writes there before TrainingGif."
+            )
+        first, *rest = [Image.open(file).convert("P", palette=Image.ADAPTIVE) for file in files]
+        durations = [int(1000 * self.seconds)] * len(rest) + [int(3000 * self.seconds)]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        first.save(self.path, save_all=True, append_images=rest, duration=durations, loop=0)
+
+
+def _taken(pictures, n):
+    """Return the first `n` pictures of an array or dataset, checked; None stays None."""
+    if pictures is None:
+        return None
+    if isinstance(pictures, PictureDataset):
+        return pictures.take(n)
+    check_pictures(pictures)
+    return np.asarray(pictures[:n], "float32")
+
+
+def _pillow(pixels):
+    from PIL import Image
+
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+def _in_notebook() -> bool:
+    """Return whether a Jupyter kernel runs this code."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    shell = get_ipython()
+    return shell is not None and hasattr(shell, "kernel")

@@ -1,0 +1,260 @@
+"""Clean pictures, float32 in [0, 1], from the embedded sets, TFDS, a folder or arrays.
+
+All `load` functions return a `PictureDataset`, which goes straight into `fit`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_imgen.data import sources, tfds
+from keras_imgen.data.dataset import PictureDataset, check_pictures, to_float, to_uint8
+
+__all__ = [
+    "PictureDataset",
+    "check_pictures",
+    "load",
+    "load_arrays",
+    "load_folder",
+    "load_moving_digits",
+    "to_float",
+    "to_uint8",
+]
+
+
+def load_arrays(
+    pictures, labels=None, *, batch_size: int = 32, shuffle: bool = True, seed: int = 0
+) -> PictureDataset:
+    """Make a dataset of pictures that are already in memory.
+
+    Args:
+        pictures: floating-point array in [0, 1], `(N, H, W, C)`, or `(N, T, H, W, C)` for sequences.
+        labels: one integer per picture, or None.
+        batch_size: pictures per batch.
+        shuffle: True for training, False for validation and test.
+        seed: integer that fixes the order.
+
+    Raises:
+        TypeError, ValueError: if the pictures are not in this package's format, or the labels not as
+            many.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen import load_arrays
+        >>> dataset = load_arrays(np.zeros((10, 12, 20, 3)), batch_size=4)
+        >>> len(dataset), dataset.image_shape
+        (2, (12, 20, 3))
+    """
+    check_pictures(pictures)
+    pictures = keras.ops.convert_to_numpy(pictures).astype("float32")
+    if labels is not None and len(labels) != len(pictures):
+        raise ValueError(
+            "`labels` must hold one label per picture. "
+            f"Received: {len(labels)} labels for {len(pictures)} pictures."
+        )
+    return PictureDataset(pictures, labels, batch_size=batch_size, shuffle=shuffle, seed=seed)
+
+
+def load_folder(
+    path: str | Path,
+    *,
+    size: int | tuple[int, int] | None = None,
+    crops: int = 0,
+    channels: int | None = None,
+    batch_size: int = 32,
+    shuffle: bool = True,
+    seed: int = 0,
+) -> PictureDataset:
+    """Load the PNG and JPEG files of a folder and of all folders in it.
+
+    Files that cannot be read are left out, with one warning that names them.
+
+    Args:
+        path: the folder.
+        size: side, or `(height, width)`, of the pictures in pixels. By default as they are, which
+            needs pictures of equal size.
+        crops: 0 to resize each picture (what exceeds the proportions is cut off evenly); otherwise
+            how many random crops of `size` to take from each picture in an epoch.
+        channels: 1 for grey, 3 for colour; by default 1 if all files are grey, else 3.
+        batch_size: pictures per batch.
+        shuffle: True for training, False for validation and test.
+        seed: integer that fixes order and crops.
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or no readable picture in it.
+        ValueError: if sizes differ and no `size` is given, or a picture is smaller than a crop.
+    """
+    pictures = sources.read_folder(path, channels)
+    return _dataset(
+        pictures, None, size=size, crops=crops, batch_size=batch_size, shuffle=shuffle, seed=seed
+    )
+
+
+def load(
+    name: str,
+    split: str = "train",
+    *,
+    size: int | tuple[int, int] | None = None,
+    crops: int | None = None,
+    channels: int | None = None,
+    labels: bool = False,
+    batch_size: int = 32,
+    shuffle: bool | None = None,
+    seed: int = 0,
+    data_dir: str | Path | None = None,
+) -> PictureDataset:
+    """Load a set of pictures by name: an embedded one, which needs no network, or any of TFDS.
+
+    | name | train | test |
+    | --- | --- | --- |
+    | `"digits"` | 4,000 MNIST digits, 28 x 28, grey, with labels | 1,000 others |
+    | `"photos"` | 64 random 64 x 64 crops of each of 9 photographs an epoch, grey | 3 others |
+    | `"moving_digits"` | 512 sequences of 10 frames of 48 x 48 (see `load_moving_digits`) | 64 others |
+    | any TFDS name, as `"mnist"`, `"fashion_mnist"`, `"cifar10"` | TFDS's split | TFDS's split |
+
+    Args:
+        name: which set. A TFDS set that is not on this machine is downloaded.
+        split: `"train"`, `"test"`, or for TFDS anything that TFDS understands: `"train[:10%]"`.
+        size: side, or `(height, width)`, of the pictures; by default as they are ("photos": 64 x 64).
+        crops: as in `load_folder`; by default 64 for "photos" and 0 for the others.
+        channels: 1 or 3; by default as they are ("photos": 1). "photos" with 3 channels are the
+            coloured ones only.
+        labels: whether batches are `(pictures, labels)`.
+        batch_size: pictures per batch.
+        shuffle: by default True for splits that begin with "train".
+        seed: integer that fixes order and crops.
+        data_dir: where TFDS keeps its data; by default TFDS's own folder.
+
+    Raises:
+        ValueError: for an unknown split, or a set without what was asked for.
+        ConnectionError: if a TFDS set is neither on this machine nor can be downloaded.
+
+    Example:
+        >>> from keras_imgen import load
+        >>> digits = load("digits", labels=True)
+        >>> pictures, labels = digits[0]
+        >>> pictures.shape, labels.shape
+        ((32, 28, 28, 1), (32,))
+    """
+    shuffle = split.startswith("train") if shuffle is None else shuffle
+    options = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed}
+    if name == "moving_digits":
+        unsupported = {"size": size, "crops": crops, "channels": channels, "labels": labels or None}
+        if given := [key for key, value in unsupported.items() if value is not None]:
+            raise ValueError(
+                f'"moving_digits" takes no {", ".join(given)} here. '
+                "Use load_moving_digits(size=..., num_frames=...)."
+            )
+        return load_moving_digits(split, **options)
+    if name == "digits":
+        pictures, targets = sources.read_digits(split)
+    elif name == "photos":
+        if labels:
+            raise ValueError('"photos" has no labels. Pass labels=False, or load "digits".')
+        pictures, targets = sources.read_photos(split, channels or 1), None
+        size, crops = size or 64, 64 if crops is None else crops
+    else:
+        pictures, targets = tfds.read_tfds(name, split, labels, data_dir)
+    if channels and name != "photos":
+        pictures = sources.with_channels(pictures, channels)
+    return _dataset(pictures, targets if labels else None, size=size, crops=crops or 0, **options)
+
+
+def load_moving_digits(
+    split: str = "train",
+    *,
+    num_sequences: int | None = None,
+    num_frames: int = 10,
+    size: int | tuple[int, int] = 48,
+    num_digits: int = 2,
+    batch_size: int = 16,
+    shuffle: bool | None = None,
+    seed: int = 0,
+) -> PictureDataset:
+    """Make sequences in which digits move on straight lines and bounce off the walls.
+
+    Digits of the embedded set, drawn at random places with random directions; where two overlap the
+    brighter one shows. Training and test sequences show different digits.
+
+    Args:
+        split: `"train"` or `"test"`.
+        num_sequences: how many; by default 512 for training and 64 for test.
+        num_frames: frames per sequence, at least 1.
+        size: side, or `(height, width)`, of a frame in pixels, at least 28.
+        num_digits: digits per sequence, at least 1.
+        batch_size: sequences per batch.
+        shuffle: by default True for training.
+        seed: integer that fixes the sequences and their order.
+
+    Returns:
+        A dataset of sequences `(num_frames, height, width, 1)`.
+
+    Source: Srivastava et al. 2015 (arXiv 1502.04681), section 4.1 ("Moving MNIST").
+
+    Example:
+        >>> from keras_imgen import load_moving_digits
+        >>> load_moving_digits(num_sequences=4, num_frames=5, size=32).image_shape
+        (5, 32, 32, 1)
+    """
+    height, width = _pair(size)
+    num_sequences = num_sequences or {"train": 512}.get(split, 64)
+    if min(height, width) < 28:
+        raise ValueError(
+            f"A frame must hold a digit of 28 x 28 pixels. Received: size={size}. Pass at least 28."
+        )
+    if min(num_sequences, num_frames, num_digits) < 1:
+        raise ValueError(
+            "`num_sequences`, `num_frames` and `num_digits` must be at least 1. Received: "
+            f"{num_sequences}, {num_frames}, {num_digits}."
+        )
+    digits, _ = sources.read_digits(split)
+    # The split is part of the seed: test sequences are not training ones with other digits.
+    rng = np.random.default_rng((seed, 0 if split == "train" else 1))
+    sequences = np.stack(
+        [
+            sources.bounce(digits, num_frames, height, width, num_digits, rng)
+            for _ in range(num_sequences)
+        ]
+    )
+    shuffle = split == "train" if shuffle is None else shuffle
+    return PictureDataset(sequences, batch_size=batch_size, shuffle=shuffle, seed=seed)
+
+
+def _pair(size) -> tuple[int, int]:
+    height, width = size if isinstance(size, Sequence) else (size, size)
+    if height != int(height) or width != int(width) or min(height, width) < 1:
+        raise ValueError(
+            "`size` is a side in whole pixels, or a pair (height, width). "
+            f"Received: size={size!r}."
+        )
+    return int(height), int(width)
+
+
+def _dataset(pictures, labels, *, size, crops, **options) -> PictureDataset:
+    """Bring whole pictures to one size, by resizing or cropping."""
+    if crops < 0 or (crops and size is None):
+        raise ValueError(
+            "`crops` is the number of random crops of `size` per picture, or 0 to resize. "
+            f"Received: crops={crops}, size={size}."
+        )
+    if crops:
+        crop_size = _pair(size)
+        for picture in pictures:
+            if picture.shape[0] < crop_size[0] or picture.shape[1] < crop_size[1]:
+                raise ValueError(
+                    "Every picture must be at least as large as the crops. Received: "
+                    f"size={size} for a picture of {picture.shape[0]} x {picture.shape[1]} pixels. "
+                    "Pass a smaller `size`, or crops=0 to resize."
+                )
+        return PictureDataset(pictures, labels, crop_size=crop_size, crops=crops, **options)
+    if size is not None:
+        pictures = [sources.resize(picture, *_pair(size)) for picture in pictures]
+    shapes = sorted({picture.shape for picture in pictures})
+    if len(shapes) > 1:
+        raise ValueError(
+            f"Pictures of one batch must have equal sizes. Received: sizes from {shapes[0]} to "
+            f"{shapes[-1]}. Pass `size=` to resize them, with `crops=` to take random crops."
+        )
+    return PictureDataset(np.asarray(pictures), labels, **options)

@@ -1,0 +1,201 @@
+"""`PictureDataset`, which serves batches to `fit`, and the picture format that it guarantees."""
+
+import math
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+
+def to_float(pictures) -> np.ndarray:
+    """Convert pictures of 8 bits (uint8, 0 to 255) to this package's float32 in [0, 1].
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.data import to_float
+        >>> to_float(np.array([0, 51, 255], "uint8")).tolist()
+        [0.0, 0.20000000298023224, 1.0]
+    """
+    pictures = np.asarray(pictures)
+    if pictures.dtype != np.uint8:
+        raise ValueError(
+            "`to_float` converts pictures of 8 bits, of dtype uint8. "
+            f"Received: dtype={pictures.dtype}. Divide other ranges by their largest possible value."
+        )
+    return pictures.astype("float32") / np.float32(255)
+
+
+def to_uint8(pictures) -> np.ndarray:
+    """Convert pictures in [0, 1] to 8 bits: clipped to the range and rounded.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.data import to_uint8
+        >>> to_uint8(np.array([-0.1, 0.2, 1.0])).tolist()
+        [0, 51, 255]
+    """
+    return np.rint(np.clip(np.asarray(pictures, "float32"), 0.0, 1.0) * 255.0).astype("uint8")
+
+
+def check_pictures(pictures, image_shape: Sequence | None = None, name: str = "pictures") -> None:
+    """Raise one clear error if `pictures` is not a batch of pictures in this package's format.
+
+    Args:
+        pictures: array to check.
+        image_shape: expected shape of one picture (or sequence), None for a free axis; by default
+            any `(height, width, channels)` or `(time, height, width, channels)`.
+        name: what the error calls them.
+
+    Raises:
+        TypeError: for anything but an array.
+        ValueError: for a wrong dtype, number of axes, size, or range; for NaN or no picture at all.
+    """
+    if not hasattr(pictures, "shape") or not hasattr(pictures, "dtype"):
+        raise TypeError(
+            f"`{name}` must be one array of shape (batch, height, width, channels). "
+            f"Received: {type(pictures).__name__}. Stack a list of equal pictures with np.stack."
+        )
+    dtype = keras.backend.standardize_dtype(pictures.dtype)
+    if dtype not in ("float16", "bfloat16", "float32", "float64"):
+        raise ValueError(
+            f"`{name}` must be floating point in [0, 1]. Received: dtype={dtype}. "
+            "Convert pictures of 8 bits with keras_imgen.data.to_float."
+        )
+    shape = tuple(pictures.shape)
+    expected = (None,) * 3 if image_shape is None else tuple(image_shape)
+    ranks = (4, 5) if image_shape is None else (len(expected) + 1,)
+    if len(shape) not in ranks:
+        axes = ("time, " if ranks == (5,) else "") + "height, width, channels"
+        raise ValueError(
+            f"`{name}` must have shape (batch, {axes}). Received: shape={shape}. "
+            "Add the channel axis of grey pictures with `[..., None]`, the batch axis of a single "
+            "one with `[None]`."
+        )
+    if shape[0] == 0:
+        raise ValueError(f"`{name}` holds no picture. Received: shape={shape}.")
+    if len(shape) == len(expected) + 1 and any(
+        want is not None and got != want for got, want in zip(shape[1:], expected, strict=True)
+    ):
+        raise ValueError(
+            f"`{name}` must fit the network, which works on pictures of shape {expected}. "
+            f"Received: shape={shape}. Load them with the right `size` and `channels`, or build the "
+            "network with image_shape=pictures.shape[1:]."
+        )
+    values = keras.ops.convert_to_numpy(pictures)
+    low, high = float(np.min(values)), float(np.max(values))
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(
+            f"`{name}` must be finite. Received: "
+            f"{int(np.sum(~np.isfinite(values)))} values that are NaN or infinite. Remove those "
+            "pictures: np.isfinite finds them."
+        )
+    if low < 0.0 or high > 1.0:
+        raise ValueError(
+            f"`{name}` must lie in [0, 1]. Received: values from {low:g} to {high:g}. Divide "
+            "pictures in [0, 255] by 255; map pictures in [-1, 1] with (x + 1) / 2."
+        )
+
+
+class PictureDataset(keras.utils.PyDataset):
+    """Batches of clean pictures in an order that is a function of `(seed, epoch)`.
+
+    Made by `load`, `load_folder`, `load_arrays` and `load_moving_digits`; goes into `fit`, `evaluate`
+    and `validation_data`. A resumed training sees the order that the uninterrupted one would have
+    seen, because `fit` sets `epoch`.
+
+    Args:
+        pictures: uint8 pictures (0 to 255) or float32 ones in [0, 1]: one array `(N, H, W, C)` or
+            `(N, T, H, W, C)`, or a list of arrays `(H, W, C)` of different sizes.
+        labels: one integer per picture, or None. With labels, batches are `(pictures, labels)`.
+        batch_size: pictures per batch.
+        crop_size: `(height, width)` of random crops, or None for whole pictures.
+        crops: how many crops of each picture make an epoch.
+        shuffle: True for training: a new order and new crops in every epoch, and an incomplete last
+            batch is left out. False: always the same order and crops, and nothing is left out.
+        seed: integer that fixes order and crops.
+
+    Attributes:
+        pictures: the pictures as given, whole.
+        labels: as given.
+        image_shape: shape of one picture (or sequence) as batches hold it.
+        num_pictures: how many pictures (or crops) an epoch has.
+        epoch: the epoch whose order is served.
+    """
+
+    def __init__(
+        self,
+        pictures,
+        labels=None,
+        *,
+        batch_size: int = 32,
+        crop_size: tuple[int, int] | None = None,
+        crops: int = 1,
+        shuffle: bool = True,
+        seed: int = 0,
+    ):
+        super().__init__()
+        if batch_size != int(batch_size) or batch_size < 1:
+            raise ValueError(
+                f"`batch_size` must be a whole number, at least 1. Received: {batch_size!r}."
+            )
+        self.pictures = pictures
+        self.labels = None if labels is None else np.asarray(labels)
+        self.batch_size = int(batch_size)
+        self.crop_size = crop_size
+        self.crops = crops
+        self.shuffle = shuffle
+        self.seed = seed
+        self.epoch = 0
+        self.num_pictures = len(pictures) * crops
+        first = pictures[0].shape
+        self.image_shape = first if crop_size is None else (*crop_size, first[-1])
+        self._order = (None, None)
+
+    def __len__(self):
+        full, rest = divmod(self.num_pictures, self.batch_size)
+        keep_rest = rest and (not self.shuffle or not full)
+        return full + bool(keep_rest)
+
+    def __getitem__(self, index):
+        chosen = self._indices()[index * self.batch_size : (index + 1) * self.batch_size]
+        batch = self._batch(chosen)
+        return (batch,) if self.labels is None else (batch, self.labels[chosen // self.crops])
+
+    def take(self, count: int) -> np.ndarray:
+        """Return the first `count` pictures in the order of the files, as batches hold them.
+
+        The same ones every time: what callbacks want to show.
+        """
+        return self._batch(np.arange(min(count, self.num_pictures)), fixed=True)
+
+    def on_epoch_end(self):
+        """Move on to the next epoch's order, for models that do not set `epoch` themselves."""
+        self.epoch += 1
+
+    def _indices(self):
+        epoch = self.epoch if self.shuffle else 0
+        if self._order[0] != epoch:
+            order = np.arange(self.num_pictures)
+            if self.shuffle:
+                np.random.default_rng((self.seed, epoch)).shuffle(order)
+            self._order = (epoch, order)
+        return self._order[1]
+
+    def _batch(self, chosen, fixed=False) -> np.ndarray:
+        if self.crop_size is None:
+            if isinstance(self.pictures, np.ndarray):
+                batch = self.pictures[chosen]
+            else:
+                batch = np.stack([self.pictures[i] for i in chosen])
+        else:
+            epoch = 0 if fixed or not self.shuffle else self.epoch
+            batch = np.stack([self._crop(int(i), epoch) for i in chosen])
+        return to_float(batch) if batch.dtype == np.uint8 else batch
+
+    def _crop(self, index, epoch):
+        picture = self.pictures[index // self.crops]
+        rng = np.random.default_rng((self.seed, epoch, index))
+        height, width = self.crop_size
+        top = rng.integers(picture.shape[0] - height + 1)
+        left = rng.integers(picture.shape[1] - width + 1)
+        return picture[top : top + height, left : left + width]

@@ -1,0 +1,136 @@
+"""Reads pictures of 8 bits: the embedded sets and the files of a folder."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+ASSETS = Path(__file__).parents[1] / "assets"
+EMBEDDED = ("digits", "photos", "moving_digits")
+SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+def read_digits(split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the embedded digits `(N, 28, 28, 1)` and their labels."""
+    _check_split(split)
+    with np.load(ASSETS / "digits.npz", allow_pickle=False) as file:
+        return file[f"{split}_pictures"][..., None], file[f"{split}_labels"].astype("int32")
+
+
+def read_photos(split: str, channels: int) -> list[np.ndarray]:
+    """Return the embedded photographs, whole; in colour only those that have colour."""
+    _check_split(split)
+    pictures = [read_picture(file) for file in sorted((ASSETS / "photos" / split).glob("*.png"))]
+    if channels == 3:
+        pictures = [picture for picture in pictures if picture.shape[-1] == 3]
+    return with_channels(pictures, channels)
+
+
+def _check_split(split):
+    if split not in ("train", "test"):
+        raise ValueError(
+            f"Embedded sets have the splits 'train' and 'test'. Received: split={split!r}."
+        )
+
+
+def read_picture(file: str | Path) -> np.ndarray:
+    """Return one picture file as uint8 `(H, W, 1)` if it is grey, else `(H, W, 3)`.
+
+    The camera's orientation is applied, 16-bit grey is reduced to 8 and transparency is laid on
+    white.
+    """
+    from PIL import Image, ImageOps
+
+    with Image.open(file) as image:
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I"):  # 16 or 32 bits, which Pillow's convert would clip
+            values = np.asarray(image, "float64") / 65535.0
+            return np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype("uint8")[..., None]
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            white = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(white, image)
+        grey = image.mode in ("1", "L")
+        pixels = np.asarray(image.convert("L" if grey else "RGB"))
+        return pixels[..., None] if grey else pixels
+
+
+def list_pictures(path: str | Path) -> list[Path]:
+    """Return all PNG and JPEG files below a folder, sorted by path."""
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {str(path)!r}. Pass a folder that holds PNG or JPEG files."
+        )
+    return sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+
+
+def read_folder(path: str | Path, channels: int | None) -> list[np.ndarray]:
+    """Return all readable pictures of a folder with the same number of channels."""
+    files = list_pictures(path)
+    pictures, unreadable = [], []
+    for file in files:
+        try:
+            pictures.append(read_picture(file))
+        except (OSError, ValueError, SyntaxError) as error:  # Pillow raises all three
+            unreadable.append(f"{file.name} ({error})")
+    if unreadable:
+        shown = "; ".join(unreadable[:5]) + ("; ..." if len(unreadable) > 5 else "")
+        message = f"{len(unreadable)} of {len(files)} files in {str(path)!r} are unreadable: {shown}"
+    if not pictures:
+        reason = message if unreadable else f"No file there ends in {', '.join(SUFFIXES)}."
+        raise FileNotFoundError(f"{str(path)!r} holds no picture that can be read. {reason}")
+    if unreadable:
+        warnings.warn(f"{message}. They are left out.", stacklevel=3)
+    return with_channels(pictures, channels or max(p.shape[-1] for p in pictures))
+
+
+def with_channels(pictures, channels: int):
+    """Return pictures with 1 (luma) or 3 channels (grey repeated)."""
+    if channels not in (1, 3):
+        raise ValueError(f"`channels` must be 1 (grey) or 3 (colour). Received: {channels!r}.")
+    if isinstance(pictures, np.ndarray):
+        return _convert(pictures, channels)
+    return [_convert(picture, channels) for picture in pictures]
+
+
+def _convert(picture, channels):
+    if picture.shape[-1] == channels:
+        return picture
+    if channels == 3:
+        return np.repeat(picture, 3, axis=-1)
+    # ITU-R BT.601 luma, which Pillow's "L" uses too.
+    grey = picture.astype("float32") @ np.array([0.299, 0.587, 0.114], "float32")
+    return np.rint(grey).astype("uint8")[..., None]
+
+
+def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return the picture scaled to fill height x width, the overlap cut off evenly."""
+    from PIL import Image, ImageOps
+
+    image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+    resized = np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS))
+    return resized[..., None] if picture.shape[-1] == 1 else resized
+
+
+def bounce(digits, num_frames, height, width, num_digits, rng) -> np.ndarray:
+    """Return one sequence `(T, H, W, 1)` of digits that bounce off the walls."""
+    sequence = np.zeros((num_frames, height, width, 1), "uint8")
+    speed = 0.1 * max(height, width)  # pixels per frame: across the picture in ten frames
+    for digit in digits[rng.integers(len(digits), size=num_digits)]:
+        room = np.array([height, width]) - digit.shape[0]
+        angle = rng.uniform(0.0, 2.0 * np.pi)
+        velocity = speed * np.array([np.sin(angle), np.cos(angle)])
+        start = rng.uniform(0.0, 1.0, size=2) * room
+        for t in range(num_frames):
+            # A straight path, folded at the walls as a sheet of paper is.
+            top, left = np.rint(_fold(start + t * velocity, room)).astype(int)
+            window = sequence[t, top : top + digit.shape[0], left : left + digit.shape[1]]
+            np.maximum(window, digit, out=window)
+    return sequence
+
+
+def _fold(position, room):
+    period = np.maximum(2.0 * room, 1e-9)
+    position = np.mod(position, period)
+    return np.where(position > room, period - position, position) * (room > 0)

@@ -1,0 +1,363 @@
+"""Degradations: Keras layers that spoil clean pictures, so that a network can learn to repair them.
+
+A degradation maps clean pictures to observed ones, for any number of leading axes: `(H, W, C)`,
+`(N, H, W, C)` and sequences `(N, T, H, W, C)`. With `training=True` every call draws anew; otherwise
+the draw is fixed by the seed, so that validation curves compare. At strength 0 a degradation is the
+identity. Degradations that hide pixels append a mask channel (1 where known, 0 where hidden) behind
+the picture's own channels: `observed[..., :C]` is the picture to show.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import keras
+from keras import ops
+
+__all__ = [
+    "AdditiveNoise",
+    "Compose",
+    "Degradation",
+    "MissingBlocks",
+    "MissingFrames",
+    "MissingPixels",
+]
+
+
+class Degradation(keras.layers.Layer):
+    """Base of all degradations: who draws, when the draw is fixed, and how many channels are added.
+
+    A subclass implements `degrade(clean, seeds)`, where `next(seeds)` is the seed for one random
+    operation, and sets `extra_channels` if it appends any.
+
+    Args:
+        seed: integer; the same seed gives the same draws. By default one is drawn, and kept when
+            the layer is saved.
+    """
+
+    extra_channels = 0
+
+    def __init__(self, *, seed: int | None = None, **kwargs):
+        # Noise computed in half precision would be coarser than the pictures themselves.
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = self.seed_generator.get_config()["seed"]
+        self.built = True
+
+    def call(self, clean, training=None):
+        """Spoil `clean`; `training=True` draws anew, anything else repeats the fixed draw."""
+        rank = len(clean.shape)
+        if rank < 3:
+            raise ValueError(
+                f"{type(self).__name__} spoils pictures of shape (height, width, channels) with any "
+                f"leading axes. Received: shape={tuple(clean.shape)}. For grey pictures add the "
+                "channel axis with `pictures[..., None]`."
+            )
+        return self.degrade(clean, self._seeds(training))
+
+    def degrade(self, clean, seeds: Iterator):
+        """Return the observed pictures; subclasses implement this."""
+        raise NotImplementedError
+
+    def compute_output_shape(self, input_shape):
+        """Shape of the observed pictures: the clean shape with the extra channels appended."""
+        *leading, channels = input_shape
+        return (*leading, channels + self.extra_channels)
+
+    def compute_output_spec(self, clean, training=None):
+        """Symbolic result, so that degradations also work inside functional models."""
+        return keras.KerasTensor(self.compute_output_shape(clean.shape), dtype=self.compute_dtype)
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "seed": self.seed}
+
+    def _seeds(self, training) -> Iterator:
+        if training:
+            return itertools.repeat(self.seed_generator)
+        return itertools.count(self.seed)
+
+
+def _range(name: str, value, low: float, high: float, hint: str) -> tuple[float, float]:
+    """Return `value` (a number or a pair) as a pair `(smallest, largest)` within [low, high]."""
+    pair = tuple(value) if isinstance(value, Sequence) else (value, value)
+    if len(pair) != 2 or not low <= pair[0] <= pair[1] <= high:
+        raise ValueError(
+            f"`{name}` must be a number in [{low:g}, {high:g}], or a pair (smallest, largest) of "
+            f"such numbers. Received: {name}={value!r}. {hint}"
+        )
+    return float(pair[0]), float(pair[1])
+
+
+def _per_picture(clean, low: float, high: float, seed):
+    """Draw one number in [low, high] for each picture, shaped to broadcast over its pixels."""
+    leading = ops.shape(clean)[:-3]
+    if low == high:
+        return low
+    return keras.random.uniform((*leading, 1, 1, 1), low, high, seed=seed)
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class AdditiveNoise(Degradation):
+    """Add white Gaussian noise, as a camera does in bad light.
+
+    The observed picture is **not** clipped to [0, 1], so that the noise stays Gaussian: this is the
+    protocol of the denoising literature (Zhang et al. 2017, arXiv 1608.03981).
+
+    Args:
+        sigma: standard deviation as a share of the range [0, 1], at most 1; papers give it in grey
+            levels: sigma 25 is `25 / 255`. A pair `(low, high)` draws one level per picture, for
+            training one network for all levels ("blind").
+        seed: see `Degradation`.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.degradations import AdditiveNoise
+        >>> noise = AdditiveNoise(25 / 255, seed=0)
+        >>> observed = noise(np.full((1, 64, 64, 1), 0.5, "float32"))
+        >>> print(f"{float(np.std(observed)):.2f}")  # 25 / 255 = 0.098
+        0.10
+    """
+
+    def __init__(self, sigma: float | Sequence[float] = 25 / 255, *, seed=None, **kwargs):
+        super().__init__(seed=seed, **kwargs)
+        self.sigma = sigma
+        self._low, self._high = _range(
+            "sigma", sigma, 0.0, 1.0, "For sigma 25 on the scale of 255 grey levels pass 25 / 255."
+        )
+
+    def degrade(self, clean, seeds):
+        """Return `clean + sigma * noise`."""
+        sigma = _per_picture(clean, self._low, self._high, next(seeds))
+        return clean + sigma * keras.random.normal(ops.shape(clean), seed=next(seeds))
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "sigma": self.sigma}
+
+
+class _Hiding(Degradation):
+    """A degradation that sets some pixels to 0 and appends the mask of the known ones."""
+
+    extra_channels = 1
+
+    def known(self, clean, seeds):
+        """Return the mask, 1 where the pixel is known, broadcastable to `(..., H, W, 1)`."""
+        raise NotImplementedError
+
+    def degrade(self, clean, seeds):
+        """Return the known pixels and, behind them, the mask channel."""
+        mask = ops.cast(self.known(clean, seeds), self.compute_dtype)
+        mask = ops.broadcast_to(mask, (*ops.shape(clean)[:-1], 1))
+        return ops.concatenate([clean * mask, mask], axis=-1)
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class MissingPixels(_Hiding):
+    """Hide single pixels, each with the same probability.
+
+    Hidden pixels are 0 in every channel; the mask channel (1 = known) follows the picture's own.
+
+    Args:
+        fraction: share of pixels to hide, in [0, 1]; a pair `(low, high)` draws one share per
+            picture.
+        seed: see `Degradation`.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.degradations import MissingPixels
+        >>> observed = MissingPixels(0.5, seed=0)(np.ones((1, 64, 64, 3), "float32"))
+        >>> observed.shape[-1]  # red, green, blue, mask
+        4
+    """
+
+    def __init__(self, fraction: float | Sequence[float] = 0.5, *, seed=None, **kwargs):
+        super().__init__(seed=seed, **kwargs)
+        self.fraction = fraction
+        self._low, self._high = _range(
+            "fraction", fraction, 0.0, 1.0, "It is the share of pixels to hide: for 30 % pass 0.3."
+        )
+
+    def known(self, clean, seeds):
+        """Return a mask in which each pixel is known with probability `1 - fraction`."""
+        fraction = _per_picture(clean, self._low, self._high, next(seeds))
+        draw = keras.random.uniform((*ops.shape(clean)[:-1], 1), seed=next(seeds))
+        return draw >= fraction
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "fraction": self.fraction}
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class MissingBlocks(_Hiding):
+    """Hide square blocks at random places, as scratches and stains do.
+
+    Blocks lie wholly inside the picture and may overlap. Every frame of a sequence gets its own.
+
+    Args:
+        num_blocks: number of blocks per picture, 0 or more.
+        block_size: side of a block in pixels, at least 1; at most the picture's shorter side.
+        seed: see `Degradation`.
+
+    Raises:
+        ValueError: if a block is larger than the picture.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.degradations import MissingBlocks
+        >>> observed = MissingBlocks(1, 8, seed=0)(np.ones((1, 32, 32, 1), "float32"))
+        >>> int(np.sum(observed[..., -1] == 0))  # one block of 8 x 8
+        64
+    """
+
+    def __init__(self, num_blocks: int = 4, block_size: int = 8, *, seed=None, **kwargs):
+        super().__init__(seed=seed, **kwargs)
+        if num_blocks != int(num_blocks) or num_blocks < 0:
+            raise ValueError(
+                "`num_blocks` is the number of blocks to hide in each picture: 0, 1, 2, ... "
+                f"Received: num_blocks={num_blocks!r}. To hide a share of pixels use MissingPixels."
+            )
+        if block_size != int(block_size) or block_size < 1:
+            raise ValueError(
+                "`block_size` is the side of a block in whole pixels and at least 1. "
+                f"Received: block_size={block_size!r}."
+            )
+        self.num_blocks = int(num_blocks)
+        self.block_size = int(block_size)
+
+    def known(self, clean, seeds):
+        """Return a mask that is 0 inside the blocks."""
+        *leading, height, width, _ = ops.shape(clean)
+        self._check_fits(clean.shape)
+        top = self._draw_corners((*leading, self.num_blocks, 1), height, next(seeds))
+        left = self._draw_corners((*leading, self.num_blocks, 1), width, next(seeds))
+        rows, columns = ops.arange(height), ops.arange(width)
+        in_rows = (rows >= top) & (rows < top + self.block_size)  # (..., blocks, H)
+        in_columns = (columns >= left) & (columns < left + self.block_size)  # (..., blocks, W)
+        hidden = in_rows[..., :, None] & in_columns[..., None, :]  # (..., blocks, H, W)
+        return ~ops.any(hidden, axis=-3)[..., None]
+
+    def _draw_corners(self, shape, side, seed):
+        """Draw the first row (or column) of each block, uniformly among those that fit."""
+        places = ops.cast(side - self.block_size + 1, "float32")
+        return ops.cast(ops.floor(keras.random.uniform(shape, seed=seed) * places), "int32")
+
+    def _check_fits(self, shape):
+        sides = [side for side in shape[-3:-1] if side is not None]
+        if sides and min(sides) < self.block_size:
+            raise ValueError(
+                "A block must fit into the picture. "
+                f"Received: block_size={self.block_size} for pictures of {shape[-3]} x {shape[-2]} "
+                "pixels. Pass a smaller `block_size` or larger pictures."
+            )
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        config = {"num_blocks": self.num_blocks, "block_size": self.block_size}
+        return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class MissingFrames(_Hiding):
+    """Lose whole frames of a sequence, at places drawn for each sequence.
+
+    Args:
+        num_frames: how many frames each sequence loses, 0 or more, fewer than it has.
+        seed: see `Degradation`.
+
+    Input shape:
+        `(..., time, height, width, channels)`.
+
+    Raises:
+        ValueError: if the input has no time axis, or no frame would remain.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.degradations import MissingFrames
+        >>> observed = MissingFrames(3, seed=0)(np.ones((1, 10, 8, 8, 1), "float32"))
+        >>> int(np.sum(np.max(observed[..., -1], axis=(2, 3)) == 0))
+        3
+    """
+
+    def __init__(self, num_frames: int = 2, *, seed=None, **kwargs):
+        super().__init__(seed=seed, **kwargs)
+        if num_frames != int(num_frames) or num_frames < 0:
+            raise ValueError(
+                "`num_frames` is the number of frames that each sequence loses: 0, 1, 2, ... "
+                f"Received: num_frames={num_frames!r}. For 3 of 10 frames pass 3."
+            )
+        self.num_frames = int(num_frames)
+
+    def known(self, clean, seeds):
+        """Return a mask that is 0 in the lost frames: those with the smallest of random numbers."""
+        if len(clean.shape) < 4:
+            raise ValueError(
+                "MissingFrames needs sequences of shape (..., time, height, width, channels). "
+                f"Received: shape={tuple(clean.shape)}, which has no time axis."
+            )
+        length = clean.shape[-4]
+        if length is not None and self.num_frames >= length:
+            raise ValueError(
+                "At least one frame must remain. "
+                f"Received: num_frames={self.num_frames} for sequences of {length} frames."
+            )
+        draw = keras.random.uniform(ops.shape(clean)[:-3], seed=next(seeds))  # (..., T)
+        rank = ops.argsort(ops.argsort(draw, axis=-1), axis=-1)
+        return (rank >= self.num_frames)[..., None, None, None]
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "num_frames": self.num_frames}
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class Compose(Degradation):
+    """Apply several degradations one after the other.
+
+    Each one spoils the picture's own channels; the channels that they append are collected behind
+    the picture in the same order. Put noise before holes, or the holes will be noisy.
+
+    Args:
+        degradations: list of degradations, each with its own seed.
+
+    Example:
+        >>> from keras_imgen.degradations import AdditiveNoise, Compose, MissingFrames
+        >>> Compose([AdditiveNoise(0.1), MissingFrames(2)]).extra_channels
+        1
+    """
+
+    def __init__(self, degradations: Sequence[Degradation], **kwargs):
+        kwargs.pop("seed", None)  # the parts own the randomness
+        super().__init__(**kwargs)
+        if not degradations or not all(isinstance(d, Degradation) for d in degradations):
+            raise ValueError(
+                "Compose takes a list of at least one degradation. "
+                f"Received: degradations={degradations!r}. "
+                "Example: Compose([AdditiveNoise(0.1), MissingPixels(0.3)])."
+            )
+        self.degradations = list(degradations)
+        self.extra_channels = sum(d.extra_channels for d in self.degradations)
+
+    def call(self, clean, training=None):
+        """Apply the parts in order."""
+        channels = clean.shape[-1]
+        picture, extras = clean, []
+        for degradation in self.degradations:
+            observed = degradation(picture, training=training)
+            picture = observed[..., :channels]
+            if degradation.extra_channels:
+                extras.append(observed[..., channels:])
+        return ops.concatenate([picture, *extras], axis=-1) if extras else picture
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        config = super().get_config()
+        del config["seed"]
+        return {**config, "degradations": keras.saving.serialize_keras_object(self.degradations)}
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuild the layer and its parts."""
+        degradations = keras.saving.deserialize_keras_object(config.pop("degradations"))
+        return cls(degradations, **config)

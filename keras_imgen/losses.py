@@ -1,0 +1,148 @@
+"""The formulas that the models minimise: plain functions of tensors that never see a model."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+from keras import ops
+
+__all__ = [
+    "ADVERSARIAL",
+    "RECONSTRUCTION",
+    "AdversarialLoss",
+    "bernoulli_nll",
+    "gaussian_nll",
+    "kl_divergence",
+]
+
+
+class AdversarialLoss(NamedTuple):
+    """A pair of losses for the two players of a GAN, each one value per picture.
+
+    Scores are logits: the discriminator's last layer has no activation, and a score above 0 says
+    "real".
+
+    Attributes:
+        discriminator: function `(real_scores, fake_scores) -> loss`, to be minimised by the
+            discriminator.
+        generator: function `(fake_scores) -> loss`, to be minimised by the generator.
+    """
+
+    discriminator: Callable
+    generator: Callable
+
+
+def _non_saturating_discriminator(real_scores, fake_scores):
+    return ops.softplus(-real_scores) + ops.softplus(fake_scores)
+
+
+def _non_saturating_generator(fake_scores):
+    return ops.softplus(-fake_scores)
+
+
+def _least_squares_discriminator(real_scores, fake_scores):
+    return 0.5 * (ops.square(real_scores - 1.0) + ops.square(fake_scores))
+
+
+def _least_squares_generator(fake_scores):
+    return 0.5 * ops.square(fake_scores - 1.0)
+
+
+def _hinge_discriminator(real_scores, fake_scores):
+    return ops.relu(1.0 - real_scores) + ops.relu(1.0 + fake_scores)
+
+
+def _hinge_generator(fake_scores):
+    return -fake_scores
+
+
+# Goodfellow et al. 2014 (arXiv 1406.2661), Algorithm 1, with the generator's loss of section 3 that
+# "provides much stronger gradients early": -log D(G(z)) in place of log(1 - D(G(z))).
+# Mao et al. 2017 (arXiv 1611.04076), equation 9 (a = 0, b = c = 1).
+# Lim and Ye 2017 (arXiv 1705.02894), as in Miyato et al. 2018 (arXiv 1802.05957), equations 16-17.
+ADVERSARIAL = {
+    "non_saturating": AdversarialLoss(_non_saturating_discriminator, _non_saturating_generator),
+    "least_squares": AdversarialLoss(_least_squares_discriminator, _least_squares_generator),
+    "hinge": AdversarialLoss(_hinge_discriminator, _hinge_generator),
+}
+
+
+def _sum_per_picture(values):
+    return ops.sum(values, axis=tuple(range(1, len(values.shape))))
+
+
+def bernoulli_nll(pictures, reconstructions):
+    """Negative log-likelihood of pictures when every pixel is a coin with the given probability.
+
+    The usual choice for pictures that are nearly black and white, such as digits.
+
+    Args:
+        pictures: float tensor in [0, 1], shape `(batch, ...)`.
+        reconstructions: probabilities in [0, 1], same shape.
+
+    Returns:
+        One value per picture, in nats, shape `(batch,)`: the binary cross-entropy summed over
+        pixels.
+
+    Source: Kingma and Welling 2014 (arXiv 1312.6114), appendix C.1, equation 11.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.losses import bernoulli_nll
+        >>> value = bernoulli_nll(np.ones((1, 2, 1, 1)), np.full((1, 2, 1, 1), 0.5))
+        >>> round(float(value[0]), 4)  # two pixels, each -log(0.5)
+        1.3863
+    """
+    pictures = ops.cast(pictures, "float32")
+    reconstructions = ops.cast(reconstructions, "float32")
+    return _sum_per_picture(ops.binary_crossentropy(pictures, reconstructions))
+
+
+def gaussian_nll(pictures, reconstructions, sigma: float = 0.1):
+    """Negative log-likelihood of pictures under Gaussian pixels, up to a constant.
+
+    The choice for photographs. `sigma` weighs the reconstruction against the KL divergence: it is
+    the error per pixel that the model may make at no great cost.
+
+    Args:
+        pictures: float tensor in [0, 1], shape `(batch, ...)`.
+        reconstructions: predicted means in [0, 1], same shape.
+        sigma: standard deviation of a pixel, as a share of the range [0, 1].
+
+    Returns:
+        One value per picture, in nats, shape `(batch,)`: squared errors over `2 sigma^2`, summed.
+
+    Source: Kingma and Welling 2014 (arXiv 1312.6114), appendix C.2, equation 12, fixed variance.
+    """
+    errors = ops.cast(pictures, "float32") - ops.cast(reconstructions, "float32")
+    return _sum_per_picture(ops.square(errors)) / (2.0 * sigma**2)
+
+
+# Registered, so that a VAE compiled with the function itself saves and loads in safe mode.
+keras.saving.register_keras_serializable("keras_imgen")(bernoulli_nll)
+keras.saving.register_keras_serializable("keras_imgen")(gaussian_nll)
+
+RECONSTRUCTION = {"bernoulli": bernoulli_nll, "gaussian": gaussian_nll}
+
+
+def kl_divergence(mean, log_variance):
+    """KL divergence of N(mean, exp(log_variance)) from the standard normal distribution.
+
+    Args:
+        mean: shape `(batch, latent_dim)`.
+        log_variance: natural logarithm of the variances, same shape.
+
+    Returns:
+        One value per picture, in nats, shape `(batch,)`: summed over latents, not averaged.
+
+    Source: Kingma and Welling 2014 (arXiv 1312.6114), appendix B.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.losses import kl_divergence
+        >>> float(kl_divergence(np.array([[1.0, 2.0]]), np.zeros((1, 2)))[0])  # (1 + 4) / 2
+        2.5
+    """
+    mean = ops.cast(mean, "float32")
+    log_variance = ops.cast(log_variance, "float32")
+    return 0.5 * ops.sum(ops.exp(log_variance) + ops.square(mean) - 1.0 - log_variance, axis=-1)

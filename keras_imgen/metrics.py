@@ -1,0 +1,172 @@
+"""How good restored pictures are: PSNR and SSIM, one value per picture, averaged."""
+
+import keras
+from keras import ops
+
+from keras_imgen import backends
+
+__all__ = ["PSNR", "SSIM", "psnr", "ssim"]
+
+
+def psnr(clean, restored):
+    """Peak signal-to-noise ratio of each picture, in dB: `10 log10(1 / mean squared error)`.
+
+    Args:
+        clean: float tensor in [0, 1], `(..., height, width, channels)`.
+        restored: float tensor of the same shape.
+
+    Returns:
+        Tensor of shape `(...)`: one value per picture (or frame). Identical pictures give 100 dB,
+        the most that is reported.
+
+    Raises:
+        ValueError: for a dtype, range or shape that would give a wrong figure.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.metrics import psnr
+        >>> clean = np.zeros((2, 8, 8, 1), "float32")
+        >>> [round(float(value), 2) for value in psnr(clean, clean + 0.1)]
+        [20.0, 20.0]
+    """
+    clean, restored = _checked(clean, restored)
+    errors = ops.mean(ops.square(clean - restored), axis=(-3, -2, -1))
+    return -10.0 * ops.log10(ops.maximum(errors, 1e-10))
+
+
+def ssim(clean, restored):
+    """Structural similarity of each picture, 1 for identical ones.
+
+    Args:
+        clean: float tensor in [0, 1], `(..., height, width, channels)`, sides at least 11 pixels.
+        restored: float tensor of the same shape.
+
+    Returns:
+        Tensor of shape `(...)`, one value per picture (or frame), at most 1.
+
+    Raises:
+        ValueError: for a dtype, range or shape that would give a wrong figure, or sides under 11.
+
+    Source: Wang et al. 2004 (IEEE TIP 13(4)), equation 13, Gaussian window of 11 x 11, sigma 1.5;
+        computed by `keras.ops.image.ssim`.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.metrics import ssim
+        >>> clean = np.random.default_rng(0).random((1, 16, 16, 1), "float32")
+        >>> round(float(ssim(clean, clean)[0]), 4)
+        1.0
+    """
+    clean, restored = _checked(clean, restored)
+    sides = [side for side in clean.shape[-3:-1] if side is not None]
+    if sides and min(sides) < 11:
+        raise ValueError(
+            "SSIM compares windows of 11 x 11 pixels, so sides must be at least 11. "
+            f"Received: pictures of shape {tuple(clean.shape)}. For smaller ones use PSNR."
+        )
+    leading = ops.shape(clean)[:-3]
+    frames = [ops.reshape(x, (-1, *ops.shape(x)[-3:])) for x in (clean, restored)]
+    return ops.reshape(ops.image.ssim(*frames, max_val=1.0), leading)
+
+
+def _checked(clean, restored):
+    """Return both as float32 tensors, or raise where the figure would be wrong."""
+    for name, pictures in (("clean", clean), ("restored", restored)):
+        if not hasattr(pictures, "shape") or len(pictures.shape) < 3:
+            raise ValueError(
+                f"`{name}` must be pictures of shape (..., height, width, channels). "
+                f"Received: {getattr(pictures, 'shape', type(pictures).__name__)}."
+            )
+        dtype = keras.backend.standardize_dtype(pictures.dtype)
+        if "float" not in dtype:
+            raise ValueError(
+                f"`{name}` must be floating point in [0, 1]. Received: dtype={dtype}. "
+                "Convert pictures of 8 bits with keras_imgen.data.to_float."
+            )
+    known = [
+        (a, b) for a, b in zip(clean.shape, restored.shape, strict=False) if None not in (a, b)
+    ]
+    if len(clean.shape) != len(restored.shape) or any(a != b for a, b in known):
+        raise ValueError(
+            "Clean and restored pictures must have equal shapes. "
+            f"Received: {tuple(clean.shape)} and {tuple(restored.shape)}."
+        )
+    clean, restored = ops.cast(clean, "float32"), ops.cast(restored, "float32")
+    # Also inside a compiled step: a wrong range adds up to 48 dB and nobody notices. Restored
+    # pictures may go a little beyond the range, but not to 255.
+    backends.check(
+        ops.logical_and(ops.min(clean) >= 0.0, ops.max(clean) <= 1.0),
+        "PSNR and SSIM need clean pictures in [0, 1]. Divide pictures in [0, 255] by 255.",
+    )
+    backends.check(
+        ops.max(ops.abs(restored)) < 16.0,
+        "PSNR and SSIM need restored pictures in [0, 1]; these go beyond 16 in size. Divide "
+        "pictures in [0, 255] by 255.",
+    )
+    return clean, restored
+
+
+class _PictureMean(keras.metrics.Mean):
+    """Mean over pictures of a figure of merit; a subclass sets `figure`."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Add the pictures of one batch; a frame of a sequence counts as a picture."""
+        clean, restored = _checked(y_true, y_pred)
+        values = type(self).figure(clean, ops.clip(restored, 0.0, 1.0))
+        if sample_weight is not None and len(sample_weight.shape) < len(values.shape):
+            sample_weight = ops.expand_dims(sample_weight, -1)
+        super().update_state(values, sample_weight)
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {"name": self.name, "dtype": self.dtype}
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class PSNR(_PictureMean):
+    """Mean over pictures of the peak signal-to-noise ratio, in dB; see `psnr`.
+
+    Restored pictures are clipped to [0, 1] first, as they are when shown or stored.
+
+    Args:
+        name: name in the logs.
+        dtype: as in Keras.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.metrics import PSNR
+        >>> metric = PSNR()
+        >>> metric.update_state(np.zeros((2, 8, 8, 1)), np.full((2, 8, 8, 1), 0.1))
+        >>> round(float(metric.result()), 2)
+        20.0
+    """
+
+    figure = staticmethod(psnr)
+
+    def __init__(self, name: str = "psnr", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class SSIM(_PictureMean):
+    """Mean over pictures of the structural similarity; see `ssim`.
+
+    Restored pictures are clipped to [0, 1] first, as they are when shown or stored.
+
+    Args:
+        name: name in the logs.
+        dtype: as in Keras.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.metrics import SSIM
+        >>> metric = SSIM()
+        >>> metric.update_state(np.ones((1, 16, 16, 1)), np.ones((1, 16, 16, 1)))
+        >>> round(float(metric.result()), 2)
+        1.0
+    """
+
+    figure = staticmethod(ssim)
+
+    def __init__(self, name: str = "ssim", dtype=None):
+        super().__init__(name=name, dtype=dtype)

@@ -1,0 +1,229 @@
+"""Tiles pictures into one array and draws them; the only user of matplotlib.
+
+Nothing here calls `plt.show()` or stretches contrast: black is 0 and white is 1 in every picture, and
+grey pictures are shown grey.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from keras_imgen.data import to_uint8
+
+__all__ = [
+    "image_grid",
+    "plot_before_after",
+    "plot_history",
+    "plot_images",
+    "plot_sequence",
+    "save_grid",
+]
+
+
+def image_grid(pictures, columns: int | None = None, padding: int = 2) -> np.ndarray:
+    """Tile pictures into one, row by row, on a white ground.
+
+    Args:
+        pictures: array in [0, 1], shape `(n, height, width, channels)`; values beyond are clipped.
+        columns: pictures per row; by default about as many as rows.
+        padding: pixels between pictures.
+
+    Returns:
+        float32 array in [0, 1], shape `(height, width, channels)`.
+
+    Raises:
+        ValueError: if `pictures` is no batch of pictures with 1 or 3 channels.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.plotting import image_grid
+        >>> image_grid(np.zeros((5, 8, 8, 1)), columns=3, padding=1).shape
+        (17, 26, 1)
+    """
+    pictures = _pictures(pictures, rank=4)
+    count, height, width, channels = pictures.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    down, right = height + padding, width + padding
+    grid = np.ones((rows * down - padding, columns * right - padding, channels), "float32")
+    for index, picture in enumerate(pictures):
+        top, left = index // columns * down, index % columns * right
+        grid[top : top + height, left : left + width] = picture
+    return grid
+
+
+def save_grid(
+    path: str | Path, pictures, columns: int | None = None, padding: int = 2, scale: int = 1
+) -> Path:
+    """Write a grid of pictures as a PNG file; missing folders are made.
+
+    Args:
+        path: the file.
+        pictures: as in `image_grid`.
+        columns: pictures per row.
+        padding: pixels between pictures.
+        scale: side of the square that each pixel becomes, to look at small pictures.
+
+    Returns:
+        The path.
+    """
+    from PIL import Image
+
+    pixels = to_uint8(image_grid(pictures, columns, padding))
+    pixels = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(path)
+    return path
+
+
+def plot_images(pictures, columns: int | None = None, title: str | None = None, ax=None):
+    """Draw a grid of pictures into matplotlib axes.
+
+    Args:
+        pictures: as in `image_grid`.
+        columns: pictures per row.
+        title: text above the grid.
+        ax: axes to draw into; by default those of a new figure.
+
+    Returns:
+        The axes.
+    """
+    grid = image_grid(pictures, columns)
+    if ax is None:
+        width = min(10.0, max(4.0, grid.shape[1] / 40))
+        ax = _figure((width, width * grid.shape[0] / grid.shape[1])).subplots()
+    _show(ax, grid, title)
+    return ax
+
+
+def plot_before_after(observed, restored, clean, titles: list[str] | None = None):
+    """Draw each picture observed, restored and clean side by side, with the PSNR above it.
+
+    Args:
+        observed: array `(n, height, width, channels)`; extra channels behind those of `clean` are
+            not shown.
+        restored: array in [0, 1], `(n, height, width, channels)`.
+        clean: array in [0, 1], same shape.
+        titles: names of the three columns.
+
+    Returns:
+        The figure, one row per picture.
+    """
+    clean, restored = _pictures(clean, rank=4), _pictures(restored, rank=4)
+    observed = np.asarray(observed)[..., : clean.shape[-1]]
+    names = titles or ["observed", "restored", "clean"]
+    side = 3.2
+    figure = _figure((3 * side, len(clean) * (side * clean.shape[1] / clean.shape[2] + 0.35)))
+    axes = figure.subplots(len(clean), 3, squeeze=False)
+    for row, (ax, *pictures) in enumerate(zip(axes, observed, restored, clean, strict=True)):
+        for column, (name, picture) in enumerate(zip(names, pictures, strict=True)):
+            figures = f" · {psnr_text(clean[row], picture)}" if column < 2 else ""
+            _show(ax[column], picture, name + figures)
+    return figure
+
+
+def plot_sequence(observed, restored, clean, index: int = 0):
+    """Draw one sequence as a strip: observed, restored and clean frames below each other.
+
+    Args:
+        observed: array `(n, time, height, width, channels)`; extra channels are not shown.
+        restored: array in [0, 1], same shape but for extra channels.
+        clean: array in [0, 1], same shape as `restored`.
+        index: which of the n sequences.
+
+    Returns:
+        The figure.
+    """
+    clean, restored = _pictures(clean, rank=5)[index], _pictures(restored, rank=5)[index]
+    observed = np.asarray(observed)[index, ..., : clean.shape[-1]]
+    ratio = clean.shape[1] / (clean.shape[0] * clean.shape[2])
+    figure = _figure((10.0, 3 * (10.0 * ratio + 0.4)))
+    names = ("observed", "restored", "clean")
+    for ax, name, frames in zip(
+        figure.subplots(3), names, (observed, restored, clean), strict=True
+    ):
+        figures = f" · {psnr_text(clean, frames)}" if name != "clean" else ""
+        _show(ax, image_grid(frames, columns=len(frames)), name + figures)
+    return figure
+
+
+def plot_history(history, ax=None):
+    """Draw the curves of a training: everything logged, by epoch.
+
+    Curves of different units go into panels of their own: a log and its `val_` twin share one.
+
+    Args:
+        history: what `fit` returns, or its `history` dict.
+        ax: axes to draw all curves into; by default a new figure, a panel per log.
+
+    Returns:
+        The axes, or the figure if `ax` is None.
+    """
+    logs = getattr(history, "history", history)
+    names = [name for name in logs if not name.startswith("val_") and name != "learning_rate"]
+    if not names:
+        raise ValueError(f"`history` holds no log to draw. Received: keys {sorted(logs)}.")
+    figure = None
+    if ax is None:
+        figure = _figure((min(12.0, 3.8 * len(names)), 2.8))
+        panels = figure.subplots(1, len(names), squeeze=False)[0]
+    else:
+        panels = [ax] * len(names)
+    for panel, name in zip(panels, names, strict=True):
+        for key, label in ((name, "training"), (f"val_{name}", "validation")):
+            if key in logs:
+                epochs = range(1, len(logs[key]) + 1)
+                panel.plot(epochs, logs[key], label=label if figure else key)
+        panel.set(xlabel="epoch", title=name.replace("_", " ") if figure else "")
+        panel.legend()
+        panel.xaxis.get_major_locator().set_params(integer=True)
+    return ax if figure is None else figure
+
+
+def psnr_text(clean, picture) -> str:
+    """Return the mean PSNR over pictures (or frames) as a title shows it."""
+    errors = np.square(np.clip(picture, 0.0, 1.0) - clean).mean(axis=(-3, -2, -1))
+    return f"{np.mean(-10.0 * np.log10(np.maximum(errors, 1e-10))):.1f} dB"
+
+
+def figure_pixels(figure) -> np.ndarray:
+    """Return a matplotlib figure as an array of 8 bits, `(height, width, 3)`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _figure(size):
+    from matplotlib.figure import Figure
+
+    # Not pyplot's: no global state, no window, nothing to close.
+    return Figure(figsize=size, dpi=100, layout="constrained")
+
+
+def _show(ax, picture, title):
+    picture = np.clip(picture, 0.0, 1.0)
+    grey = picture.shape[-1] == 1
+    ax.imshow(picture[..., 0] if grey else picture, cmap="gray", vmin=0.0, vmax=1.0)
+    ax.set_axis_off()
+    if title:
+        ax.set_title(title, fontsize=10)
+
+
+def _pictures(pictures, rank):
+    pictures = np.asarray(pictures)
+    if pictures.ndim != rank or pictures.shape[-1] not in (1, 3) or not len(pictures):
+        axes = "(n, time, height, width, channels)" if rank == 5 else "(n, height, width, channels)"
+        raise ValueError(
+            f"Pictures must have shape {axes} with 1 or 3 channels, and be at least one. "
+            f"Received: shape={pictures.shape}."
+        )
+    if pictures.dtype == np.uint8:
+        raise ValueError(
+            "Pictures must be floating point in [0, 1]. Received: dtype=uint8. "
+            "Convert them with keras_imgen.data.to_float."
+        )
+    return np.clip(pictures.astype("float32"), 0.0, 1.0)

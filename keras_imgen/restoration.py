@@ -1,0 +1,173 @@
+"""`Restorer`: spoils clean pictures and learns to repair them, pictures and sequences alike."""
+
+import keras
+from keras import ops
+
+from keras_imgen import backends
+from keras_imgen.data import check_pictures
+from keras_imgen.degradations import Degradation
+from keras_imgen.metrics import PSNR
+from keras_imgen.training import (
+    PictureModel,
+    check_network,
+    has_batch_norm,
+    pictures_of,
+    prepare_optimizer,
+)
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class Restorer(PictureModel):
+    """A network that learns to undo a degradation: denoising, inpainting, lost frames.
+
+    It is trained on clean pictures: every batch is spoiled anew by the degradation, and the network
+    learns to bring the clean ones back. Pictures `(N, H, W, C)` and sequences `(N, T, H, W, C)` differ
+    only in the network.
+
+    Args:
+        network: model from observed pictures (with the degradation's extra channels) to restored
+            ones, such as `networks.dncnn`, `networks.unet` or `networks.conv_lstm`.
+        degradation: what spoils the pictures, such as `degradations.AdditiveNoise`.
+        keep_known: whether the known pixels of the observed picture are kept as they are, so that
+            only the holes are filled. Needs a degradation that appends one mask.
+        seed: integer that fixes the order of the training data; the degradation has its own.
+
+    Raises:
+        TypeError, ValueError: if the network is not built, has nothing to train, or does not fit
+            the degradation.
+
+    Source: learning to invert a degradation from clean pictures: Burger et al. 2012 (CVPR), for
+        noise; Pathak et al. 2016 (arXiv 1604.07379), for holes.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen import Restorer, degradations, networks
+        >>> denoiser = Restorer(
+        ...     networks.dncnn(depth=3, filters=4), degradations.AdditiveNoise(0.1, seed=0), seed=0
+        ... )
+        >>> denoiser.compile()
+        >>> history = denoiser.fit(np.random.rand(64, 12, 20, 1), epochs=1, verbose=0)
+        >>> denoiser.restore(np.random.rand(1, 31, 17, 1)).shape
+        (1, 31, 17, 1)
+    """
+
+    def __init__(self, network, degradation, *, keep_known: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        check_network("Restorer", "network", network)
+        if not isinstance(degradation, Degradation):
+            raise TypeError(
+                "`degradation` must be a degradation, a layer of keras_imgen.degradations. "
+                f"Received: {degradation!r}. Example: AdditiveNoise(25 / 255)."
+            )
+        _check_fit(network, degradation, keep_known)
+        self.network = network
+        self.degradation = degradation
+        self.keep_known = keep_known
+        self._needs_batch = has_batch_norm(network)
+        self.built = True
+
+    @property
+    def picture_shape(self):
+        """Shape of one clean picture or sequence; None is free."""
+        *sides, _ = self.network.input_shape[1:]
+        return (*sides, self.network.output_shape[-1])
+
+    def compile(self, optimizer=None, loss="mse", metrics=None, **kwargs):
+        """Choose optimizer, loss and metrics, as in `keras.Model.compile`.
+
+        Args:
+            optimizer: by default Adam with learning rate 1e-3.
+            loss: by default the mean squared error, the loss that PSNR measures.
+            metrics: by default `[keras_imgen.metrics.PSNR()]`.
+            **kwargs: as in Keras.
+        """
+        optimizer = prepare_optimizer(optimizer, "adam", self)
+        metrics = [PSNR()] if metrics is None else metrics
+        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+
+    def compile_from_config(self, config):
+        """Compile as the saved model was."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def train_step(self, *args):
+        """Take Keras's own step on `(observed, clean)`, the clean pictures spoiled anew.
+
+        Args:
+            *args: `data`; on JAX `state, data`.
+        """
+        return backends.prepared_step(
+            self, super().train_step, lambda data: self._spoil(data, training=True), *args
+        )
+
+    def test_step(self, *args):
+        """Take Keras's own test step; the degradation repeats its fixed draw."""
+        return backends.prepared_step(
+            self, super().test_step, lambda data: self._spoil(data, training=False), *args
+        )
+
+    def call(self, observed, training=None):
+        """Return the restored pictures, not clipped."""
+        restored = self.network(observed, training=training)
+        if self.keep_known:
+            known = observed[..., -1:]
+            restored = known * observed[..., :-1] + (1.0 - known) * restored
+        return restored
+
+    def restore(self, observed):
+        """Restore observed pictures of any size that the network takes.
+
+        Args:
+            observed: float array, shape `(n, [time,] height, width, channels)`, with the channels
+                that the degradation appends. Noise may go beyond [0, 1].
+
+        Returns:
+            float32 array in [0, 1], without the extra channels.
+
+        Raises:
+            ValueError: if the shape does not fit the network or a value is not finite.
+        """
+        observed = ops.convert_to_numpy(observed)
+        expected = self.network.input_shape[1:]
+        check_pictures(observed.clip(0.0, 1.0), expected, "observed")
+        restored = self(ops.cast(observed, "float32"), training=False)
+        return ops.convert_to_numpy(ops.clip(ops.cast(restored, "float32"), 0.0, 1.0))
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "network": keras.saving.serialize_keras_object(self.network),
+            "degradation": keras.saving.serialize_keras_object(self.degradation),
+            "keep_known": self.keep_known,
+        }
+
+    def _spoil(self, data, training):
+        clean = ops.cast(pictures_of(data), "float32")
+        if training and self._needs_batch:
+            backends.check(
+                ops.shape(clean)[0] > 1,
+                "A network with BatchNormalization cannot train on a batch of one picture. Choose a "
+                "batch size that leaves no single picture over, or batch with drop_remainder=True.",
+            )
+        return self.degradation(clean, training=training), clean
+
+
+def _check_fit(network, degradation, keep_known):
+    taken, made = network.input_shape, network.output_shape
+    if len(taken) not in (4, 5) or taken[:-1] != made[:-1]:
+        raise ValueError(
+            "`network` must return pictures of the size that it takes, (batch, [time,] height, "
+            f"width, channels). Received: a network from {taken} to {made}."
+        )
+    if taken[-1] != made[-1] + degradation.extra_channels:
+        raise ValueError(
+            f"{type(degradation).__name__} appends {degradation.extra_channels} channels, so the "
+            f"network must take {made[-1] + degradation.extra_channels}. Received: a network of "
+            f"{taken[-1]} input channels. Build it with "
+            f"extra_channels={degradation.extra_channels}."
+        )
+    if keep_known and degradation.extra_channels != 1:
+        raise ValueError(
+            "`keep_known` needs a degradation that appends one mask channel, such as MissingPixels. "
+            f"Received: {type(degradation).__name__}, which appends {degradation.extra_channels}."
+        )

@@ -1,0 +1,201 @@
+"""`VAE`: an encoder that turns pictures into a few numbers, a decoder that turns them back."""
+
+import os
+
+import keras
+from keras import ops
+
+from keras_imgen import losses
+from keras_imgen.training import PictureModel, check_network, pictures_of, prepare_optimizer
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class VAE(PictureModel):
+    """Variational autoencoder: reconstruction plus KL divergence.
+
+    The encoder describes each picture by a small Gaussian cloud in the space of latents, the decoder
+    draws a picture from a point of it. The KL divergence keeps all clouds together near the origin, so
+    that a point drawn there at random decodes to a new picture.
+
+    The loss of one picture is `reconstruction_loss + kl_weight * kl_loss`, both in nats and logged: at
+    `kl_weight=1` it bounds the negative log-likelihood from above (the negative ELBO).
+
+    Args:
+        encoder: network from pictures to two outputs `(batch, latent_dim)`, mean and log-variance.
+        decoder: network from latents `(batch, latent_dim)` to pictures in [0, 1].
+        kl_weight: weight of the KL divergence, 0 or more; beta in beta-VAE.
+        seed: integer for the draws in training; by default one is drawn.
+
+    Raises:
+        TypeError, ValueError: if a network is not built, has nothing to train, or the two do not
+            fit together.
+
+    Source: Kingma and Welling 2014 (arXiv 1312.6114), equation 10; the weight: Higgins et al. 2017
+        (beta-VAE, ICLR), equation 4.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen import VAE, networks
+        >>> vae = VAE(
+        ...     networks.vae_encoder((8, 8, 1), latent_dim=2, filters=4),
+        ...     networks.vae_decoder((8, 8, 1), latent_dim=2, filters=4),
+        ...     seed=0,
+        ... )
+        >>> vae.compile()
+        >>> history = vae.fit(np.random.rand(64, 8, 8, 1), epochs=1, verbose=0)
+        >>> sorted(history.history)
+        ['kl_loss', 'loss', 'reconstruction_loss']
+    """
+
+    def __init__(self, encoder, decoder, *, kl_weight: float = 1.0, **kwargs):
+        super().__init__(**kwargs)
+        check_network("VAE", "encoder", encoder)
+        check_network("VAE", "decoder", decoder)
+        _check_pair(encoder, decoder)
+        if not kl_weight >= 0.0:
+            raise ValueError(
+                f"`kl_weight` must be 0 or more. Received: kl_weight={kl_weight}. Usual: 1."
+            )
+        self.encoder = encoder
+        self.decoder = decoder
+        self.kl_weight = kl_weight
+        self.latent_dim = decoder.input_shape[-1]
+        self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction_loss")
+        self.kl_tracker = keras.metrics.Mean(name="kl_loss")
+        self.built = True
+
+    @property
+    def picture_shape(self):
+        """Shape `(height, width, channels)` of the pictures."""
+        return self.encoder.input_shape[1:]
+
+    def compile(self, optimizer=None, loss="bernoulli", **kwargs):
+        """Choose the optimizer and how reconstructions are judged.
+
+        Args:
+            optimizer: by default Adam with learning rate 1e-3.
+            loss: `"bernoulli"` (near black-and-white pictures), `"gaussian"` (photographs), or a
+                function `(pictures, reconstructions) -> one value per picture`, registered with
+                `keras.saving.register_keras_serializable` if the model is to be saved.
+            **kwargs: as in Keras.
+
+        Raises:
+            ValueError: for an unknown loss.
+        """
+        if not callable(loss) and loss not in losses.RECONSTRUCTION:
+            raise ValueError(
+                f"`loss` must be one of {', '.join(map(repr, losses.RECONSTRUCTION))} or a function "
+                f"of pictures and reconstructions. Received: loss={loss!r}."
+            )
+        optimizer = prepare_optimizer(optimizer, "adam", self)
+        super().compile(optimizer=optimizer, **kwargs)
+        self.reconstruction_loss = losses.RECONSTRUCTION.get(loss, loss)
+        self._compile_options = {"loss": loss, **kwargs}
+
+    def train_step(self, *args):
+        """Take Keras's own step: pictures in, `call` for the parts, `compute_loss` for the number.
+
+        Args:
+            *args: `data`; on JAX `state, data`.
+        """
+        *state, data = args
+        return super().train_step(*state, self._prepare(data))
+
+    def test_step(self, *args):
+        """Take Keras's own test step; the latents are the means, so nothing is random."""
+        *state, data = args
+        return super().test_step(*state, self._prepare(data))
+
+    def call(self, pictures, training=None):
+        """Return `(reconstructions, mean, log_variance)`; latents are drawn in training only."""
+        mean, log_variance = self.encoder(pictures, training=training)
+        latents = mean
+        if training:  # the reparameterisation trick: a draw through which gradients flow
+            noise = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
+            latents = mean + ops.exp(0.5 * log_variance) * noise
+        return self.decoder(latents, training=training), mean, log_variance
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the mean over the batch of reconstruction plus weighted KL."""
+        reconstructions, mean, log_variance = y_pred
+        reconstruction = self.reconstruction_loss(x, reconstructions)
+        kl = losses.kl_divergence(mean, log_variance)
+        self.reconstruction_tracker.update_state(reconstruction)
+        self.kl_tracker.update_state(kl)
+        return ops.mean(reconstruction + self.kl_weight * kl)
+
+    def sample(self, n: int, seed: int | None = None):
+        """Draw new pictures: latents from the standard normal distribution, decoded.
+
+        Args:
+            n: how many, at least 1.
+            seed: integer; the same seed gives the same latents. By default they differ from call to
+                call. Either way training is not disturbed.
+
+        Returns:
+            float32 array in [0, 1], shape `(n, height, width, channels)`.
+        """
+        if n != int(n) or n < 1:
+            raise ValueError(f"`n` is the number of pictures, at least 1. Received: n={n!r}.")
+        seed = int.from_bytes(os.urandom(3)) if seed is None else seed
+        latents = keras.random.normal((int(n), self.latent_dim), seed=seed)
+        return ops.convert_to_numpy(self.predict_latents(latents))
+
+    def predict_latents(self, latents):
+        """Return the picture of each latent vector `(batch, latent_dim)`."""
+        return ops.clip(ops.cast(self.decoder(latents, training=False), "float32"), 0.0, 1.0)
+
+    def reconstruct(self, pictures):
+        """Return each picture as it comes back from its mean latents.
+
+        Args:
+            pictures: float array in [0, 1], shape `(n, height, width, channels)`.
+
+        Returns:
+            float32 array in [0, 1], same shape.
+        """
+        mean, _ = self.encoder(ops.cast(pictures, "float32"), training=False)
+        return ops.convert_to_numpy(self.predict_latents(mean))
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "decoder": keras.saving.serialize_keras_object(self.decoder),
+            "kl_weight": self.kl_weight,
+        }
+
+    def get_compile_config(self):
+        """Return the arguments of `compile`."""
+        config = {"optimizer": self.optimizer, **self._compile_options}
+        return {k: keras.saving.serialize_keras_object(v) for k, v in config.items()}
+
+    def compile_from_config(self, config):
+        """Compile as the saved model was."""
+        self.compile(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+
+    def _prepare(self, data):
+        return (ops.cast(pictures_of(data), "float32"),)
+
+
+def _check_pair(encoder, decoder):
+    outputs = encoder.output_shape
+    latents, made = decoder.input_shape, decoder.output_shape
+    if not isinstance(outputs, list | tuple) or len(outputs) != 2 or outputs[0] != outputs[1]:
+        raise ValueError(
+            "`encoder` must return two outputs of shape (batch, latent_dim): mean and log-variance. "
+            f"Received: a network that returns {outputs}."
+        )
+    if tuple(outputs[0]) != tuple(latents):
+        raise ValueError(
+            "The decoder must take the latents that the encoder makes. "
+            f"Received: an encoder of {outputs[0]} and a decoder of {latents}. "
+            "Build both with the same `latent_dim`."
+        )
+    if made[1:] != encoder.input_shape[1:]:
+        raise ValueError(
+            "The decoder must make pictures like those that the encoder takes. "
+            f"Received: an encoder of {encoder.input_shape[1:]} and a decoder of {made[1:]}. "
+            "Build both with the same `image_shape`."
+        )

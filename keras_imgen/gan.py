@@ -1,22 +1,22 @@
 """`GAN`: a generator and a discriminator that learn from each other."""
 
-import os
-
 import keras
 from keras import ops
 
 from keras_imgen import backends, losses
 from keras_imgen.training import (
-    PictureModel,
+    LatentModel,
+    check_last_activation,
     check_network,
     has_batch_norm,
+    more_than_one,
     pictures_of,
     prepare_optimizer,
 )
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class GAN(PictureModel):
+class GAN(LatentModel):
     """Generative adversarial network: two networks, two optimizers.
 
     The discriminator learns to tell real pictures from generated ones, the generator to make
@@ -81,7 +81,10 @@ class GAN(PictureModel):
         generator_optimizer=None,
         discriminator_optimizer=None,
         loss: str = "non_saturating",
-        **kwargs,
+        *,
+        run_eagerly: bool = False,
+        jit_compile: bool | str = "auto",
+        steps_per_execution: int = 1,
     ):
         """Choose the optimizers and the loss.
 
@@ -90,30 +93,38 @@ class GAN(PictureModel):
                 al. 2016).
             discriminator_optimizer: the same by default.
             loss: `"non_saturating"`, `"least_squares"` or `"hinge"`.
-            **kwargs: `run_eagerly`, `jit_compile` and `steps_per_execution`, as in Keras.
+            run_eagerly: as in Keras, like the next two.
+            jit_compile: whether to compile with XLA.
+            steps_per_execution: batches per call of the compiled step.
 
         Raises:
-            ValueError: for an unknown loss.
+            TypeError, ValueError: for an unknown loss, an optimizer that is none, or one for both.
         """
-        if loss not in losses.ADVERSARIAL:
+        if loss not in tuple(losses.ADVERSARIAL):
             raise ValueError(
                 f"`loss` must be one of {', '.join(map(repr, losses.ADVERSARIAL))}. "
                 f"Received: loss={loss!r}."
             )
-        super().compile(optimizer=None, **kwargs)
-        default = {"class_name": "Adam", "config": {"learning_rate": 2e-4, "beta_1": 0.5}}
-        self.generator_optimizer = prepare_optimizer(generator_optimizer, default, self.generator)
-        self.discriminator_optimizer = prepare_optimizer(
-            discriminator_optimizer, default, self.discriminator
-        )
-        if self.generator_optimizer is self.discriminator_optimizer:
+        optimizers = (generator_optimizer, discriminator_optimizer)
+        if optimizers[0] is optimizers[1] and isinstance(optimizers[0], keras.optimizers.Optimizer):
             raise ValueError(
-                "Each network needs an optimizer of its own. Received: the same object twice."
+                "Each network needs an optimizer of its own. Received: the same object twice. Make "
+                "two, as in `generator_optimizer=Adam(2e-4), discriminator_optimizer=Adam(2e-4)`."
             )
+        super().compile(
+            optimizer=None,
+            run_eagerly=run_eagerly,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+        )
+        default = {"class_name": "Adam", "config": {"learning_rate": 2e-4, "beta_1": 0.5}}
+        self.generator_optimizer, self.discriminator_optimizer = (
+            prepare_optimizer(optimizer, default, name, getattr(self, name))
+            for optimizer, name in zip(optimizers, ("generator", "discriminator"), strict=True)
+        )
         # What learning-rate callbacks change must be what trains.
         self.optimizer = _OptimizerPair(self.generator_optimizer, self.discriminator_optimizer)
         self.adversarial_loss = loss
-        self._compile_options = kwargs
         # Keras's own loss tracker would report a loss that does not exist.
         self._loss_tracker = None
         self.trackers = {
@@ -123,7 +134,9 @@ class GAN(PictureModel):
 
     def train_step(self, data):
         """Take one step of the discriminator, then one of the generator (Algorithm 1)."""
-        real = self._real(data)
+        real = ops.cast(pictures_of(data), "float32")
+        if self._needs_batch:
+            real = more_than_one(real)
         count = ops.shape(real)[0]
         formulas = losses.ADVERSARIAL[self.adversarial_loss]
 
@@ -132,12 +145,13 @@ class GAN(PictureModel):
             real_scores = self.discriminator(real, training=True)
             fake_scores = self.discriminator(fake, training=True)
             values = formulas.discriminator(real_scores, fake_scores)
-            return ops.mean(values), (values, real_scores, fake_scores)
+            penalty = sum(self.discriminator.losses)  # of weights, if its layers have regularizers
+            return ops.mean(values) + penalty, (values, real_scores, fake_scores)
 
         def generator_loss():
             fake = self.generator(self._latents(count, self.seed_generator), training=True)
             values = formulas.generator(self.discriminator(fake, training=True))
-            return ops.mean(values), values
+            return ops.mean(values) + sum(self.generator.losses), values
 
         d_values, real_scores, fake_scores = backends.minimize(
             self.discriminator_optimizer,
@@ -152,7 +166,7 @@ class GAN(PictureModel):
 
     def test_step(self, data):
         """Return the losses on held-out pictures, for latents that are always the same."""
-        real = self._real(data)
+        real = ops.cast(pictures_of(data), "float32")
         formulas = losses.ADVERSARIAL[self.adversarial_loss]
         fake = self.generator(self._latents(ops.shape(real)[0], self.seed), training=False)
         real_scores = self.discriminator(real, training=False)
@@ -160,29 +174,13 @@ class GAN(PictureModel):
         d_values = formulas.discriminator(real_scores, fake_scores)
         return self._report(formulas.generator(fake_scores), d_values, real_scores, fake_scores)
 
-    def sample(self, n: int, seed: int | None = None):
-        """Draw new pictures.
-
-        Args:
-            n: how many, at least 1.
-            seed: integer; the same seed gives the same latents. By default they differ from call to
-                call. Either way training is not disturbed.
-
-        Returns:
-            float32 array in [0, 1], shape `(n, height, width, channels)`.
-        """
-        if n != int(n) or n < 1:
-            raise ValueError(f"`n` is the number of pictures, at least 1. Received: n={n!r}.")
-        seed = int.from_bytes(os.urandom(3)) if seed is None else seed
-        return ops.convert_to_numpy(self.predict_latents(self._latents(int(n), seed)))
-
     def predict_latents(self, latents):
         """Return the picture of each latent vector `(batch, latent_dim)`, by the averaged weights."""
         return ops.clip(ops.cast(self.ema_generator(latents, training=False), "float32"), 0.0, 1.0)
 
     def call(self, latents, training=None):
-        """Return the generator's pictures."""
-        return self.generator(latents, training=training)
+        """Return the picture of each latent vector, as `predict_latents` does."""
+        return self.predict_latents(latents)
 
     def get_config(self):
         """Return the constructor's arguments."""
@@ -202,23 +200,8 @@ class GAN(PictureModel):
         return {
             **{k: keras.saving.serialize_keras_object(v) for k, v in optimizers.items()},
             "loss": self.adversarial_loss,
-            **self._compile_options,
+            **self._execution,
         }
-
-    def compile_from_config(self, config):
-        """Compile as the saved model was."""
-        self.compile(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
-
-    def _real(self, data):
-        real = pictures_of(data)
-        if self._needs_batch:
-            backends.check(
-                ops.shape(real)[0] > 1,
-                "A GAN with BatchNormalization cannot train on a batch of one picture: it would "
-                "become all zeros. Choose a batch size that leaves no single picture over, or "
-                "batch with drop_remainder=True.",
-            )
-        return ops.cast(real, "float32")
 
     def _latents(self, count, seed):
         return keras.random.normal((count, self.latent_dim), seed=seed)
@@ -245,8 +228,11 @@ class _OptimizerPair:
     Setting it sets the generator's, and the discriminator's in proportion.
     """
 
+    built = True
+
     def __init__(self, generator_optimizer, discriminator_optimizer):
         self.parts = (generator_optimizer, discriminator_optimizer)
+        self._ratio = 1.0
 
     @property
     def learning_rate(self):
@@ -254,9 +240,11 @@ class _OptimizerPair:
 
     @learning_rate.setter
     def learning_rate(self, value):
-        ratio = float(value) / float(ops.convert_to_numpy(self.learning_rate))
-        for part in self.parts:
-            part.learning_rate = float(ops.convert_to_numpy(part.learning_rate)) * ratio
+        generator, discriminator = (float(part.learning_rate) for part in self.parts)
+        if generator > 0.0:  # a warm-up that begins at 0 must not forget the proportion
+            self._ratio = discriminator / generator
+        self.parts[0].learning_rate = float(value)
+        self.parts[1].learning_rate = float(value) * self._ratio
 
     @property
     def iterations(self):
@@ -286,3 +274,12 @@ def _check_pair(generator, discriminator):
             "`discriminator` must return one score per picture, shape (batch, 1). "
             f"Received: a network that returns {scores}. End it with keras.layers.Dense(1)."
         )
+    check_last_activation(
+        "generator", generator, ("tanh",), "Pictures lie in [0, 1]: end with a sigmoid."
+    )
+    check_last_activation(
+        "discriminator",
+        discriminator,
+        ("sigmoid", "softmax"),
+        "The losses take scores: end with keras.layers.Dense(1) and no activation.",
+    )

@@ -71,6 +71,19 @@ def _sum_per_picture(values):
     return ops.sum(values, axis=tuple(range(1, len(values.shape))))
 
 
+def _float_pair(pictures, reconstructions):
+    """Return both as float32, or raise where broadcasting would give a number without meaning."""
+    shapes = tuple(pictures.shape), tuple(reconstructions.shape)
+    if len(shapes[0]) != len(shapes[1]) or any(
+        a != b for a, b in zip(*shapes, strict=True) if None not in (a, b)
+    ):
+        raise ValueError(
+            "Pictures and reconstructions must have equal shapes. "
+            f"Received: {shapes[0]} and {shapes[1]}."
+        )
+    return ops.cast(pictures, "float32"), ops.cast(reconstructions, "float32")
+
+
 def bernoulli_nll(pictures, reconstructions):
     """Negative log-likelihood of pictures when every pixel is a coin with the given probability.
 
@@ -93,8 +106,7 @@ def bernoulli_nll(pictures, reconstructions):
         >>> round(float(value[0]), 4)  # two pixels, each -log(0.5)
         1.3863
     """
-    pictures = ops.cast(pictures, "float32")
-    reconstructions = ops.cast(reconstructions, "float32")
+    pictures, reconstructions = _float_pair(pictures, reconstructions)
     return _sum_per_picture(ops.binary_crossentropy(pictures, reconstructions))
 
 
@@ -114,8 +126,8 @@ def gaussian_nll(pictures, reconstructions, sigma: float = 0.1):
 
     Source: Kingma and Welling 2014 (arXiv 1312.6114), appendix C.2, equation 12, fixed variance.
     """
-    errors = ops.cast(pictures, "float32") - ops.cast(reconstructions, "float32")
-    return _sum_per_picture(ops.square(errors)) / (2.0 * sigma**2)
+    pictures, reconstructions = _float_pair(pictures, reconstructions)
+    return _sum_per_picture(ops.square(pictures - reconstructions)) / (2.0 * sigma**2)
 
 
 # Registered, so that a VAE compiled with the function itself saves and loads in safe mode.

@@ -69,8 +69,8 @@ def ssim(clean, restored):
     return ops.reshape(ops.image.ssim(*frames, max_val=1.0), leading)
 
 
-def _checked(clean, restored):
-    """Return both as float32 tensors, or raise where the figure would be wrong."""
+def _check_format(clean, restored):
+    """Raise unless both are floating-point pictures of equal shapes."""
     for name, pictures in (("clean", clean), ("restored", restored)):
         if not hasattr(pictures, "shape") or len(pictures.shape) < 3:
             raise ValueError(
@@ -91,6 +91,11 @@ def _checked(clean, restored):
             "Clean and restored pictures must have equal shapes. "
             f"Received: {tuple(clean.shape)} and {tuple(restored.shape)}."
         )
+
+
+def _checked(clean, restored):
+    """Return both as float32 tensors, or raise where the figure would be wrong."""
+    _check_format(clean, restored)
     clean, restored = ops.cast(clean, "float32"), ops.cast(restored, "float32")
     # Also inside a compiled step: a wrong range adds up to 48 dB and nobody notices. Restored
     # pictures may go a little beyond the range, but not to 255.
@@ -99,7 +104,7 @@ def _checked(clean, restored):
         "PSNR and SSIM need clean pictures in [0, 1]. Divide pictures in [0, 255] by 255.",
     )
     backends.check(
-        ops.max(ops.abs(restored)) < 16.0,
+        ops.logical_not(ops.any(ops.abs(restored) >= 16.0)),
         "PSNR and SSIM need restored pictures in [0, 1]; these go beyond 16 in size. Divide "
         "pictures in [0, 255] by 255.",
     )
@@ -111,8 +116,10 @@ class _PictureMean(keras.metrics.Mean):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add the pictures of one batch; a frame of a sequence counts as a picture."""
-        clean, restored = _checked(y_true, y_pred)
-        values = type(self).figure(clean, ops.clip(restored, 0.0, 1.0))
+        _check_format(y_true, y_pred)
+        # Clipped before the check of the range: in training a model may stray far beyond and come
+        # back, and a low figure says so better than an error.
+        values = type(self).figure(y_true, ops.clip(y_pred, 0.0, 1.0))
         if sample_weight is not None and len(sample_weight.shape) < len(values.shape):
             sample_weight = ops.expand_dims(sample_weight, -1)
         super().update_state(values, sample_weight)

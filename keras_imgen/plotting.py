@@ -1,9 +1,11 @@
 """Tiles pictures into one array and draws them; the only user of matplotlib.
 
-Nothing here calls `plt.show()` or stretches contrast: black is 0 and white is 1 in every picture, and
-grey pictures are shown grey.
+Nothing here calls `plt.show()` or stretches contrast: black is 0 and white is 1 in every picture,
+and grey pictures are shown grey. A notebook shows what a function returns, if it ends a cell;
+elsewhere `figure.savefig` writes it.
 """
 
+import io
 import math
 from pathlib import Path
 
@@ -33,7 +35,7 @@ def image_grid(pictures, columns: int | None = None, padding: int = 2) -> np.nda
         float32 array in [0, 1], shape `(height, width, channels)`.
 
     Raises:
-        ValueError: if `pictures` is no batch of pictures with 1 or 3 channels.
+        ValueError: if `pictures` is no batch of pictures with 1 or 3 channels, or in [0, 255].
 
     Example:
         >>> import numpy as np
@@ -43,7 +45,12 @@ def image_grid(pictures, columns: int | None = None, padding: int = 2) -> np.nda
     """
     pictures = _pictures(pictures, rank=4)
     count, height, width, channels = pictures.shape
-    columns = columns or math.ceil(math.sqrt(count))
+    columns = math.ceil(math.sqrt(count)) if columns is None else columns
+    if columns < 1 or padding < 0:
+        raise ValueError(
+            "`columns` must be at least 1 and `padding` at least 0. "
+            f"Received: columns={columns}, padding={padding}."
+        )
     rows = math.ceil(count / columns)
     down, right = height + padding, width + padding
     grid = np.ones((rows * down - padding, columns * right - padding, channels), "float32")
@@ -88,12 +95,12 @@ def plot_images(pictures, columns: int | None = None, title: str | None = None, 
         ax: axes to draw into; by default those of a new figure.
 
     Returns:
-        The axes.
+        The axes, which a notebook shows when they end a cell.
     """
     grid = image_grid(pictures, columns)
     if ax is None:
         width = min(10.0, max(4.0, grid.shape[1] / 40))
-        ax = _figure((width, width * grid.shape[0] / grid.shape[1])).subplots()
+        ax = _showable(_figure((width, width * grid.shape[0] / grid.shape[1])).subplots())
     _show(ax, grid, title)
     return ax
 
@@ -165,6 +172,8 @@ def plot_history(history, ax=None):
     names = [name for name in logs if not name.startswith("val_") and name != "learning_rate"]
     if not names:
         raise ValueError(f"`history` holds no log to draw. Received: keys {sorted(logs)}.")
+    # A resumed training did not begin with epoch 1.
+    epochs = [epoch + 1 for epoch in getattr(history, "epoch", range(len(logs[names[0]])))]
     figure = None
     if ax is None:
         figure = _figure((min(12.0, 3.8 * len(names)), 2.8))
@@ -174,7 +183,6 @@ def plot_history(history, ax=None):
     for panel, name in zip(panels, names, strict=True):
         for key, label in ((name, "training"), (f"val_{name}", "validation")):
             if key in logs:
-                epochs = range(1, len(logs[key]) + 1)
                 panel.plot(epochs, logs[key], label=label if figure else key)
         panel.set(xlabel="epoch", title=name.replace("_", " ") if figure else "")
         panel.legend()
@@ -201,13 +209,24 @@ def _figure(size):
     from matplotlib.figure import Figure
 
     # Not pyplot's: no global state, no window, nothing to close.
-    return Figure(figsize=size, dpi=100, layout="constrained")
+    return _showable(Figure(figsize=size, dpi=100, layout="constrained"))
+
+
+def _showable(artist):
+    """Let a notebook show the figure or axes that end a cell; by itself it knows only pyplot's."""
+
+    def png():
+        buffer = io.BytesIO()
+        artist.figure.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+    artist._repr_png_ = png
+    return artist
 
 
 def _show(ax, picture, title):
-    picture = np.clip(picture, 0.0, 1.0)
-    grey = picture.shape[-1] == 1
-    ax.imshow(picture[..., 0] if grey else picture, cmap="gray", vmin=0.0, vmax=1.0)
+    # As colours of 8 bits: matplotlib's grey scale is up to two levels darker.
+    ax.imshow(to_uint8(picture).repeat(3 // picture.shape[-1], axis=-1))
     ax.set_axis_off()
     if title:
         ax.set_title(title, fontsize=10)
@@ -221,9 +240,41 @@ def _pictures(pictures, rank):
             f"Pictures must have shape {axes} with 1 or 3 channels, and be at least one. "
             f"Received: shape={pictures.shape}."
         )
-    if pictures.dtype == np.uint8:
+    if np.issubdtype(pictures.dtype, np.integer):
         raise ValueError(
-            "Pictures must be floating point in [0, 1]. Received: dtype=uint8. "
-            "Convert them with keras_imgen.data.to_float."
+            f"Pictures must be floating point in [0, 1]. Received: dtype={pictures.dtype}. "
+            "Convert pictures of 8 bits with keras_imgen.data.to_float."
+        )
+    # A little beyond the range is usual for observed pictures, not so much.
+    if not np.abs(pictures).max() < 16.0:
+        raise ValueError(
+            "Pictures must lie in [0, 1]. Received: values from "
+            f"{pictures.min():g} to {pictures.max():g}. Divide pictures in [0, 255] by 255."
         )
     return np.clip(pictures.astype("float32"), 0.0, 1.0)
+
+
+def save_gif(path: str | Path, frames, seconds: float = 0.4, scale: int = 1) -> Path:
+    """Write pictures as an endless GIF; the last one stays three times as long.
+
+    Args:
+        path: the file; missing folders are made.
+        frames: list of equal pictures `(height, width, channels)` in [0, 1].
+        seconds: how long each one is shown.
+        scale: side of the square that each pixel becomes.
+
+    Returns:
+        The path.
+    """
+    from PIL import Image
+
+    images = []
+    for frame in frames:
+        pixels = to_uint8(frame).repeat(scale, axis=0).repeat(scale, axis=1)
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+        images.append(image.convert("P", palette=Image.Palette.ADAPTIVE))
+    durations = [int(1000 * seconds)] * (len(images) - 1) + [int(3000 * seconds)]
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images[0].save(path, save_all=True, append_images=images[1:], duration=durations, loop=0)
+    return path

@@ -1,6 +1,7 @@
 """`Restorer`: spoils clean pictures and learns to repair them, pictures and sequences alike."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_imgen import backends
@@ -11,6 +12,8 @@ from keras_imgen.training import (
     PictureModel,
     check_network,
     has_batch_norm,
+    in_batches,
+    more_than_one,
     pictures_of,
     prepare_optimizer,
 )
@@ -81,13 +84,10 @@ class Restorer(PictureModel):
             metrics: by default `[keras_imgen.metrics.PSNR()]`.
             **kwargs: as in Keras.
         """
-        optimizer = prepare_optimizer(optimizer, "adam", self)
+        keras.losses.get(loss)  # a misspelt name is refused now, not at the first batch
+        optimizer = prepare_optimizer(optimizer, "adam", "Restorer", self)
         metrics = [PSNR()] if metrics is None else metrics
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
-
-    def compile_from_config(self, config):
-        """Compile as the saved model was."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
 
     def train_step(self, *args):
         """Take Keras's own step on `(observed, clean)`, the clean pictures spoiled anew.
@@ -127,10 +127,21 @@ class Restorer(PictureModel):
             ValueError: if the shape does not fit the network or a value is not finite.
         """
         observed = ops.convert_to_numpy(observed)
-        expected = self.network.input_shape[1:]
-        check_pictures(observed.clip(0.0, 1.0), expected, "observed")
-        restored = self(ops.cast(observed, "float32"), training=False)
-        return ops.convert_to_numpy(ops.clip(ops.cast(restored, "float32"), 0.0, 1.0))
+        *_, channels = self.network.input_shape
+        extra = self.degradation.extra_channels
+        if extra and observed.shape[-1:] == (channels - extra,):
+            raise ValueError(
+                f"`observed` lacks the {extra} channels that {type(self.degradation).__name__} appends "
+                "to the picture's own, such as the mask (1 where known). Received: "
+                f"shape={observed.shape}. Spoil pictures with model.degradation, or append the mask."
+            )
+        check_pictures(_without_noise(observed), self.network.input_shape[1:], "observed")
+
+        def restored(part):
+            part = self(ops.cast(part, "float32"), training=False)
+            return ops.clip(ops.cast(part, "float32"), 0.0, 1.0)
+
+        return in_batches(restored, observed)
 
     def get_config(self):
         """Return the constructor's arguments."""
@@ -144,12 +155,15 @@ class Restorer(PictureModel):
     def _spoil(self, data, training):
         clean = ops.cast(pictures_of(data), "float32")
         if training and self._needs_batch:
-            backends.check(
-                ops.shape(clean)[0] > 1,
-                "A network with BatchNormalization cannot train on a batch of one picture. Choose a "
-                "batch size that leaves no single picture over, or batch with drop_remainder=True.",
-            )
+            clean = more_than_one(clean)
         return self.degradation(clean, training=training), clean
+
+
+def _without_noise(observed):
+    """Return observed pictures as they are checked: noise may leave [0, 1], other ranges may not."""
+    if observed.dtype.kind in "iub":
+        return observed
+    return np.where(np.abs(observed) < 16.0, observed.clip(0.0, 1.0), observed)
 
 
 def _check_fit(network, degradation, keep_known):

@@ -1,16 +1,22 @@
 """`VAE`: an encoder that turns pictures into a few numbers, a decoder that turns them back."""
 
-import os
-
 import keras
 from keras import ops
 
 from keras_imgen import losses
-from keras_imgen.training import PictureModel, check_network, pictures_of, prepare_optimizer
+from keras_imgen.data import check_pictures
+from keras_imgen.training import (
+    LatentModel,
+    check_last_activation,
+    check_network,
+    in_batches,
+    pictures_of,
+    prepare_optimizer,
+)
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class VAE(PictureModel):
+class VAE(LatentModel):
     """Variational autoencoder: reconstruction plus KL divergence.
 
     The encoder describes each picture by a small Gaussian cloud in the space of latents, the decoder
@@ -69,7 +75,15 @@ class VAE(PictureModel):
         """Shape `(height, width, channels)` of the pictures."""
         return self.encoder.input_shape[1:]
 
-    def compile(self, optimizer=None, loss="bernoulli", **kwargs):
+    def compile(
+        self,
+        optimizer=None,
+        loss="bernoulli",
+        *,
+        run_eagerly: bool = False,
+        jit_compile: bool | str = "auto",
+        steps_per_execution: int = 1,
+    ):
         """Choose the optimizer and how reconstructions are judged.
 
         Args:
@@ -77,20 +91,26 @@ class VAE(PictureModel):
             loss: `"bernoulli"` (near black-and-white pictures), `"gaussian"` (photographs), or a
                 function `(pictures, reconstructions) -> one value per picture`, registered with
                 `keras.saving.register_keras_serializable` if the model is to be saved.
-            **kwargs: as in Keras.
+            run_eagerly: as in Keras, like the next two.
+            jit_compile: whether to compile with XLA.
+            steps_per_execution: batches per call of the compiled step.
 
         Raises:
-            ValueError: for an unknown loss.
+            TypeError, ValueError: for an unknown loss, or an optimizer that is none.
         """
-        if not callable(loss) and loss not in losses.RECONSTRUCTION:
+        if not callable(loss) and loss not in tuple(losses.RECONSTRUCTION):
             raise ValueError(
                 f"`loss` must be one of {', '.join(map(repr, losses.RECONSTRUCTION))} or a function "
                 f"of pictures and reconstructions. Received: loss={loss!r}."
             )
-        optimizer = prepare_optimizer(optimizer, "adam", self)
-        super().compile(optimizer=optimizer, **kwargs)
+        super().compile(
+            optimizer=prepare_optimizer(optimizer, "adam", "VAE", self),
+            run_eagerly=run_eagerly,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+        )
+        self.loss = loss
         self.reconstruction_loss = losses.RECONSTRUCTION.get(loss, loss)
-        self._compile_options = {"loss": loss, **kwargs}
 
     def train_step(self, *args):
         """Take Keras's own step: pictures in, `call` for the parts, `compute_loss` for the number.
@@ -119,27 +139,17 @@ class VAE(PictureModel):
         """Return the mean over the batch of reconstruction plus weighted KL."""
         reconstructions, mean, log_variance = y_pred
         reconstruction = self.reconstruction_loss(x, reconstructions)
+        if len(reconstruction.shape) != 1:
+            raise ValueError(
+                "The loss of a VAE must return one value per picture, shape (batch,). Received: "
+                f"shape={tuple(reconstruction.shape)}. Sum it over pixels, as in "
+                "keras_imgen.losses.bernoulli_nll; Keras's own losses average."
+            )
         kl = losses.kl_divergence(mean, log_variance)
         self.reconstruction_tracker.update_state(reconstruction)
         self.kl_tracker.update_state(kl)
-        return ops.mean(reconstruction + self.kl_weight * kl)
-
-    def sample(self, n: int, seed: int | None = None):
-        """Draw new pictures: latents from the standard normal distribution, decoded.
-
-        Args:
-            n: how many, at least 1.
-            seed: integer; the same seed gives the same latents. By default they differ from call to
-                call. Either way training is not disturbed.
-
-        Returns:
-            float32 array in [0, 1], shape `(n, height, width, channels)`.
-        """
-        if n != int(n) or n < 1:
-            raise ValueError(f"`n` is the number of pictures, at least 1. Received: n={n!r}.")
-        seed = int.from_bytes(os.urandom(3)) if seed is None else seed
-        latents = keras.random.normal((int(n), self.latent_dim), seed=seed)
-        return ops.convert_to_numpy(self.predict_latents(latents))
+        penalty = sum(self.losses)  # of weights, if layers have regularizers
+        return ops.mean(reconstruction + self.kl_weight * kl) + penalty
 
     def predict_latents(self, latents):
         """Return the picture of each latent vector `(batch, latent_dim)`."""
@@ -153,9 +163,17 @@ class VAE(PictureModel):
 
         Returns:
             float32 array in [0, 1], same shape.
+
+        Raises:
+            TypeError, ValueError: if the pictures are not in this package's format.
         """
-        mean, _ = self.encoder(ops.cast(pictures, "float32"), training=False)
-        return ops.convert_to_numpy(self.predict_latents(mean))
+        check_pictures(pictures, self.picture_shape)
+
+        def through(part):
+            mean, _ = self.encoder(ops.cast(part, "float32"), training=False)
+            return self.predict_latents(mean)
+
+        return in_batches(through, pictures)
 
     def get_config(self):
         """Return the constructor's arguments."""
@@ -168,12 +186,11 @@ class VAE(PictureModel):
 
     def get_compile_config(self):
         """Return the arguments of `compile`."""
-        config = {"optimizer": self.optimizer, **self._compile_options}
-        return {k: keras.saving.serialize_keras_object(v) for k, v in config.items()}
-
-    def compile_from_config(self, config):
-        """Compile as the saved model was."""
-        self.compile(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+        given = {"optimizer": self.optimizer, "loss": self.loss}
+        return {
+            **{k: keras.saving.serialize_keras_object(v) for k, v in given.items()},
+            **self._execution,
+        }
 
     def _prepare(self, data):
         return (ops.cast(pictures_of(data), "float32"),)
@@ -199,3 +216,6 @@ def _check_pair(encoder, decoder):
             f"Received: an encoder of {encoder.input_shape[1:]} and a decoder of {made[1:]}. "
             "Build both with the same `image_shape`."
         )
+    check_last_activation(
+        "decoder", decoder, ("tanh",), "Pictures lie in [0, 1]: end with a sigmoid."
+    )

@@ -6,16 +6,18 @@ Each backend has one short module with the same functions:
     One step of one of several optimizers. `compute_loss()` returns `(loss, aux)`; `aux` is returned.
 `prepared_step(model, step, prepare, *args)`
     Keras's own `step` on `prepare(data)`, where `prepare` may draw random numbers.
-`check(condition, message)`
+`check(condition, message, value)`
     Raise `ValueError(message)` where `condition` is false, also inside a compiled step if the
-    backend can.
+    backend can; otherwise return `value`. What is computed from it is computed after the check.
+`readable_errors()`
+    Context that turns what such a step raises into that `ValueError`.
 """
 
 import importlib
 
 import keras
 
-__all__ = ["check", "minimize", "prepared_step"]
+__all__ = ["check", "minimize", "prepared_step", "readable_errors"]
 
 
 def _backend():
@@ -30,6 +32,11 @@ def _backend():
 
 def minimize(optimizer, variables, compute_loss):
     """Take one step of `optimizer` on `variables` down the gradient of the loss."""
+    if not variables:
+        raise ValueError(
+            "There is nothing to train. Received: a network that was frozen with `trainable = False` "
+            "after the model was made. Set it to True again: each step changes only one network."
+        )
     return _backend().minimize(optimizer, variables, compute_loss)
 
 
@@ -38,6 +45,11 @@ def prepared_step(model, step, prepare, *args):
     return _backend().prepared_step(model, step, prepare, *args)
 
 
-def check(condition, message: str) -> None:
-    """Raise an error with `message` where `condition` is false."""
-    _backend().check(condition, message)
+def check(condition, message: str, value=None):
+    """Return `value`, or raise an error with `message` where `condition` is false."""
+    return _backend().check(condition, message, value)
+
+
+def readable_errors():
+    """Return a context in which failed checks of compiled steps become plain `ValueError`."""
+    return _backend().readable_errors()

@@ -1,6 +1,10 @@
 """Training steps on TensorFlow: gradients come from a tape."""
 
+import contextlib
+
 import tensorflow as tf
+
+_MARK = "||"  # where the message begins and ends within TensorFlow's own text
 
 
 def minimize(optimizer, variables, compute_loss):
@@ -20,6 +24,26 @@ def prepared_step(model, step, prepare, data):
     return step(prepare(data))
 
 
-def check(condition, message):
+def check(condition, message, value):
     """Raise where `condition` is false, also inside a compiled step."""
-    tf.debugging.Assert(condition, [message])
+    known = condition if isinstance(condition, bool) else tf.get_static_value(condition)
+    if known is None:
+        checked = tf.debugging.Assert(condition, [_MARK + message + _MARK])
+        # Within a compiled step nothing else would wait for the check.
+        with tf.control_dependencies([checked]):
+            return None if value is None else tf.identity(value)
+    if not known:
+        raise ValueError(message)
+    return value
+
+
+@contextlib.contextmanager
+def readable_errors():
+    """Turn what a compiled step raises into the error of `check`."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        _, found, rest = str(error).partition(_MARK)
+        if not found:
+            raise
+        raise ValueError(rest.partition(_MARK)[0]) from None

@@ -30,15 +30,15 @@ def load_arrays(
     """Make a dataset of pictures that are already in memory.
 
     Args:
-        pictures: floating-point array in [0, 1], `(N, H, W, C)`, or `(N, T, H, W, C)` for sequences.
+        pictures: floating-point array in [0, 1], `(N, H, W, C)`, of sequences `(N, T, H, W, C)`.
         labels: one integer per picture, or None.
         batch_size: pictures per batch.
         shuffle: True for training, False for validation and test.
         seed: integer that fixes the order.
 
     Raises:
-        TypeError, ValueError: if the pictures are not in this package's format, or the labels not as
-            many.
+        TypeError, ValueError: if the pictures are not in this package's format, or the labels not
+            as many.
 
     Example:
         >>> import numpy as np
@@ -69,7 +69,8 @@ def load_folder(
 ) -> PictureDataset:
     """Load the PNG and JPEG files of a folder and of all folders in it.
 
-    Files that cannot be read are left out, with one warning that names them.
+    Files that cannot be read are left out, with one warning that names them; so are hidden ones,
+    without.
 
     Args:
         path: the folder.
@@ -110,15 +111,16 @@ def load(
     | name | train | test |
     | --- | --- | --- |
     | `"digits"` | 4,000 MNIST digits, 28 x 28, grey, with labels | 1,000 others |
-    | `"photos"` | 64 random 64 x 64 crops of each of 9 photographs an epoch, grey | 3 others |
-    | `"moving_digits"` | 512 sequences of 10 frames of 48 x 48 (see `load_moving_digits`) | 64 others |
+    | `"photos"` | 64 random 64 x 64 crops of each of 9 photos, grey | one 192 x 192 of 3 others |
+    | `"moving_digits"` | 512 sequences of 10 frames of 48 x 48 | 64 others |
     | any TFDS name, as `"mnist"`, `"fashion_mnist"`, `"cifar10"` | TFDS's split | TFDS's split |
 
     Args:
         name: which set. A TFDS set that is not on this machine is downloaded.
         split: `"train"`, `"test"`, or for TFDS anything that TFDS understands: `"train[:10%]"`.
-        size: side, or `(height, width)`, of the pictures; by default as they are ("photos": 64 x 64).
-        crops: as in `load_folder`; by default 64 for "photos" and 0 for the others.
+        size: side, or `(height, width)`, of the pictures; by default as they are ("photos": see
+            above).
+        crops: as in `load_folder`; by default 0 ("photos": see above).
         channels: 1 or 3; by default as they are ("photos": 1). "photos" with 3 channels are the
             coloured ones only.
         labels: whether batches are `(pictures, labels)`.
@@ -153,11 +155,14 @@ def load(
     elif name == "photos":
         if labels:
             raise ValueError('"photos" has no labels. Pass labels=False, or load "digits".')
-        pictures, targets = sources.read_photos(split, channels or 1), None
-        size, crops = size or 64, 64 if crops is None else crops
+        pictures, targets = sources.read_photos(split, 1 if channels is None else channels), None
+        if size is None:  # small crops to train on, large ones to look at
+            size = 64 if split == "train" else 192
+        if crops is None:
+            crops = 64 if split == "train" else 1
     else:
         pictures, targets = tfds.read_tfds(name, split, labels, data_dir)
-    if channels and name != "photos":
+    if channels is not None and name != "photos":
         pictures = sources.with_channels(pictures, channels)
     return _dataset(pictures, targets if labels else None, size=size, crops=crops or 0, **options)
 
@@ -175,8 +180,9 @@ def load_moving_digits(
 ) -> PictureDataset:
     """Make sequences in which digits move on straight lines and bounce off the walls.
 
-    Digits of the embedded set, drawn at random places with random directions; where two overlap the
-    brighter one shows. Training and test sequences show different digits.
+    Digits of the embedded set, drawn at random places with random directions; each frame moves them
+    by a tenth of its longer side. Where two overlap the brighter one shows. Training and test
+    sequences show different digits.
 
     Args:
         split: `"train"` or `"test"`.
@@ -199,7 +205,8 @@ def load_moving_digits(
         (5, 32, 32, 1)
     """
     height, width = _pair(size)
-    num_sequences = num_sequences or {"train": 512}.get(split, 64)
+    if num_sequences is None:
+        num_sequences = 512 if split == "train" else 64
     if min(height, width) < 28:
         raise ValueError(
             f"A frame must hold a digit of 28 x 28 pixels. Received: size={size}. Pass at least 28."
@@ -223,18 +230,17 @@ def load_moving_digits(
 
 
 def _pair(size) -> tuple[int, int]:
-    height, width = size if isinstance(size, Sequence) else (size, size)
-    if height != int(height) or width != int(width) or min(height, width) < 1:
+    pair = tuple(size) if isinstance(size, Sequence) else (size, size)
+    if len(pair) != 2 or any(side != int(side) or side < 1 for side in pair):
         raise ValueError(
-            "`size` is a side in whole pixels, or a pair (height, width). "
-            f"Received: size={size!r}."
+            f"`size` is a side in whole pixels, or a pair (height, width). Received: size={size!r}."
         )
-    return int(height), int(width)
+    return int(pair[0]), int(pair[1])
 
 
 def _dataset(pictures, labels, *, size, crops, **options) -> PictureDataset:
     """Bring whole pictures to one size, by resizing or cropping."""
-    if crops < 0 or (crops and size is None):
+    if crops != int(crops) or crops < 0 or (crops and size is None):
         raise ValueError(
             "`crops` is the number of random crops of `size` per picture, or 0 to resize. "
             f"Received: crops={crops}, size={size}."
@@ -248,7 +254,7 @@ def _dataset(pictures, labels, *, size, crops, **options) -> PictureDataset:
                     f"size={size} for a picture of {picture.shape[0]} x {picture.shape[1]} pixels. "
                     "Pass a smaller `size`, or crops=0 to resize."
                 )
-        return PictureDataset(pictures, labels, crop_size=crop_size, crops=crops, **options)
+        return PictureDataset(pictures, labels, crop_size=crop_size, crops=int(crops), **options)
     if size is not None:
         pictures = [sources.resize(picture, *_pair(size)) for picture in pictures]
     shapes = sorted({picture.shape for picture in pictures})

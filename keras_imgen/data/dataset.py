@@ -20,7 +20,8 @@ def to_float(pictures) -> np.ndarray:
     if pictures.dtype != np.uint8:
         raise ValueError(
             "`to_float` converts pictures of 8 bits, of dtype uint8. "
-            f"Received: dtype={pictures.dtype}. Divide other ranges by their largest possible value."
+            f"Received: dtype={pictures.dtype}. Divide other ranges by their largest possible "
+            "value."
         )
     return pictures.astype("float32") / np.float32(255)
 
@@ -34,7 +35,13 @@ def to_uint8(pictures) -> np.ndarray:
         >>> to_uint8(np.array([-0.1, 0.2, 1.0])).tolist()
         [0, 51, 255]
     """
-    return np.rint(np.clip(np.asarray(pictures, "float32"), 0.0, 1.0) * 255.0).astype("uint8")
+    pictures = np.asarray(pictures)
+    if np.issubdtype(pictures.dtype, np.integer):
+        raise ValueError(
+            "`to_uint8` converts floating-point pictures in [0, 1]. "
+            f"Received: dtype={pictures.dtype}. Pictures of 8 bits need no conversion."
+        )
+    return np.rint(np.clip(pictures.astype("float32"), 0.0, 1.0) * 255.0).astype("uint8")
 
 
 def check_pictures(pictures, image_shape: Sequence | None = None, name: str = "pictures") -> None:
@@ -50,12 +57,13 @@ def check_pictures(pictures, image_shape: Sequence | None = None, name: str = "p
         TypeError: for anything but an array.
         ValueError: for a wrong dtype, number of axes, size, or range; for NaN or no picture at all.
     """
-    if not hasattr(pictures, "shape") or not hasattr(pictures, "dtype"):
+    dtype = getattr(pictures, "dtype", "object")
+    if not hasattr(pictures, "shape") or dtype == "object":
         raise TypeError(
-            f"`{name}` must be one array of shape (batch, height, width, channels). "
-            f"Received: {type(pictures).__name__}. Stack a list of equal pictures with np.stack."
+            f"`{name}` must be one array of shape (batch, height, width, channels). Received: a "
+            f"{type(pictures).__name__} of objects. Stack a list of equal pictures with np.stack."
         )
-    dtype = keras.backend.standardize_dtype(pictures.dtype)
+    dtype = keras.backend.standardize_dtype(dtype)
     if dtype not in ("float16", "bfloat16", "float32", "float64"):
         raise ValueError(
             f"`{name}` must be floating point in [0, 1]. Received: dtype={dtype}. "
@@ -71,15 +79,15 @@ def check_pictures(pictures, image_shape: Sequence | None = None, name: str = "p
             "Add the channel axis of grey pictures with `[..., None]`, the batch axis of a single "
             "one with `[None]`."
         )
-    if shape[0] == 0:
+    if 0 in shape:
         raise ValueError(f"`{name}` holds no picture. Received: shape={shape}.")
     if len(shape) == len(expected) + 1 and any(
         want is not None and got != want for got, want in zip(shape[1:], expected, strict=True)
     ):
         raise ValueError(
             f"`{name}` must fit the network, which works on pictures of shape {expected}. "
-            f"Received: shape={shape}. Load them with the right `size` and `channels`, or build the "
-            "network with image_shape=pictures.shape[1:]."
+            f"Received: shape={shape}. Load them with the right `size` and `channels`, or build "
+            "the network with image_shape=pictures.shape[1:]."
         )
     values = keras.ops.convert_to_numpy(pictures)
     low, high = float(np.min(values)), float(np.max(values))
@@ -99,9 +107,9 @@ def check_pictures(pictures, image_shape: Sequence | None = None, name: str = "p
 class PictureDataset(keras.utils.PyDataset):
     """Batches of clean pictures in an order that is a function of `(seed, epoch)`.
 
-    Made by `load`, `load_folder`, `load_arrays` and `load_moving_digits`; goes into `fit`, `evaluate`
-    and `validation_data`. A resumed training sees the order that the uninterrupted one would have
-    seen, because `fit` sets `epoch`.
+    Made by `load`, `load_folder`, `load_arrays` and `load_moving_digits`; goes into `fit`,
+    `evaluate` and `validation_data`. A resumed training sees the order that the uninterrupted one
+    would have seen, because `fit` sets `epoch`.
 
     Args:
         pictures: uint8 pictures (0 to 255) or float32 ones in [0, 1]: one array `(N, H, W, C)` or
@@ -164,9 +172,11 @@ class PictureDataset(keras.utils.PyDataset):
     def take(self, count: int) -> np.ndarray:
         """Return the first `count` pictures in the order of the files, as batches hold them.
 
-        The same ones every time: what callbacks want to show.
+        The same ones every time: what callbacks want to show. Of crops, the first of every picture
+        comes before the second of any.
         """
-        return self._batch(np.arange(min(count, self.num_pictures)), fixed=True)
+        order = np.arange(self.num_pictures).reshape(-1, self.crops).T.ravel()
+        return self._batch(order[:count], fixed=True)
 
     def on_epoch_end(self):
         """Move on to the next epoch's order, for models that do not set `epoch` themselves."""

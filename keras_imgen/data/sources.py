@@ -43,6 +43,7 @@ def read_picture(file: str | Path) -> np.ndarray:
 
     with Image.open(file) as image:
         image = ImageOps.exif_transpose(image)
+        grey = image.mode in ("1", "L", "LA")
         if image.mode.startswith("I"):  # 16 or 32 bits, which Pillow's convert would clip
             values = np.asarray(image, "float64") / 65535.0
             return np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype("uint8")[..., None]
@@ -50,19 +51,20 @@ def read_picture(file: str | Path) -> np.ndarray:
             image = image.convert("RGBA")
             white = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(white, image)
-        grey = image.mode in ("1", "L")
         pixels = np.asarray(image.convert("L" if grey else "RGB"))
         return pixels[..., None] if grey else pixels
 
 
 def list_pictures(path: str | Path) -> list[Path]:
-    """Return all PNG and JPEG files below a folder, sorted by path."""
+    """Return all PNG and JPEG files below a folder, sorted by path; hidden ones are left out."""
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(
             f"There is no folder {str(path)!r}. Pass a folder that holds PNG or JPEG files."
         )
-    return sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+    files = (f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+    # Notebooks keep copies in .ipynb_checkpoints, macOS its own notes in ._name.png.
+    return sorted(f for f in files if not any(p[0] == "." for p in f.relative_to(folder).parts))
 
 
 def read_folder(path: str | Path, channels: int | None) -> list[np.ndarray]:
@@ -76,7 +78,8 @@ def read_folder(path: str | Path, channels: int | None) -> list[np.ndarray]:
             unreadable.append(f"{file.name} ({error})")
     if unreadable:
         shown = "; ".join(unreadable[:5]) + ("; ..." if len(unreadable) > 5 else "")
-        message = f"{len(unreadable)} of {len(files)} files in {str(path)!r} are unreadable: {shown}"
+        count = f"{len(unreadable)} of {len(files)} files"
+        message = f"{count} in {str(path)!r} are unreadable: {shown}"
     if not pictures:
         reason = message if unreadable else f"No file there ends in {', '.join(SUFFIXES)}."
         raise FileNotFoundError(f"{str(path)!r} holds no picture that can be read. {reason}")

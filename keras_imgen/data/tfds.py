@@ -1,6 +1,7 @@
 """Reads sets of TensorFlow Datasets (TFDS): prepared ones first, the network only if asked for."""
 
-import socket
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,12 @@ def read_tfds(name: str, split: str, labels: bool, data_dir: str | Path | None):
 
 
 def is_reachable(timeout: float = 3.0) -> bool:
-    """Return whether TFDS's server answers within `timeout` seconds."""
+    """Return whether TFDS's server answers within `timeout` seconds, directly or by a proxy."""
     try:
-        with socket.create_connection((HOST, 443), timeout=timeout):
+        with urllib.request.urlopen(f"https://{HOST}", timeout=timeout):
             return True
+    except urllib.error.HTTPError:  # it says what it thinks of the address, so it is there
+        return True
     except OSError:
         return False
 
@@ -43,8 +46,9 @@ def is_reachable(timeout: float = 3.0) -> bool:
 def _builder(tfds, name, data_dir):
     """Return a builder whose data are on this machine, downloading them if need be."""
     folder = Path(data_dir or tfds.core.constants.DATA_DIR).expanduser()
-    prepared = sorted((folder / name).glob("**/dataset_info.json"), key=_version)
-    if prepared:
+    path = folder / name.replace(":", "/")  # TFDS's own way to name a version: "mnist:3.0.1"
+    prepared = sorted(path.glob("**/dataset_info.json"), key=_version)
+    if name and prepared:
         return tfds.builder_from_directory(prepared[-1].parent)
     if name.split("/")[0].split(":")[0] not in _known_names(tfds):
         raise ValueError(
@@ -84,7 +88,7 @@ def _check(builder, name, split, labels):
             f"{name!r} has no split {split!r}. It has: {_quoted(builder.info.splits)}."
         ) from error
     shape = features["image"].shape
-    if features["image"].dtype != np.uint8 or None in shape[2:]:
+    if features["image"].np_dtype != np.uint8 or None in shape[2:]:
         raise ValueError(
             f"The pictures of {name!r} must be uint8 with a fixed number of channels. "
             f"Received: {features['image']}."

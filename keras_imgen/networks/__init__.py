@@ -1,9 +1,9 @@
 """Networks: functions that return a built functional `keras.Model`.
 
-Every builder takes `image_shape`, the shape `(height, width, channels)` of one picture in [0, 1], and
-returns a network whose last layer is float32. Odd sides work everywhere; `dncnn` and `unet` take
-pictures of any size when the sides are given as None; `extra_channels` is the number
-of channels that the degradation appends to a picture, `degradation.extra_channels`.
+Every builder takes `image_shape`, the shape `(height, width, channels)` of one picture in [0, 1],
+and returns a network whose last layer is float32. Odd sides work everywhere; `dncnn` and `unet`
+take pictures of any size when the sides are given as None; `extra_channels` is the number of
+channels that the degradation appends to a picture, `degradation.extra_channels`.
 """
 
 from keras_imgen.networks.generation import (

@@ -9,9 +9,9 @@ from keras_imgen.networks.parts import check_shape
 
 
 def _halvings(image_shape) -> list[tuple[int, int]]:
-    """Sides of the picture after 0, 1, 2, ... halvings (rounded up), until the shorter is below 8."""
+    """Sides of the picture after 0, 1, 2, ... halvings (rounded up), until the shorter is below 6."""
     sides = [tuple(image_shape[:2])]
-    while min(sides[-1]) >= 8:
+    while min(sides[-1]) >= 6:
         sides.append(tuple(math.ceil(side / 2) for side in sides[-1]))
     return sides
 
@@ -40,7 +40,8 @@ def _grow(x, sides, filters: int, channels: int, *, batch_norm: bool):
             dtype="float32" if last else None,
         )(x)
         height, width = sides[stage]
-        x = layers.Cropping2D(((0, x.shape[1] - height), (0, x.shape[2] - width)))(x)
+        extra = ((0, x.shape[1] - height), (0, x.shape[2] - width))
+        x = layers.Cropping2D(extra, dtype="float32" if last else None)(x)
         if not last:
             x = layers.BatchNormalization()(x) if batch_norm else x
             x = layers.ReLU()(x)

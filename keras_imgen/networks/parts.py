@@ -34,7 +34,8 @@ class FramewiseModel(layers.Layer):
     """
 
     def __init__(self, network: keras.Model, **kwargs):
-        super().__init__(**kwargs)
+        # The network casts its inputs itself: a picture that it changes must not be rounded before.
+        super().__init__(autocast=False, **kwargs)
         self.network = network
         self.built = True
 
@@ -68,7 +69,7 @@ class FramewiseModel(layers.Layer):
 
 def check_shape(image_shape, *, any_size: bool) -> tuple:
     """Return `image_shape` as a tuple, or say what is wrong with it."""
-    shape = tuple(image_shape)
+    shape = tuple(image_shape) if hasattr(image_shape, "__iter__") else ()
     sides_ok = len(shape) == 3 and all(
         (side is None and any_size) or (isinstance(side, int) and side > 0) for side in shape[:2]
     )

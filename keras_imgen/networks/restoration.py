@@ -17,7 +17,7 @@ def dncnn(
     """Build the denoising network DnCNN, which predicts the noise and subtracts it.
 
     All convolutions are 3 x 3 at full resolution, so it takes pictures of any size; each output
-    pixel sees `2 * depth + 1` pixels in each direction.
+    pixel sees a square of `2 * depth + 1` pixels a side.
 
     Args:
         image_shape: `(height, width, channels)`; sides may be None for any size.
@@ -129,7 +129,7 @@ def conv_lstm(
 
     Every frame is halved in size by a convolution, a ConvLSTM carries what it saw from frame to
     frame, and a second convolution brings the result back to full size, where it joins the observed
-    frame again.
+    frame again and changes it.
 
     Args:
         image_shape: `(height, width, channels)` of one frame. `keras.layers.ConvLSTM2D` needs the
@@ -141,7 +141,8 @@ def conv_lstm(
 
     Returns:
         A network from observed sequences `(batch, time, height, width, channels + extra_channels)`
-        to restored ones `(batch, time, height, width, channels)` in [0, 1], for any length.
+        to restored ones `(batch, time, height, width, channels)`, not clipped to [0, 1], for any
+        length.
 
     Raises:
         ValueError: if `image_shape` is no picture shape.
@@ -164,8 +165,10 @@ def conv_lstm(
     x = layers.Conv2DTranspose(filters, 4, strides=2, padding="same", activation="relu")(memory)
     x = layers.Concatenate()([CropLike()([x, frame]), frame])
     x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
-    x = layers.Conv2D(channels, 3, padding="same", activation="sigmoid", dtype="float32")(x)
-    enlarge = keras.Model([memory, frame], x, name="enlarge")
+    change = layers.Conv2D(channels, 3, padding="same", dtype="float32")(x)
+    # The change to the observed frame is easier to learn than the frame: most of it is 0.
+    restored = layers.Add(dtype="float32")([frame[..., :channels], change])
+    enlarge = keras.Model([memory, frame], restored, name="enlarge")
 
     observed = layers.Input((None, height, width, channels + extra_channels), name="observed")
     recurrent = layers.ConvLSTM2D(filters, 3, padding="same", return_sequences=True)

@@ -1,0 +1,118 @@
+"""Draws the pictures of README and guide from the models of `keras-imgen demo`.
+
+Run `keras-imgen demo` first, then `python docs/make_figures.py` in the repository's root.
+"""
+
+import argparse
+from pathlib import Path
+
+import keras
+import numpy as np
+from matplotlib.figure import Figure
+
+from keras_imgen import load, load_moving_digits, plotting
+from keras_imgen.data import to_float
+from keras_imgen.metrics import psnr
+
+FIGURES = Path(__file__).parent / "figures"
+
+
+def main():
+    """Draw both figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("demo", nargs="?", default="runs/demo", help="folder of the demo")
+    folder = Path(parser.parse_args().demo)
+    names = ("gan", "vae", "denoise", "inpaint", "sequence")
+    models = {name: keras.saving.load_model(folder / name / "model.keras") for name in names}
+    FIGURES.mkdir(exist_ok=True)
+    draw_demo(models).savefig(FIGURES / "demo.png", dpi=100)
+    draw_data_flow(models).savefig(FIGURES / "data_flow.png", dpi=100)
+
+
+def spoiled(model, clean):
+    """Return observed and restored pictures of a model, without extra channels."""
+    observed = keras.ops.convert_to_numpy(model.degradation(clean, training=False))
+    return observed[..., : clean.shape[-1]], model.restore(observed)
+
+
+def draw_demo(models):
+    """Draw all five families in one picture."""
+    camera, chelsea, _ = (to_float(p) for p in load("photos", "test").pictures)
+    figure = Figure(figsize=(10, 7.2), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=(2.15, 1))
+    generated, photos = top.subfigures(1, 2, width_ratios=(1, 1.45))
+    for ax, name, title in zip(
+        generated.subplots(2, 1), ("gan", "vae"), ("GAN samples", "VAE samples"), strict=True
+    ):
+        show(ax, plotting.image_grid(models[name].sample(32, seed=2), columns=8, padding=1), title)
+    panels = photos.subplots(2, 2)
+    for axes, name, clean in zip(
+        panels, ("denoise", "inpaint"), (camera[None], chelsea[None]), strict=True
+    ):
+        observed, restored = spoiled(models[name], clean)
+        for ax, word, picture in zip(
+            axes, ("noisy" if name == "denoise" else "holes", "restored"), (observed, restored),
+            strict=True,
+        ):
+            show(ax, picture[0], f"{word} · {decibels(clean, picture)}")
+    clean = load_moving_digits("test").take(1)
+    observed, restored = spoiled(models["sequence"], clean)
+    for ax, word, frames in zip(
+        bottom.subplots(3, 1), ("observed", "restored", "clean"), (observed, restored, clean),
+        strict=True,
+    ):
+        text = word if word == "clean" else f"{word} · {decibels(clean, frames)}"
+        show(ax, plotting.image_grid(frames[0], columns=10, padding=1), None)
+        ax.text(-8, 24, text, ha="right", va="center", fontsize=10)
+    return figure
+
+
+def draw_data_flow(models):
+    """Draw how a picture flows through a restorer and through a GAN."""
+    clean = load("photos", "test").take(2)[1:2]
+    observed, restored = spoiled(models["inpaint"], clean)
+    fake = models["gan"].sample(1, seed=2)
+    latents = np.random.default_rng(0).normal(size=(16, 4, 1)) / 6 + 0.5
+    figure = Figure(figsize=(10, 5.2))
+    rows = (
+        (
+            ("clean", clean[0]), "degradation", ("observed", observed[0]), "network",
+            ("restored", restored[0]), "compare with clean:\nloss, PSNR, SSIM",
+        ),
+        (
+            ("latents", latents), "generator\nor decoder", ("picture", fake[0]),
+            "discriminator\nor likelihood", None, "how real is it?\nloss",
+        ),
+    )
+    for row, steps in enumerate(rows):
+        for column, step in enumerate(steps):
+            center = (0.09 + 0.165 * column, 0.74 - 0.5 * row)
+            if isinstance(step, tuple):
+                ax = figure.add_axes((center[0] - 0.075, center[1] - 0.145, 0.15, 0.29))
+                show(ax, np.clip(step[1], 0, 1), step[0])
+            elif step is not None:
+                last = column == len(steps) - 1
+                if not last:
+                    figure.text(*center, f"{step}\n⟶", ha="center", va="center", fontsize=12)
+                else:
+                    x = center[0] if row == 0 else center[0] - 0.165
+                    figure.text(x, center[1], f"⟶ {step}", ha="center", va="center", fontsize=11)
+    return figure
+
+
+def show(ax, picture, title):
+    """Draw one picture as it is, without axes."""
+    grey = picture.shape[-1] == 1
+    ax.imshow(picture[..., 0] if grey else picture, cmap="gray", vmin=0, vmax=1)
+    ax.set_axis_off()
+    if title:
+        ax.set_title(title, fontsize=10)
+
+
+def decibels(clean, picture):
+    """Return the mean PSNR as text."""
+    return f"{float(np.mean(psnr(clean, np.clip(picture, 0, 1)))):.1f} dB"
+
+
+if __name__ == "__main__":
+    main()

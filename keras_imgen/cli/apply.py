@@ -1,0 +1,141 @@
+"""`keras-imgen sample` and `restore`: what a trained model is used for."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+
+from keras_imgen import plotting
+from keras_imgen.data import sources, to_float, to_uint8
+
+
+def sample(args) -> None:
+    """Draw new pictures and write them as one PNG file."""
+    model, path = _load(args.model), Path(args.out)
+    if not hasattr(model, "sample"):
+        raise ValueError(
+            f"{args.model!r} is a {type(model).__name__}, which draws no new pictures. "
+            "Use `keras-imgen restore`, or pass a GAN or VAE."
+        )
+    _refuse_existing(path)
+    seed = int.from_bytes(os.urandom(3)) if args.seed is None else args.seed
+    plotting.save_grid(path, model.sample(args.n, seed=seed), scale=args.scale)
+    print(f"{args.n} pictures in {path} (seed {seed}).")
+
+
+def restore(args) -> None:
+    """Restore every picture given; a model of sequences takes them as the frames of one."""
+    model, folder = _load(args.model), Path(args.out)
+    if not hasattr(model, "restore"):
+        raise ValueError(
+            f"{args.model!r} is a {type(model).__name__}, which restores nothing. "
+            "Use `keras-imgen sample`, or pass a model trained to denoise, inpaint or restore."
+        )
+    files = _files(args.pictures)
+    targets = [folder / f"{file.stem}.png" for file in files]
+    if len(set(targets)) < len(targets):
+        raise ValueError(
+            "Two of the pictures have the same name, so one would overwrite the other. "
+            "Restore them in two runs with different --out."
+        )
+    for target in targets:
+        _refuse_existing(target)
+    channels = model.picture_shape[-1]
+    if len(model.picture_shape) == 4:
+        frames = _stack_frames([_read(file) for file in files], channels)
+        restored = iter(_restore(model, frames[None], args)[0])
+    else:
+        restored = (_restore_any(model, _read(file), channels, args) for file in files)
+    for file, target in zip(files, targets, strict=True):
+        pixels = to_uint8(next(restored))
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(target)
+        print(f"{file} -> {target}")
+
+
+def _load(path):
+    """Load a model, or say in one sentence why that is impossible."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no model file {path!r}. Train one: keras-imgen train.")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path!r} is no whole .keras file: it is damaged or of another kind.")
+    return keras.saving.load_model(path)
+
+
+def _read(file):
+    """Read one picture; Pillow's own errors may name none."""
+    try:
+        return to_float(sources.read_picture(file))
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{str(file)!r} cannot be read as a picture: {error}") from error
+
+
+def _files(paths):
+    files = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found = sources.list_pictures(path)
+            if not found:
+                raise FileNotFoundError(f"There is no PNG or JPEG file in {str(path)!r}.")
+            files += found
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise FileNotFoundError(f"There is no picture {str(path)!r}.")
+    return files
+
+
+def _refuse_existing(path):
+    if path.exists():
+        raise FileExistsError(f"{str(path)!r} exists and is not overwritten. Pass another --out.")
+
+
+def _restore_any(model, picture, channels, args):
+    """Restore one picture; a grey model restores the channels of a coloured one one by one."""
+    if channels == 1 and picture.shape[-1] == 3:
+        planes = np.moveaxis(picture, -1, 0)[..., None]
+        return np.concatenate([_restore(model, p[None], args)[0] for p in planes], axis=-1)
+    if channels == 3 and picture.shape[-1] == 1:
+        picture = np.repeat(picture, 3, axis=-1)
+    return _restore(model, picture[None], args)[0]
+
+
+def _restore(model, pictures, args):
+    """Restore a batch, after spoiling it or marking its holes if need be."""
+    extra = model.degradation.extra_channels
+    if args.degrade:
+        pictures = keras.ops.convert_to_numpy(model.degradation(pictures, training=False))
+    elif args.mask is not None and extra == 1:
+        known = 1.0 - _read_mask(args.mask, pictures.shape[-3:-1])
+        mask = np.broadcast_to(known, (*pictures.shape[:-1], 1))
+        pictures = np.concatenate([pictures * mask, mask], axis=-1).astype("float32")
+    elif extra:
+        raise ValueError(
+            "This model fills holes and must know where they are. Pass --mask PICTURE, white where "
+            "pixels are missing, or --degrade to try it on holes of its own."
+        )
+    elif args.mask is not None:
+        raise ValueError("This model takes no mask. Leave out --mask.")
+    return model.restore(pictures)
+
+
+def _read_mask(path, sides):
+    mask = sources.with_channels(to_uint8(_read(path)), 1)
+    if mask.shape[:2] != tuple(sides):
+        raise ValueError(
+            f"The mask must be as large as the picture, {sides[0]} x {sides[1]} pixels. "
+            f"Received: {mask.shape[0]} x {mask.shape[1]}."
+        )
+    return (mask > 127).astype("float32")
+
+
+def _stack_frames(pictures, channels):
+    frames = [
+        to_float(sources.with_channels(to_uint8(picture), channels)) for picture in pictures
+    ]
+    if len({frame.shape for frame in frames}) > 1:
+        raise ValueError("The frames of a sequence must have equal sizes.")
+    return np.stack(frames)

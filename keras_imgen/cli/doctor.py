@@ -1,0 +1,57 @@
+"""`keras-imgen doctor`: what a bug report needs to say about a machine."""
+
+import importlib.metadata
+import os
+import platform
+
+import keras
+
+from keras_imgen.data import tfds
+
+PACKAGES = (
+    "keras-imgen",
+    "keras",
+    "tensorflow",
+    "jax",
+    "numpy",
+    "pillow",
+    "matplotlib",
+    "tensorflow-datasets",
+    "tensorboard",
+)
+
+
+def doctor(args) -> None:
+    """Print versions, backend, devices, cores and whether TFDS can be reached."""
+    rows = {"Python": f"{platform.python_version()} on {platform.platform()}"}
+    rows |= {name: _version(name) for name in PACKAGES}
+    rows["backend"] = keras.backend.backend()
+    rows["devices"] = ", ".join(keras.distribution.list_devices()) or "none"
+    rows["processor cores"] = str(_cores())
+    rows["TFDS data"] = _tfds_folder()
+    rows["TFDS server"] = "reachable" if tfds.is_reachable() else "not reachable: embedded sets only"
+    width = max(map(len, rows)) + 2
+    for name, value in rows.items():
+        print(f"{name:<{width}}{value}")
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _cores():
+    # The cores that this process may use, which containers limit.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _tfds_folder():
+    try:
+        from tensorflow_datasets.core import constants
+    except ImportError as error:
+        return f"tensorflow-datasets cannot be imported: {error}"
+    folder = os.path.expanduser(constants.DATA_DIR)
+    sets = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return f"{folder}: {', '.join(sets) or 'nothing prepared yet'}"

@@ -1,0 +1,266 @@
+"""What `keras-imgen train` and `demo` train: data, model and pictures of each of the five families."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_imgen import GAN, VAE, Restorer, callbacks, load, load_folder, metrics, networks
+from keras_imgen.data import PictureDataset, to_float
+from keras_imgen.degradations import AdditiveNoise, Compose, MissingBlocks, MissingFrames
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One family: what it is trained on, how it is built, and how it is shown and measured.
+
+    Attributes:
+        title: heading for people.
+        text: one sentence on what it does.
+        data: name of the set it is trained on by default.
+        batch_size: pictures per batch by default.
+        epochs: epochs by default.
+        build: function `(image_shape, steps, seed) -> compiled model`; `steps` is how many it will be
+            trained for.
+        watch: function `(test dataset, folder) -> callback that writes a picture per epoch`.
+        measure: function `(model, test dataset) -> {name: (before, after)}`.
+    """
+
+    title: str
+    text: str
+    data: str
+    batch_size: int
+    epochs: int
+    build: Callable
+    watch: Callable
+    measure: Callable
+
+
+def _gan(image_shape, steps, seed):
+    model = GAN(
+        networks.dcgan_generator(image_shape, latent_dim=32, filters=32),
+        networks.dcgan_discriminator(image_shape, filters=32, dropout=0.0),
+        seed=seed,
+    )
+    optimizers = [keras.optimizers.Adam(1e-3, beta_1=0.5) for _ in range(2)]
+    model.compile(*optimizers, loss="hinge")
+    return model
+
+
+def _vae(image_shape, steps, seed):
+    model = VAE(networks.vae_encoder(image_shape), networks.vae_decoder(image_shape), seed=seed)
+    model.compile(loss="bernoulli" if image_shape[-1] == 1 else "gaussian")
+    return model
+
+
+def _denoiser(image_shape, steps, seed):
+    network = networks.dncnn((None, None, image_shape[-1]), depth=6, filters=32, batch_norm=False)
+    model = Restorer(network, AdditiveNoise(25 / 255, seed=seed), seed=seed)
+    model.compile(_decaying_adam(2e-3, steps))
+    return model
+
+
+def _inpainter(image_shape, steps, seed):
+    network = networks.unet((None, None, image_shape[-1]), extra_channels=1, filters=16)
+    model = Restorer(network, MissingBlocks(0.2, 6, seed=seed), keep_known=True, seed=seed)
+    model.compile(_decaying_adam(2e-3, steps))
+    return model
+
+
+def _sequence_restorer(image_shape, steps, seed):
+    *_, height, width, channels = image_shape
+    degradation = Compose([AdditiveNoise(0.2, seed=seed), MissingFrames(3, seed=seed + 1)])
+    network = networks.conv_lstm((height, width, channels), extra_channels=1, filters=16)
+    model = Restorer(network, degradation, seed=seed)
+    model.compile(_decaying_adam(3e-3, steps))
+    return model
+
+
+def _decaying_adam(learning_rate, steps):
+    """Adam that warms up quickly and slows down to the end, which a short training gains most by."""
+    schedule = keras.optimizers.schedules.CosineDecay(
+        learning_rate / 20,
+        decay_steps=max(1, steps - steps // 20),
+        warmup_target=learning_rate,
+        warmup_steps=steps // 20,
+        alpha=0.01,
+    )
+    return keras.optimizers.Adam(schedule)
+
+
+def _samples(test, folder):
+    return callbacks.SampleGrid(folder)
+
+
+def _panels(test, folder):
+    return callbacks.BeforeAfter(test, folder)
+
+
+def _measure_gan(model, test):
+    """Distance of samples from held-out pictures: of noise, and of what the GAN makes of it."""
+    real = test.take(1000)
+    noise = np.random.default_rng(0).random(real.shape, "float32")
+    return {
+        "Frechet distance of pixels (64 components, 1,000 samples)": (
+            pixel_frechet_distance(real, noise),
+            pixel_frechet_distance(real, model.sample(len(real), seed=0)),
+        )
+    }
+
+
+def _measure_vae(model, test):
+    """What a picture costs to describe: by one grey value for all, and by the VAE."""
+    pictures = test.take(1000)
+    mean = np.broadcast_to(pictures.mean(axis=0), pictures.shape)
+    error = np.mean(keras.ops.convert_to_numpy(model.reconstruction_loss(pictures, mean)))
+    loss = model.evaluate(pictures, verbose=0, return_dict=True)["loss"]
+    reconstructed = model.reconstruct(pictures)
+    return {
+        "bound on the negative log-likelihood, nats": (float(error), float(loss)),
+        "PSNR of reconstructions, dB": tuple(
+            float(np.mean(metrics.psnr(pictures, x))) for x in (mean, reconstructed)
+        ),
+    }
+
+
+def _measure_restorer(model, test):
+    """PSNR of observed and restored pictures; with holes, inside them, the mean put there before."""
+    pairs = []
+    for clean in _whole(test):
+        observed = keras.ops.convert_to_numpy(model.degradation(clean, training=False))
+        restored = model.restore(observed)
+        before = observed[..., : clean.shape[-1]]
+        if model.keep_known:
+            hidden = np.broadcast_to(observed[..., -1:] == 0, clean.shape)
+            before = np.where(hidden, clean[~hidden].mean(), before)
+            pairs.append([_psnr_where(hidden, clean, x) for x in (before, restored)])
+        else:
+            pairs.append([np.mean(metrics.psnr(clean, x.clip(0, 1))) for x in (before, restored)])
+    where = " inside the holes (before: filled with the mean)" if model.keep_known else ""
+    return {f"PSNR{where}, dB": tuple(float(value) for value in np.mean(pairs, axis=0))}
+
+
+def _psnr_where(chosen, clean, picture):
+    return -10.0 * np.log10(np.mean(np.square(picture[chosen] - clean[chosen])))
+
+
+def _whole(test):
+    """Yield whole photographs one by one, or 64 sequences at once."""
+    if test.crop_size is None:
+        yield test.take(64)
+    else:
+        yield from (to_float(picture[None]) for picture in test.pictures)
+
+
+def pixel_frechet_distance(real, made, components: int = 64) -> float:
+    """Frechet distance of two sets of pictures in the principal components of the real ones.
+
+    Heusel et al. 2017 (arXiv 1706.08500), equation 6, with pixels in place of Inception features: a
+    rough figure that needs no other network, for one set of data at a time only.
+    """
+    real, made = (x.reshape(len(x), -1).astype("float64") for x in (real, made))
+    mean = real.mean(axis=0)
+    _, _, axes = np.linalg.svd(real - mean, full_matrices=False)
+    real, made = ((x - mean) @ axes[:components].T for x in (real, made))
+    shift = real.mean(axis=0) - made.mean(axis=0)
+    cov_real, cov_made = np.cov(real.T), np.cov(made.T)
+    # tr sqrt(A B): the eigenvalues of A B are real and not negative.
+    root = np.sqrt(np.maximum(np.linalg.eigvals(cov_real @ cov_made).real, 0.0)).sum()
+    return float(shift @ shift + np.trace(cov_real) + np.trace(cov_made) - 2.0 * root)
+
+
+RECIPES = {
+    "gan": Recipe(
+        title="GAN: digits out of noise",
+        text="Two networks that only fight: one draws digits, the other tells them from real ones.",
+        data="digits",
+        batch_size=32,
+        epochs=24,
+        build=_gan,
+        watch=_samples,
+        measure=_measure_gan,
+    ),
+    "vae": Recipe(
+        title="VAE: digits out of 16 numbers",
+        text="A digit becomes sixteen numbers and comes back; random numbers become new digits.",
+        data="digits",
+        batch_size=64,
+        epochs=20,
+        build=_vae,
+        watch=_samples,
+        measure=_measure_vae,
+    ),
+    "denoise": Recipe(
+        title="CNN: photographs without their noise",
+        text="Gaussian noise of sigma 25 (of 255 grey levels) is predicted and subtracted.",
+        data="photos",
+        batch_size=8,
+        epochs=12,
+        build=_denoiser,
+        watch=_panels,
+        measure=_measure_restorer,
+    ),
+    "inpaint": Recipe(
+        title="CNN: photographs without their holes",
+        text="A fifth of the picture is missing in blocks; a U-Net paints what may have been there.",
+        data="photos",
+        batch_size=8,
+        epochs=8,
+        build=_inpainter,
+        watch=_panels,
+        measure=_measure_restorer,
+    ),
+    "sequence": Recipe(
+        title="ConvLSTM: moving digits without noise and gaps",
+        text="Three of ten frames are lost and the others noisy; memory brings them back.",
+        data="moving_digits",
+        batch_size=4,
+        epochs=4,
+        build=_sequence_restorer,
+        watch=_panels,
+        measure=_measure_restorer,
+    ),
+}
+
+
+def load_data(args, recipe) -> tuple[PictureDataset, PictureDataset]:
+    """Return training and test pictures as the arguments ask for."""
+    name = args.data or recipe.data
+    options = {"batch_size": args.batch_size or recipe.batch_size, "seed": args.seed}
+    options |= {
+        key: value
+        for key in ("size", "crops", "channels")
+        if (value := getattr(args, key)) is not None
+    }
+    if Path(name).expanduser().is_dir():
+        parts = _hold_out(load_folder(name, **options))
+    else:
+        parts = tuple(load(name, split, **options) for split in ("train", "test"))
+    has_time = len(parts[0].image_shape) == 4
+    if has_time != (args.family == "sequence"):
+        raise ValueError(
+            "`sequence` is trained on sequences, the other families on pictures. Received: "
+            f"{args.family} on {name!r}, of shape {parts[0].image_shape}. Embedded sequences: "
+            "moving_digits."
+        )
+    return parts
+
+
+def _hold_out(dataset):
+    """Keep every tenth picture of a folder, at least one, for the test."""
+    if len(dataset.pictures) < 2:
+        raise ValueError(
+            "To train on a folder it must hold at least 2 pictures, one of them for the test. "
+            f"Received: {len(dataset.pictures)}."
+        )
+    options = {key: getattr(dataset, key) for key in ("batch_size", "crop_size", "crops", "seed")}
+    held_out = [i % 10 == 9 for i in range(len(dataset.pictures))]
+    held_out[-1] = True
+    parts = []
+    for wanted in (False, True):
+        chosen = [p for p, out in zip(dataset.pictures, held_out, strict=True) if out == wanted]
+        chosen = np.stack(chosen) if dataset.crop_size is None else chosen
+        parts.append(PictureDataset(chosen, shuffle=not wanted, **options))
+    return tuple(parts)

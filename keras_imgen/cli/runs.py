@@ -1,0 +1,99 @@
+"""`keras-imgen train`: one training and the folder that it leaves.
+
+A run folder holds `config.json` (written first: arguments, versions), `history.csv`, `samples/*.png`,
+`samples.gif` and, when training is complete, `model.keras`. The same command again goes on after a
+crash; a folder that holds anything else is left alone.
+"""
+
+import json
+import platform
+import sys
+from pathlib import Path
+
+import keras
+
+from keras_imgen import __version__
+from keras_imgen.callbacks import TrainingGif
+from keras_imgen.cli.recipes import RECIPES, load_data
+
+# What makes two runs the same run: their results would be equal.
+IDENTITY = ("family", "data", "size", "crops", "channels", "epochs", "batch_size", "seed")
+
+
+def train(args) -> None:
+    """Train one family as the arguments say."""
+    folder = Path(args.out or f"runs/{args.family}")
+    if is_finished(folder, args):
+        raise FileExistsError(
+            f"{str(folder)!r} holds the finished run of this very command. Pass another --out, or "
+            "more --epochs with another --out, to train again."
+        )
+    run(args, folder)
+    print(f"\nThe model is {folder / 'model.keras'}; pictures of its training lie beside it.")
+
+
+def is_finished(folder: Path, args) -> bool:
+    """Return whether this run has been completed; raise if the folder holds something else."""
+    if folder.is_file():
+        raise FileExistsError(f"{str(folder)!r} is a file. Pass a folder as --out.")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return False
+    if not (folder / "config.json").is_file():
+        raise FileExistsError(
+            f"{str(folder)!r} is not empty and holds no run. Pass another --out; nothing was changed."
+        )
+    stored = json.loads((folder / "config.json").read_text())["arguments"]
+    wanted = _identity(args)
+    if stored != wanted:
+        different = [key for key in IDENTITY if stored.get(key) != wanted[key]]
+        details = ", ".join(f"{key} {stored.get(key)} there, {wanted[key]} here" for key in different)
+        raise FileExistsError(
+            f"{str(folder)!r} holds another run ({details}). Pass another --out; nothing was changed."
+        )
+    return (folder / "model.keras").is_file()
+
+
+def run(args, folder: Path):
+    """Train, or go on with a training that was cut off, and save the model."""
+    recipe = RECIPES[args.family]
+    data, test = load_data(args, recipe)
+    epochs = args.epochs or recipe.epochs
+    keras.utils.set_random_seed(args.seed)  # the networks' first weights
+    model = recipe.build(data.image_shape, epochs * len(data), args.seed)
+    started = (folder / "history.csv").is_file()
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_config(folder, args)
+    model.fit(
+        data,
+        validation_data=test,
+        epochs=epochs,
+        # A moving progress bar for people, one line an epoch for log files.
+        verbose=1 if sys.stdout.isatty() else 2,
+        callbacks=[
+            recipe.watch(test, folder / "samples"),
+            TrainingGif(folder / "samples"),
+            keras.callbacks.CSVLogger(str(folder / "history.csv"), append=started),
+            keras.callbacks.BackupAndRestore(str(folder / "backup")),
+        ],
+    )
+    # Written under another name first: a file called model.keras is always whole.
+    model.save(folder / "unfinished.keras")
+    (folder / "unfinished.keras").replace(folder / "model.keras")
+    return model, test
+
+
+def _identity(args):
+    return {key: getattr(args, key, None) for key in IDENTITY}
+
+
+def _write_config(folder, args):
+    config = {
+        "arguments": _identity(args),
+        "versions": {
+            "keras_imgen": __version__,
+            "keras": keras.__version__,
+            "python": platform.python_version(),
+        },
+        "backend": keras.backend.backend(),
+    }
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")

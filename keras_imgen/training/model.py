@@ -1,0 +1,168 @@
+"""`PictureModel`, the base of all models, and `LatentModel`, of those that draw pictures."""
+
+import os
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_imgen import backends
+from keras_imgen.training.pictures import Guard, as_callbacks, held_out_set, training_set
+
+
+class PictureModel(keras.Model):
+    """Base of `GAN`, `VAE` and `Restorer`.
+
+    It checks what goes into `fit` and `evaluate`, serves data in an order that is a function of
+    `(seed, epoch)`, stops when a log is no longer a number, and saves the state of every random
+    generator beside the weights, which Keras does not.
+
+    Args:
+        seed: integer for everything that the model draws, 0 or more; by default one is drawn.
+    """
+
+    def __init__(self, *, seed: int | None = None, **kwargs):
+        # The networks cast their inputs themselves; known pixels must not be rounded before.
+        super().__init__(autocast=False, **kwargs)
+        if seed is not None and (not isinstance(seed, int) or seed < 0):
+            raise ValueError(f"`seed` must be an integer, 0 or more. Received: seed={seed!r}.")
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        # Read off the state: the generator does not tell a seed that it drew itself.
+        self.seed = int(ops.convert_to_numpy(self.seed_generator.state)[0])
+
+    @property
+    def picture_shape(self) -> tuple:
+        """Shape of one clean picture (or sequence) as the networks take it; None is free."""
+        raise NotImplementedError
+
+    def compile(self, *, run_eagerly=False, jit_compile="auto", steps_per_execution=1, **kwargs):
+        """Compile as in Keras, whose optimizer, loss and metrics are in `kwargs`."""
+        self._execution = {
+            "run_eagerly": run_eagerly,
+            "jit_compile": jit_compile,
+            "steps_per_execution": steps_per_execution,
+        }
+        super().compile(**self._execution, **kwargs)
+
+    def get_compile_config(self):
+        """Return the arguments of `compile` as they were given.
+
+        Keras would save what "auto" came to: XLA on a GPU, which makes a ConvLSTM a hundred times
+        slower on the CPU that loads the file.
+        """
+        return {**super().get_compile_config(), **self._execution}
+
+    def compile_from_config(self, config):
+        """Compile as the saved model was."""
+        self.compile(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+
+    def fit(self, x=None, y=None, *, batch_size=None, callbacks=None, **kwargs):
+        """Train on clean pictures; arguments and result as in `keras.Model.fit`.
+
+        Args:
+            x: what `keras_imgen.load` and its siblings return, an array of pictures in [0, 1], a
+                `tf.data.Dataset` or a `keras.utils.PyDataset`. A batch is the pictures alone,
+                `(pictures, ...)`, or a dict with the key `"image"`.
+            y: not used: these models learn from the pictures themselves.
+            batch_size: pictures per batch if `x` is an array; 32 by default.
+            callbacks: list of Keras callbacks.
+            **kwargs: as in Keras: `epochs`, `verbose`, `validation_data`, `initial_epoch`,
+                `steps_per_epoch`, ...
+
+        Raises:
+            TypeError, ValueError: if the first batch (of an array: any picture) is not in the
+                format of this package, there is none, or they would never end.
+            FloatingPointError: if a log becomes NaN or infinite.
+        """
+        x, kwargs = training_set(self, x, y, batch_size, kwargs)
+        callbacks = [Guard(x), *as_callbacks(callbacks)]
+        with backends.readable_errors():
+            # Keras would shuffle the batches of a dataset by Python's global generator.
+            return super().fit(x, callbacks=callbacks, shuffle=False, **kwargs)
+
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+        """Return the losses and metrics on held-out pictures; as `keras.Model.evaluate`.
+
+        Random draws are fixed, so that two calls give the same figures.
+
+        Args:
+            x: pictures, as in `fit`.
+            y: not used.
+            batch_size: pictures per batch if `x` is an array; 32 by default.
+            **kwargs: as in Keras: `verbose`, `steps`, `callbacks`, `return_dict`.
+
+        Raises:
+            TypeError, ValueError, FloatingPointError: as in `fit`.
+        """
+        if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has prepared them
+            x = held_out_set(self, x, y, batch_size, kwargs)
+            kwargs["callbacks"] = [Guard(), *as_callbacks(kwargs.get("callbacks"))]
+        with backends.readable_errors():
+            return super().evaluate(x, **kwargs)
+
+    def get_config(self):
+        """Return the constructor's arguments that all models have."""
+        return {"seed": self.seed, "name": self.name, "dtype": self.dtype_policy.name}
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuild the model: every argument that is a saved Keras object becomes that object."""
+        return cls(**{key: keras.saving.deserialize_keras_object(v) for key, v in config.items()})
+
+    def save_own_variables(self, store):
+        """Store the state of every random generator, of this model and of all its layers."""
+        for index, variable in enumerate(self._random_states()):
+            store[f"random_state_{index}"] = ops.convert_to_numpy(variable)
+
+    def load_own_variables(self, store):
+        """Bring back the state of every random generator."""
+        states = self._random_states()
+        if len(store.keys()) != len(states):
+            raise ValueError(
+                f"The file does not fit this model: it holds {len(store.keys())} random states, the "
+                f"model has {len(states)}. Load it with keras.saving.load_model, which builds the "
+                "model from the file."
+            )
+        for index, variable in enumerate(states):
+            variable.assign(store[f"random_state_{index}"])
+
+    def _random_states(self):
+        weights = {id(variable) for variable in self.non_trainable_weights}
+        return [v for v in self.non_trainable_variables if id(v) not in weights]
+
+
+class LatentModel(PictureModel):
+    """Base of `GAN` and `VAE`: pictures are drawn by decoding normally distributed latents.
+
+    A subclass sets `latent_dim` and implements `predict_latents`.
+    """
+
+    def sample(self, n: int, seed: int | None = None):
+        """Draw new pictures.
+
+        Args:
+            n: how many, at least 1.
+            seed: integer; the same seed gives the same latents. By default they differ from call to
+                call. Either way training is not disturbed.
+
+        Returns:
+            float32 array in [0, 1], shape `(n, height, width, channels)`.
+
+        Raises:
+            ValueError: if `n` is no number of pictures.
+        """
+        if not isinstance(n, int | float | np.number) or n != int(n) or n < 1:
+            raise ValueError(f"`n` is the number of pictures, at least 1. Received: n={n!r}.")
+        seed = int.from_bytes(os.urandom(3)) if seed is None else int(seed)
+        latents = keras.random.normal((int(n), self.latent_dim), seed=seed)
+        return in_batches(self.predict_latents, latents)
+
+    def predict_latents(self, latents):
+        """Return the picture in [0, 1] of each latent vector `(batch, latent_dim)`."""
+        raise NotImplementedError
+
+
+def in_batches(function, values, size: int = 64) -> np.ndarray:
+    """Apply a function of tensors to a few entries at a time, so that memory lasts for many."""
+    parts = [function(values[i : i + size]) for i in range(0, len(values), size)]
+    return np.concatenate([ops.convert_to_numpy(part) for part in parts])

@@ -1,0 +1,68 @@
+"""Checks and prepares what a model is made of: networks and optimizers."""
+
+import keras
+
+
+def check_network(model_name: str, name: str, network) -> None:
+    """Raise unless `network` is a built Keras model that can be trained."""
+    if not isinstance(network, keras.Model):
+        raise TypeError(
+            f"`{name}` of {model_name} must be a keras.Model. Received: {network!r}. "
+            "The functions in keras_imgen.networks return some: call one."
+        )
+    # A model written as a class has no `inputs`: its shapes are not known even when it is built.
+    if not network.built or not getattr(network, "inputs", None):
+        raise ValueError(
+            f"`{name}` of {model_name} must be built, so that its shapes are known. Received: the "
+            f"unbuilt model {network.name!r}. Make it a functional or sequential model that begins "
+            "with keras.Input(shape)."
+        )
+    _check_trainable(name, network)
+
+
+def check_last_activation(name: str, network, activations: tuple[str, ...], advice: str) -> None:
+    """Raise if the last layer has one of the activations that cannot be meant here."""
+    activation = getattr(network.layers[-1], "activation", None)
+    if getattr(activation, "__name__", None) in activations:
+        raise ValueError(
+            f"`{name}` must not end in the activation {activation.__name__!r}. "
+            f"Received: the model {network.name!r}, which does. {advice}"
+        )
+
+
+def has_batch_norm(network) -> bool:
+    """Return whether a network normalises over the batch, so that one picture is too few."""
+    layers = network._flatten_layers()
+    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)
+
+
+def prepare_optimizer(optimizer, default, name: str, network):
+    """Return an optimizer that fits the network's precision and is built, so that it saves."""
+    if isinstance(optimizer, type):
+        raise TypeError(
+            f"An optimizer must be an object. Received: the class {optimizer.__name__}. "
+            f"Write {optimizer.__name__}(...), with brackets."
+        )
+    optimizer = keras.optimizers.get(default if optimizer is None else optimizer)
+    _check_trainable(name, network)
+    half = any(layer.compute_dtype == "float16" for layer in network._flatten_layers())
+    if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    # Without this, loading a file would silently lose the optimizer's moments.
+    optimizer.build(network.trainable_variables)
+    known = {id(variable) for variable in optimizer._trainable_variables}
+    if any(id(variable) not in known for variable in network.trainable_variables):
+        raise ValueError(
+            f"An optimizer serves one model. Received: the {optimizer.name!r} of another one for "
+            f"`{name}`. Make a new one."
+        )
+    return optimizer
+
+
+def _check_trainable(name, network):
+    if not network.trainable or not network.trainable_variables:
+        raise ValueError(
+            f"`{name}` has nothing to train. Received: the model {network.name!r} with "
+            f"trainable={network.trainable}. Set `{name}.trainable = True`: each step changes only "
+            "the weights that it should anyway."
+        )

@@ -1,0 +1,221 @@
+"""Checks and prepares the pictures that go into `fit` and `evaluate`, and guards what comes out."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_imgen import backends
+from keras_imgen.data import PictureDataset, check_pictures, load_arrays
+
+
+def pictures_of(data):
+    """Return the pictures of a batch: alone, the first of a tuple, or under "image" in a dict."""
+    if isinstance(data, dict):
+        if "image" not in data:
+            raise ValueError(
+                'A batch that is a dict must hold its pictures under "image". '
+                f"Received: keys {sorted(data)}."
+            )
+        return data["image"]
+    return data[0] if isinstance(data, tuple | list) and len(data) else data
+
+
+def more_than_one(pictures):
+    """Return a training batch, or raise if it is one picture, for networks with BatchNormalization."""
+    return backends.check(
+        ops.shape(pictures)[0] > 1,
+        "A network with BatchNormalization cannot train on a batch of one picture, which it would "
+        "turn into zeros. Received: such a batch. Choose a batch size that leaves no single picture "
+        "over, or batch with drop_remainder=True.",
+        pictures,
+    )
+
+
+def training_set(model, x, y, batch_size, options: dict):
+    """Return what `fit` iterates over, checked, and the other arguments of Keras's `fit`."""
+    options = dict(options)
+    _refuse_targets(model, y, options)
+    share, held_out = options.pop("validation_split", 0.0), options.get("validation_data")
+    held_out_size = options.pop("validation_batch_size", None) or batch_size
+    shuffle, steps = options.pop("shuffle", True), options.get("steps_per_epoch")
+    if share and held_out is None:
+        x, held_out = _split(x, share)
+    x = _checked(model, x, batch_size, steps, shuffle=shuffle)
+    if isinstance(x, PictureDataset) and steps:
+        x = _Stream(x, options.pop("steps_per_epoch"))
+    if held_out is not None:
+        steps = options.get("validation_steps")
+        held_out = _checked(model, held_out, held_out_size, steps, name="validation_data")
+        options["validation_data"] = _fixed(held_out)
+    return x, options
+
+
+def held_out_set(model, x, y, batch_size, options: dict):
+    """Return what `evaluate` iterates over, checked."""
+    _refuse_targets(model, y, options)
+    return _fixed(_checked(model, x, batch_size, options.get("steps")))
+
+
+def as_callbacks(callbacks) -> list:
+    """Return a list of callbacks, or say what is none."""
+    callbacks = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+    callbacks = [callback for callback in callbacks if callback is not None]
+    for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise TypeError(
+                f"`callbacks` must be a list of callback objects. Received: {callback!r} in it. "
+                "If that is a class, call it."
+            )
+    return callbacks
+
+
+class Guard(keras.callbacks.Callback):
+    """Tells the dataset which epoch it is, and stops when a log is no longer a number."""
+
+    async_safe = True  # a step need not wait for the look at its logs
+
+    def __init__(self, dataset=None):
+        super().__init__()
+        self.dataset = dataset
+        self.place = ""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Note the epoch."""
+        self.place = f"epoch {epoch + 1}, "
+        if isinstance(self.dataset, PictureDataset | _Stream):
+            self.dataset.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Look at the logs."""
+        self._look(
+            logs,
+            f"batch {batch + 1}",
+            "training has diverged. Go back to the last saved model and lower the learning rate",
+        )
+
+    def on_test_batch_end(self, batch, logs=None):
+        """Look at the logs."""
+        self._look(logs, f"held-out batch {batch + 1}", "the model or these pictures are at fault")
+
+    def _look(self, logs, batch, reason):
+        for name, value in (logs or {}).items():
+            value = ops.convert_to_numpy(value)
+            if not np.all(np.isfinite(value)):
+                raise FloatingPointError(
+                    f"`{name}` became {value} in {self.place}{batch}: {reason}; look for NaN in "
+                    "the data with np.isfinite."
+                )
+
+
+class _Stream(keras.utils.PyDataset):
+    """Epochs of `steps` batches, cut from the endless sequence of a dataset's own epochs.
+
+    Keras's own way of doing so starts at another place when a training is resumed.
+    """
+
+    def __init__(self, dataset, steps):
+        super().__init__()
+        self.dataset, self.steps, self.epoch = dataset, steps, 0
+
+    def __len__(self):
+        return self.steps
+
+    def __getitem__(self, index):
+        position = self.epoch * self.steps + index
+        self.dataset.epoch, index = divmod(position, len(self.dataset))
+        return self.dataset[index]
+
+
+def _fixed(x):
+    """Return a dataset made for training as one that is always the same and leaves nothing out."""
+    if not isinstance(x, PictureDataset) or not x.shuffle:
+        return x
+    options = {"batch_size": x.batch_size, "crop_size": x.crop_size, "crops": x.crops}
+    return PictureDataset(x.pictures, x.labels, shuffle=False, seed=x.seed, **options)
+
+
+def _split(x, share):
+    """Cut off the last `share` of the pictures, as Keras does."""
+    if not hasattr(x, "shape"):
+        raise ValueError(
+            "`validation_split` cuts arrays only. Received: "
+            f"validation_split={share} for a {type(x).__name__}. Pass `validation_data` instead, "
+            'for example keras_imgen.load(name, "test").'
+        )
+    count = len(x) - int(len(x) * share)
+    if not 0 < count < len(x):
+        raise ValueError(
+            "`validation_split` must leave pictures for training and for validation. Received: "
+            f"validation_split={share} of {len(x)} pictures. For a fifth of them pass 0.2."
+        )
+    return x[:count], x[count:]
+
+
+def _refuse_targets(model, y, options):
+    given = {"y": y, **{key: options.get(key) for key in ("sample_weight", "class_weight")}}
+    if names := [f"`{key}`" for key, value in given.items() if value is not None]:
+        raise ValueError(
+            f"{type(model).__name__} learns from clean pictures alone, all of equal weight. "
+            f"Received: {', '.join(names)}. Pass the pictures as `x` only."
+        )
+
+
+def _checked(model, x, batch_size, steps, *, shuffle=False, name="x"):
+    """Return `x` as something Keras can iterate over, its first batch checked."""
+    shape = model.picture_shape
+    if isinstance(x, tuple | dict):  # (pictures, labels)
+        x = pictures_of(x)
+    batched = isinstance(x, keras.utils.PyDataset) or hasattr(x, "cardinality")
+    if batched and batch_size is not None and name == "x":
+        raise ValueError(
+            f"`batch_size` is for arrays. Received: batch_size={batch_size} for a dataset, which has "
+            "batches already. Pass it where the dataset is made: load(name, batch_size=...)."
+        )
+    if isinstance(x, keras.utils.PyDataset):
+        return _checked_batches(x, shape, steps, name)
+    if hasattr(x, "cardinality"):  # a tf.data.Dataset
+        return _checked_stream(x, shape, steps, name)
+    if hasattr(x, "__next__"):
+        raise TypeError(
+            f"`{name}` must be something that can be read in every epoch anew. Received: a "
+            f"{type(x).__name__}. Make it a keras.utils.PyDataset, or a dataset with "
+            "tf.data.Dataset.from_generator."
+        )
+    check_pictures(x, shape, name)
+    return load_arrays(x, batch_size=batch_size or 32, shuffle=shuffle, seed=model.seed)
+
+
+def _checked_batches(x, shape, steps, name):
+    if x.num_batches == 0:
+        raise ValueError(f"`{name}` holds no picture. Received: a dataset of 0 batches.")
+    if x.num_batches is None and steps is None:
+        raise _never_ends(name, "keras.utils.PyDataset")
+    _check_batch(x[0], shape, name)
+    return x
+
+
+def _checked_stream(x, shape, steps, name):
+    if int(x.cardinality()) == -1 and steps is None:
+        raise _never_ends(name, "tf.data.Dataset")
+    for batch in x.take(1):
+        _check_batch(batch, shape, name)
+        return x
+    raise ValueError(f"`{name}` holds no picture. Received: an empty tf.data.Dataset.")
+
+
+def _never_ends(name, kind):
+    return ValueError(
+        f"`{name}` never ends. Received: an infinite {kind}. Pass `steps_per_epoch` (for validation "
+        "`validation_steps`, for evaluate `steps`), or leave out `.repeat()`."
+    )
+
+
+def _check_batch(batch, shape, name):
+    pictures = pictures_of(batch)
+    if len(getattr(pictures, "shape", ())) == len(shape):
+        raise ValueError(
+            f"`{name}` must give batches of pictures. Received: single pictures of shape "
+            f"{tuple(pictures.shape)}. Batch the dataset with `.batch(32)`; if grey pictures lack "
+            "the channel axis, add it with `[..., None]`."
+        )
+    check_pictures(pictures, shape, name)

@@ -1,0 +1,54 @@
+"""Settings for all tests, and the small models that several of them train."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def pictures():
+    """Return ten awkward pictures: 12 x 20, neither square nor a multiple of 8."""
+    return np.random.default_rng(0).random((10, 12, 20, 1), "float32")
+
+
+@pytest.fixture
+def make_vae():
+    """Return a function that builds the same compiled VAE in every call."""
+    import keras
+
+    from keras_imgen import VAE, networks
+
+    def make(image_shape=(12, 20, 1), **compile_options):
+        keras.utils.set_random_seed(0)
+        encoder = networks.vae_encoder(image_shape, latent_dim=2, filters=2)
+        decoder = networks.vae_decoder(image_shape, latent_dim=2, filters=2)
+        vae = VAE(encoder, decoder, seed=0)
+        vae.compile(**compile_options)
+        return vae
+
+    return make
+
+
+@pytest.fixture
+def make_restorer():
+    """Return a function that builds the same compiled Restorer in every call."""
+    import keras
+
+    from keras_imgen import Restorer, degradations, networks
+
+    def make(network=None, degradation=None, **compile_options):
+        keras.utils.set_random_seed(0)
+        restorer = Restorer(
+            network or networks.dncnn(depth=3, filters=2),
+            degradation or degradations.AdditiveNoise(0.1, seed=0),
+            seed=0,
+        )
+        restorer.compile(**compile_options)
+        return restorer
+
+    return make

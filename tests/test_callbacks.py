@@ -1,0 +1,330 @@
+"""Callbacks: what they show, where they write it, and that training does not notice them."""
+
+import importlib.util
+import random
+import sys
+import types
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_imgen import GAN, load_arrays, networks
+from keras_imgen.callbacks import BeforeAfter, SampleGrid, TrainingGif
+from keras_imgen.data import to_uint8
+from keras_imgen.degradations import AdditiveNoise, MissingFrames
+from keras_imgen.plotting import figure_pixels, image_grid, plot_sequence
+
+# What is being tested does not depend on the size of the pictures or of the networks.
+QUIET = {"verbose": 0, "batch_size": 5}
+
+
+@pytest.fixture
+def make_gan():
+    def make():
+        keras.utils.set_random_seed(0)
+        gan = GAN(
+            networks.dcgan_generator((12, 20, 1), latent_dim=3, filters=2),
+            networks.dcgan_discriminator((12, 20, 1), filters=2),
+            seed=0,
+        )
+        gan.compile()
+        return gan
+
+    return make
+
+
+def show(callback, model, epochs=1):
+    """Call a callback as a training does that changes nothing."""
+    callback.set_model(model)
+    callback.on_train_begin()
+    for epoch in range(epochs):
+        callback.on_epoch_end(epoch)
+    callback.on_train_end()
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def state(model):
+    """Return everything in a model that training changes, random generators included."""
+    variables = [*model.variables]
+    for name in ("optimizer", "generator_optimizer", "discriminator_optimizer"):
+        variables += getattr(getattr(model, name, None), "variables", [])
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+
+# Files
+
+
+def test_files_are_named_after_epochs(make_vae, pictures, tmp_path):
+    folder = tmp_path / "run" / "samples"
+    show(SampleGrid(folder, n=4, every=2), make_vae(), epochs=5)
+    assert names(folder) == ["epoch_0002.png", "epoch_0004.png"]
+
+
+def test_a_resumed_training_goes_on_with_the_names(make_vae, pictures, tmp_path):
+    vae, callback = make_vae(), SampleGrid(tmp_path, n=4)
+    vae.fit(pictures, epochs=1, callbacks=[callback], **QUIET)
+    vae.fit(pictures, epochs=3, initial_epoch=1, callbacks=[callback], **QUIET)
+    assert names(tmp_path) == ["epoch_0001.png", "epoch_0002.png", "epoch_0003.png"]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_sample_grid_is_written_exactly(make_vae, tmp_path, channels):
+    vae = make_vae((8, 11, channels))
+    callback = SampleGrid(tmp_path, n=5, columns=3, scale=2, seed=7)
+    show(callback, vae)
+    grid = to_uint8(image_grid(vae.sample(5, seed=7), 3)).repeat(2, 0).repeat(2, 1)
+    np.testing.assert_array_equal(callback.image, grid)
+    np.testing.assert_array_equal(pixels(tmp_path / "epoch_0001.png").reshape(grid.shape), grid)
+
+
+def test_without_a_folder_nothing_is_written(make_vae, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    callback = SampleGrid(n=4)
+    show(callback, make_vae())
+    assert callback.image is not None
+    assert names(tmp_path) == []
+
+
+# Samples
+
+
+@pytest.mark.parametrize("kind", ["vae", "gan"])
+def test_latents_are_the_same_in_every_epoch(request, pictures, tmp_path, kind):
+    model = request.getfixturevalue(f"make_{kind}")()
+    callback = SampleGrid(tmp_path, n=4)
+    show(callback, model, epochs=2)
+    first, second = (pixels(tmp_path / f"epoch_000{epoch}.png") for epoch in (1, 2))
+    np.testing.assert_array_equal(first, second)
+    assert first.std() > 0
+    model.fit(pictures, epochs=3, initial_epoch=2, callbacks=[callback], **QUIET)
+    assert np.any(pixels(tmp_path / "epoch_0003.png") != first)
+
+
+def test_pictures_are_shown_beside_their_reconstructions(make_vae, pictures):
+    vae, callback = make_vae(), SampleGrid(pictures=pictures, n=3, columns=2, scale=1)
+    show(callback, vae)
+    again = vae.reconstruct(pictures[:3])
+    expected = image_grid([x for pair in zip(pictures, again, strict=False) for x in pair], 4)
+    np.testing.assert_array_equal(callback.image, to_uint8(expected))
+
+
+# Before and after
+
+
+@pytest.mark.parametrize("dataset", [False, True])
+def test_before_and_after_shows_held_out_pictures(make_restorer, pictures, tmp_path, dataset):
+    held_out = load_arrays(pictures, shuffle=False) if dataset else pictures
+    restorer, callback = make_restorer(), BeforeAfter(held_out, tmp_path, n=2)
+    restorer.fit(pictures, epochs=2, callbacks=[callback], **QUIET)
+    np.testing.assert_array_equal(callback.clean, pictures[:2])
+    fixed = AdditiveNoise(0.1, seed=0)(pictures[:2])
+    np.testing.assert_array_equal(callback.observed, keras.ops.convert_to_numpy(fixed))
+    assert names(tmp_path) == ["epoch_0001.png", "epoch_0002.png"]
+    first, second = (pixels(tmp_path / name) for name in names(tmp_path))
+    assert first.shape == second.shape
+    assert np.any(first != second)
+    columns = first.shape[1]
+    # Only what is restored changes: observed on the left and clean on the right stay.
+    np.testing.assert_array_equal(first[:, : columns // 4], second[:, : columns // 4])
+    np.testing.assert_array_equal(first[:, -columns // 4 :], second[:, -columns // 4 :])
+
+
+def test_sequences_are_shown_as_strips(make_restorer, tmp_path):
+    sequences = np.random.default_rng(0).random((4, 3, 12, 20, 1), "float32")
+    restorer = make_restorer(
+        networks.conv_lstm((12, 20, 1), extra_channels=1, filters=2), MissingFrames(1, seed=0)
+    )
+    callback = BeforeAfter(sequences, tmp_path, n=2)
+    show(callback, restorer)
+    strips = plot_sequence(callback.observed, restorer.restore(callback.observed), sequences[:2])
+    np.testing.assert_array_equal(pixels(tmp_path / "epoch_0001.png"), figure_pixels(strips))
+
+
+# Training does not notice
+
+
+@pytest.mark.parametrize("kind", ["vae", "gan", "restorer"])
+def test_training_is_not_disturbed(request, pictures, tmp_path, kind):
+    make = request.getfixturevalue(f"make_{kind}")
+    if kind == "restorer":
+        callbacks = [BeforeAfter(pictures, tmp_path, n=2)]
+    else:
+        callbacks = [SampleGrid(tmp_path, n=4)]
+    if kind == "vae":
+        callbacks.append(SampleGrid(pictures=pictures, n=2))
+    runs = []
+    for shown in (callbacks, []):
+        model = make()
+        history = model.fit(pictures, epochs=2, callbacks=shown, **QUIET)
+        runs.append((state(model), history.history, random.random(), keras.random.uniform(())))
+    (watched, *watched_logs), (alone, *alone_logs) = runs
+    assert len(watched) == len(alone) > 10
+    for first, second in zip(watched, alone, strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert watched_logs == alone_logs  # nor do the global random generators
+
+
+# GIF
+
+
+def write_frames(folder, frames):
+    folder.mkdir()
+    for epoch, frame in enumerate(frames, start=1):
+        Image.fromarray(frame).save(folder / f"epoch_{epoch:04d}.png")
+
+
+def gif_frames(path):
+    with Image.open(path) as gif:
+        for index in range(gif.n_frames):
+            gif.seek(index)
+            yield np.asarray(gif.convert("RGB")), gif.info["duration"], gif.info.get("loop")
+
+
+@pytest.mark.parametrize("shape", [(12, 20), (12, 20, 3)])
+def test_a_gif_has_every_picture_once_and_loops(tmp_path, shape):
+    frames = [np.full(shape, level, "uint8") for level in (0, 60, 120, 180, 255)]
+    write_frames(tmp_path / "samples", frames)
+    TrainingGif(tmp_path / "samples", seconds=0.2).on_train_end()
+    written = list(gif_frames(tmp_path / "samples.gif"))
+    assert [int(frame.mean()) for frame, *_ in written] == [0, 60, 120, 180, 255]
+    assert [duration for _, duration, _ in written] == [200, 200, 200, 200, 600]
+    assert {loop for *_, loop in written} == {0}  # for ever
+
+
+def test_a_gif_keeps_grey_levels(tmp_path):
+    ramp = np.arange(240, dtype="uint8").reshape(12, 20)
+    write_frames(tmp_path / "samples", [ramp, ramp[::-1]])
+    TrainingGif(tmp_path / "samples", tmp_path / "new" / "film.gif").on_train_end()
+    for (frame, *_), expected in zip(
+        gif_frames(tmp_path / "new" / "film.gif"), (ramp, ramp[::-1]), strict=True
+    ):
+        np.testing.assert_allclose(frame[..., 0].astype(int), expected, atol=1)
+        assert np.all(frame == frame[..., :1])
+
+
+def test_a_gif_is_made_when_training_ends(make_vae, pictures, tmp_path):
+    folder = tmp_path / "samples"
+    callbacks = [SampleGrid(folder, n=4), TrainingGif(folder)]
+    make_vae().fit(pictures, epochs=3, callbacks=callbacks, **QUIET)
+    assert len(list(gif_frames(tmp_path / "samples.gif"))) == 3
+
+
+def test_a_gif_of_nothing_is_explained(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no picture to join.* SampleGrid or BeforeAfter"):
+        TrainingGif(tmp_path / "none").on_train_end()
+
+
+# Errors
+
+
+def test_models_that_cannot_be_shown_are_refused(make_gan, make_vae, make_restorer, pictures):
+    for model, callback, advice in (
+        (make_restorer(), SampleGrid(), "Received: a Restorer. For a Restorer use BeforeAfter"),
+        (make_gan(), SampleGrid(pictures=pictures), "with `pictures` a VAE.* Received: a GAN"),
+        (make_vae(), BeforeAfter(pictures), "Received: a VAE. For a GAN or a VAE use SampleGrid"),
+    ):
+        with pytest.raises(ValueError, match=advice):
+            model.fit(pictures, callbacks=[callback], **QUIET)
+
+
+@pytest.mark.parametrize(
+    ("make", "advice"),
+    [
+        (lambda: SampleGrid(every=0), "`every` must be a whole number, at least 1. Rec.* every=0"),
+        (lambda: SampleGrid(n=2.5), "`n` must be a whole number, at least 1. Received: n=2.5"),
+        (lambda: SampleGrid(scale=0), "`scale` must be a whole number, at least 1"),
+        (lambda: SampleGrid(pictures=np.zeros((2, 12, 20), "float32")), "channel axis"),
+        (lambda: BeforeAfter(np.full((2, 12, 20, 1), 255.0)), "by 255"),
+        (lambda: BeforeAfter(np.zeros((2, 12, 20, 1)), n=0), "`n` must be a whole number"),
+    ],
+)
+def test_arguments_are_explained(make, advice):
+    with pytest.raises(ValueError, match=advice):
+        make()
+
+
+# TensorBoard
+
+
+def test_a_missing_tensorboard_is_explained(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    for make in (SampleGrid, lambda **options: BeforeAfter(np.zeros((2, 12, 20, 1)), **options)):
+        with pytest.raises(ImportError, match="Install it with `pip install tensorboard`"):
+            make(tensorboard="logs")
+    SampleGrid()  # which does without
+
+
+def test_tensorboard_gets_each_picture(make_vae, pictures, tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    logged = []
+    found = importlib.util.find_spec
+
+    def find_spec(name, *args):
+        return True if name == "tensorboard" else found(name, *args)
+
+    def log(name, data, step):
+        logged.append((name, data, step))
+
+    summary = types.SimpleNamespace(create_file_writer=tf.summary.create_file_writer, image=log)
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
+    monkeypatch.setattr(tf, "summary", summary)
+    vae, callback = make_vae(), SampleGrid(n=4, tensorboard=tmp_path / "logs")
+    for _ in range(2):  # a second training writes again
+        show(callback, vae, epochs=2)
+    assert [step for *_, step in logged] == [0, 1, 0, 1]
+    assert {name for name, *_ in logged} == {"SampleGrid"}
+    np.testing.assert_array_equal(logged[-1][1], callback.image[None])
+    assert len(names(tmp_path / "logs")) == 2  # one file each
+
+
+# Notebooks
+
+
+class FakeDisplay:
+    """Stands for `IPython.display`: counts displays and what each of them shows."""
+
+    def __init__(self, monkeypatch):
+        self.displays = []
+        module = types.ModuleType("IPython.display")
+        module.display = self.display
+        monkeypatch.setitem(sys.modules, "IPython.display", module)
+
+    def display(self, image, display_id):
+        assert display_id is True
+        shown = [np.asarray(image)]
+        self.displays.append(shown)
+        return types.SimpleNamespace(update=lambda image: shown.append(np.asarray(image)))
+
+
+def test_a_notebook_shows_one_picture_that_changes(make_vae, pictures, monkeypatch):
+    pytest.importorskip("IPython")
+    fake, vae, callback = FakeDisplay(monkeypatch), make_vae(), SampleGrid(n=4, show=True)
+    show(callback, vae, epochs=3)
+    assert [len(shown) for shown in fake.displays] == [3]
+    np.testing.assert_array_equal(fake.displays[0][-1], callback.image[..., 0])
+    # The next training is another cell, and shows another picture.
+    show(callback, vae, epochs=2)
+    assert [len(shown) for shown in fake.displays] == [3, 2]
+
+
+def test_pictures_are_shown_by_default_in_notebooks_only(monkeypatch):
+    ipython = pytest.importorskip("IPython")
+    assert not SampleGrid().show
+    for shell, expected in (
+        (types.SimpleNamespace(kernel=None), True),
+        (types.SimpleNamespace(), False),
+    ):
+        monkeypatch.setattr(ipython, "get_ipython", lambda shell=shell: shell)
+        assert SampleGrid().show is expected
+        assert SampleGrid(show=not expected).show is not expected

@@ -1,0 +1,346 @@
+"""The command: what it leaves behind, what it refuses, and that nothing is ever overwritten."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_imgen
+from keras_imgen import cli, load, load_moving_digits
+from keras_imgen.cli import demo, recipes, runs
+from keras_imgen.data import PictureDataset, to_float
+
+FAMILIES = cli.FAMILIES
+
+
+def small_sets(args, recipe):
+    """Stand in for `load_data`: a few small pictures, so that a training takes a second."""
+    if recipe.data == "moving_digits":
+        data = load_moving_digits(num_sequences=6, num_frames=5, size=28, batch_size=3, seed=args.seed)
+        return data, load_moving_digits("test", num_sequences=3, num_frames=5, size=28)
+    name = recipe.data
+    pictures = [p[:24, :24] for p in load(name).pictures[:6]]
+    options = {"batch_size": 3, "seed": args.seed}
+    if name == "photos":
+        options |= {"crop_size": (16, 16), "crops": 2}
+    else:
+        pictures = np.stack(pictures)
+    return (
+        PictureDataset(pictures, **options),
+        PictureDataset(pictures[:3], shuffle=False, **options),
+    )
+
+
+@pytest.fixture
+def small(monkeypatch):
+    for module in (runs, demo):
+        monkeypatch.setattr(module, "load_data", small_sets)
+
+
+def contents(folder):
+    return {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def run(*argv):
+    return cli.main([str(arg) for arg in argv])
+
+
+def photo(path, height=23, width=31, channels=3):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (height, width, channels), dtype="uint8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels if channels == 3 else pixels[..., 0]).save(path)
+    return path
+
+
+def test_families_have_recipes():
+    assert tuple(recipes.RECIPES) == FAMILIES
+
+
+def test_help_imports_neither_keras_nor_tensorflow():
+    code = (
+        "import sys; sys.argv = ['keras-imgen', '--help']\n"
+        "from keras_imgen.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: status = end.code\n"
+        "heavy = {'keras', 'tensorflow', 'matplotlib', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else status)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    for command in ("demo", "train", "sample", "restore", "doctor"):
+        assert command in result.stdout
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_train_leaves_a_whole_run_and_never_overwrites_it(family, small, tmp_path, capsys):
+    folder = tmp_path / "run"
+    command = ("train", family, "--epochs", 2, "--seed", 3, "--out", folder)
+    assert run(*command) == 0
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "config.json",
+        "history.csv",
+        "model.keras",
+        "samples",
+        "samples.gif",
+    ]
+    pictures = sorted((folder / "samples").iterdir())
+    assert [p.name for p in pictures] == ["epoch_0001.png", "epoch_0002.png"]
+    with Image.open(folder / "samples.gif") as gif:
+        assert gif.n_frames == 2
+    config = json.loads((folder / "config.json").read_text())
+    assert config["arguments"]["seed"] == 3
+    assert config["versions"]["keras_imgen"] == keras_imgen.__version__
+    with open(folder / "history.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert all(np.isfinite(float(value)) for row in rows for value in row.values())
+    assert isinstance(keras.saving.load_model(folder / "model.keras"), keras.Model)
+
+    before = contents(folder)
+    capsys.readouterr()
+    assert run(*command) == 2
+    assert "finished" in capsys.readouterr().err
+    assert run("train", family, "--epochs", 3, "--seed", 3, "--out", folder) == 2
+    assert "epochs 2 there, 3 here" in capsys.readouterr().err
+    assert contents(folder) == before
+
+
+def test_train_leaves_a_foreign_folder_alone(small, tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("three years of work")
+    before = contents(tmp_path)
+    assert run("train", "vae", "--out", tmp_path) == 2
+    assert run("demo", "--out", tmp_path) == 2
+    assert "nothing was changed" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+# Keras leaves the history's file open when a callback fails.
+@pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
+def test_same_command_resumes_to_the_same_bits(small, tmp_path, monkeypatch):
+    command = ("train", "gan", "--epochs", 3, "--out")
+    assert run(*command, tmp_path / "straight") == 0
+
+    draw = keras_imgen.callbacks.SampleGrid.draw
+    calls = []
+
+    def fail_in_third_epoch(self):
+        calls.append(1)
+        if len(calls) == 3:
+            raise OSError("the disk is full")
+        return draw(self)
+
+    monkeypatch.setattr(keras_imgen.callbacks.SampleGrid, "draw", fail_in_third_epoch)
+    assert run(*command, tmp_path / "cut") == 1
+    assert not (tmp_path / "cut" / "model.keras").exists()
+    monkeypatch.setattr(keras_imgen.callbacks.SampleGrid, "draw", draw)
+    assert run(*command, tmp_path / "cut") == 0
+
+    straight, cut = (
+        keras.saving.load_model(tmp_path / name / "model.keras") for name in ("straight", "cut")
+    )
+    variables = zip(
+        straight.variables + straight.optimizer.variables,
+        cut.variables + cut.optimizer.variables,
+        strict=True,
+    )
+    for a, b in variables:
+        np.testing.assert_array_equal(a, b, err_msg=a.path)
+    histories = [(tmp_path / name / "history.csv").read_text() for name in ("straight", "cut")]
+    assert histories[0] == histories[1]
+
+
+def test_demo_makes_a_page_that_needs_no_network(small, tmp_path, capsys):
+    folder = tmp_path / "demo"
+    assert run("demo", "--epochs", 1, "--out", folder) == 0
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert not re.search(r"https?://|//[a-z]", page)
+    sources = re.findall(r'src="([^"]+)"', page)
+    assert len(sources) >= 5
+    for source in sources:
+        with Image.open(folder / source) as image:
+            image.verify()
+    for family, recipe in recipes.RECIPES.items():
+        assert recipe.title in page
+        figures = json.loads((folder / family / "figures.json").read_text())
+        for name, pair in figures["measured"].items():
+            assert name.split(" (")[0] in page
+            assert all(f"<td>{value:.2f}</td>" in page for value in pair)
+
+    before = contents(folder)
+    assert run("demo", "--epochs", 1, "--out", folder) == 0  # all five are there: nothing is redone
+    assert contents(folder) == before
+
+
+def test_train_on_a_folder_of_ones_own(tmp_path, capsys):
+    for number in range(12):
+        photo(tmp_path / "mine" / f"{number}.png", 20 + number, 40)
+    command = ("train", "denoise", "--data", tmp_path / "mine", "--epochs", 1, "--batch-size", 4)
+    options = ("--size", 16, "--crops", 2, "--channels", 1, "--out", tmp_path / "run")
+    assert run(*command, *options) == 0
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert model.picture_shape == (None, None, 1)
+
+
+def test_held_out_pictures_of_a_folder_are_other_ones(tmp_path):
+    pictures = [np.full((8, 8, 1), i, "uint8") for i in range(25)]
+    train, test = recipes._hold_out(PictureDataset(pictures))
+    shown = {int(p[0, 0, 0]) for p in test.pictures}
+    assert shown == {9, 19, 24}
+    assert shown.isdisjoint(int(p[0, 0, 0]) for p in train.pictures)
+    assert len(train.pictures) + len(test.pictures) == 25
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """One small model of every family."""
+    folder = tmp_path_factory.mktemp("trained")
+    for family in FAMILIES:
+        shape = (5, 28, 28, 1) if family == "sequence" else (28, 28, 1)
+        recipes.RECIPES[family].build(shape, 10, 0).save(folder / f"{family}.keras")
+    return folder
+
+
+@pytest.mark.parametrize("family", ["gan", "vae"])
+def test_sample(family, trained, tmp_path, capsys):
+    command = ("sample", trained / f"{family}.keras", "-n", 5, "--seed", 1, "--scale", 1, "--out")
+    assert run(*command, tmp_path / "a.png") == 0
+    assert run(*command, tmp_path / "b.png") == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    with Image.open(tmp_path / "a.png") as image:
+        assert (image.mode, image.size) == ("L", (3 * 28 + 4, 2 * 28 + 2))
+    before = contents(tmp_path)
+    assert run(*command, tmp_path / "a.png") == 2
+    assert "not overwritten" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+def test_sample_refuses_what_draws_nothing(trained, tmp_path, capsys):
+    assert run("sample", trained / "denoise.keras", "--out", tmp_path / "x.png") == 2
+    assert "keras-imgen restore" in capsys.readouterr().err
+
+
+def test_restore_keeps_size_colour_and_name(trained, tmp_path):
+    photo(tmp_path / "in" / "colour.png", 23, 31, 3)
+    photo(tmp_path / "in" / "deeper" / "grey.jpg", 40, 17, 1)
+    before = contents(tmp_path / "in")
+    assert run("restore", trained / "denoise.keras", tmp_path / "in", "--out", tmp_path / "out") == 0
+    assert contents(tmp_path / "in") == before
+    with Image.open(tmp_path / "out" / "colour.png") as image:
+        assert (image.mode, image.size) == ("RGB", (31, 23))
+    with Image.open(tmp_path / "out" / "grey.png") as image:
+        assert (image.mode, image.size) == ("L", (17, 40))
+
+
+def test_restore_equals_the_model(trained, tmp_path):
+    file = photo(tmp_path / "grey.png", 23, 31, 1)
+    assert run("restore", trained / "denoise.keras", file, "--out", tmp_path / "out") == 0
+    model = keras.saving.load_model(trained / "denoise.keras")
+    expected = model.restore(to_float(np.asarray(Image.open(file)))[None, ..., None])[0, ..., 0]
+    written = np.asarray(Image.open(tmp_path / "out" / "grey.png")) / 255
+    np.testing.assert_allclose(written, expected, atol=0.5 / 255 + 1e-6)
+
+
+def test_restore_fills_the_white_of_a_mask_and_nothing_else(trained, tmp_path, capsys):
+    file = photo(tmp_path / "grey.png", 23, 31, 1)
+    mask = np.zeros((23, 31), "uint8")
+    mask[5:9, 10:20] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    command = ("restore", trained / "inpaint.keras", file)
+    assert run(*command, "--out", tmp_path / "out") == 2
+    assert "--mask PICTURE" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert run(*command, "--mask", tmp_path / "mask.png", "--out", tmp_path / "out") == 0
+    clean, filled = (np.asarray(Image.open(p)) for p in (file, tmp_path / "out" / "grey.png"))
+    np.testing.assert_array_equal(filled[mask == 0], clean[mask == 0])
+    assert np.any(filled[mask > 0] != clean[mask > 0])
+    Image.fromarray(mask[:9]).save(tmp_path / "small.png")
+    assert run(*command, "--mask", tmp_path / "small.png", "--out", tmp_path / "out2") == 2
+    assert "9 x 31" in capsys.readouterr().err
+
+
+def test_restore_takes_frames_as_one_sequence(trained, tmp_path):
+    for t in range(4):
+        photo(tmp_path / "frames" / f"{t}.png", 28, 28, 1)
+    command = ("restore", trained / "sequence.keras", tmp_path / "frames", "--degrade")
+    assert run(*command, "--out", tmp_path / "out") == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [f"{t}.png" for t in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "advice"),
+    [
+        (["sample", "missing.keras"], 2, "no model file"),
+        (["restore", "damaged.keras", "x.png"], 2, "damaged"),
+        (["restore", "{denoise}", "missing.png"], 2, "no picture 'missing.png'"),
+        (["restore", "{gan}", "here.png"], 2, "keras-imgen sample"),
+        (["restore", "{denoise}", "here.png", "--mask", "here.png"], 2, "takes no mask"),
+        (["restore", "{denoise}", "broken.png"], 2, "broken.png"),
+        (["restore", "{denoise}", "here.png", "sub/here.png"], 2, "same name"),
+        (["restore", "{denoise}", "empty"], 2, "no PNG or JPEG"),
+        (["train", "gan", "--data", "no_such_set"], 2, "digits"),
+        (["train", "denoise", "--data", "empty"], 2, "holds no picture"),
+        (["train", "denoise", "--data", "one", "--size", "16"], 2, "at least 2"),
+        (["train", "sequence", "--data", "digits"], 2, "sequences"),
+        (["train", "gan", "--data", "moving_digits"], 2, "sequences"),
+        (["train", "gan", "--data", "photos", "--size", "4096"], 2, "smaller `size`"),
+    ],
+)
+def test_errors_are_one_sentence(argv, status, advice, trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "damaged.keras").write_bytes(b"PK not really")
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG not really")
+    (tmp_path / "empty").mkdir()
+    photo(tmp_path / "here.png")
+    photo(tmp_path / "sub" / "here.png")
+    photo(tmp_path / "one" / "here.png")
+    before = contents(tmp_path)
+    argv = [arg.format(**{f: trained / f"{f}.keras" for f in FAMILIES}) for arg in argv]
+    assert run(*argv) == status
+    error = capsys.readouterr().err
+    assert advice in error
+    assert error.startswith("keras-imgen: ")
+    assert error.count("\n") == 1
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("argv", [["train", "gan", "--epochs", "0"], ["train", "cat"], []])
+def test_wrong_arguments_exit_with_2(argv):
+    with pytest.raises(SystemExit) as end:
+        run(*argv)
+    assert end.value.code == 2
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        run("sample", tmp_path / "missing.keras", "--debug")
+
+
+def test_doctor_says_what_a_bug_report_needs(capsys, monkeypatch):
+    from keras_imgen.data import tfds
+
+    monkeypatch.setattr(tfds, "is_reachable", lambda: False)
+    assert run("doctor") == 0
+    printed = capsys.readouterr().out
+    for name in ("Python", "keras", "tensorflow", "backend", "devices", "cores", "not reachable"):
+        assert name in printed
+
+
+def test_pixel_frechet_distance_closed_form():
+    """Equal sets are at distance 0; shifted ones at the square of the shift."""
+    pictures = np.random.default_rng(0).normal(size=(500, 4, 4, 1))
+    distance = recipes.pixel_frechet_distance
+    assert distance(pictures, pictures, 16) == pytest.approx(0.0, abs=1e-6)
+    shifted = pictures + 0.5  # 16 pixels by 0.5: 16 * 0.25
+    assert distance(pictures, shifted, 16) == pytest.approx(4.0, abs=1e-6)
+    # N(0, 1) against N(0, 4): tr(A + B - 2 sqrt(AB)) = A + 4 A - 4 A = A, with A the sample's trace.
+    trace = np.trace(np.cov(pictures.reshape(500, -1).T))
+    mean = pictures.mean(axis=0)
+    wider = mean + 2 * (pictures - mean)
+    assert distance(pictures, wider, 16) == pytest.approx(trace, rel=1e-6)

@@ -1,0 +1,236 @@
+"""The GAN's step against Algorithm 1 written out by hand; its average, figures and samples."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_imgen import GAN, networks
+
+SHAPE = (12, 20, 1)
+CLEAN = np.random.default_rng(0).random((6, *SHAPE), "float32")
+SGD = keras.optimizers.SGD
+
+# The losses as the papers write them, of scores s: discriminator (of real, of fake), generator.
+FORMULAS = {
+    "non_saturating": (
+        lambda s: -tf.math.log_sigmoid(s),
+        lambda s: -tf.math.log_sigmoid(-s),
+        lambda s: -tf.math.log_sigmoid(s),
+    ),
+    "least_squares": (lambda s: (s - 1) ** 2 / 2, lambda s: s**2 / 2, lambda s: (s - 1) ** 2 / 2),
+    "hinge": (lambda s: tf.maximum(0.0, 1 - s), lambda s: tf.maximum(0.0, 1 + s), lambda s: -s),
+}
+
+
+def make(*optimizers, discriminator=None, **options):
+    keras.utils.set_random_seed(0)
+    generator = networks.dcgan_generator(SHAPE, latent_dim=3, filters=4)  # with batch norm
+    if discriminator is None:
+        discriminator = networks.dcgan_discriminator(SHAPE, filters=4, dropout=0)
+    names = ("loss", "run_eagerly")
+    compile_options = {name: options.pop(name) for name in names if name in options}
+    gan = GAN(generator, discriminator, **{"seed": 5, **options})
+    gan.compile(*optimizers, **compile_options)
+    return gan
+
+
+def arrays(variables):
+    return [variable.numpy().copy() for variable in variables]
+
+
+def differences(before, after):
+    return [float(np.abs(a - b).max()) for a, b in zip(before, after, strict=True)]
+
+
+@pytest.mark.parametrize(("learner", "other"), [(0, 1), (1, 0)])
+def test_a_players_step_leaves_the_other_alone(learner, other):
+    rates = [0.0, 0.0]
+    rates[learner] = 0.1
+    gan = make(*(SGD(rate) for rate in rates), run_eagerly=True)
+    players = (gan.generator, gan.discriminator)
+    before = [arrays(player.trainable_variables) for player in players]
+    gan.fit(CLEAN, verbose=0)
+    after = [arrays(player.trainable_variables) for player in players]
+    assert max(differences(before[other], after[other])) == 0
+    # The generator's convolutions before batch normalisation feel a shift of their input not at all.
+    moved = [d > 0 for d in differences(before[learner], after[learner])]
+    assert all(moved)
+
+
+def by_hand(generator, discriminator, real, latents, rate, formulas):
+    """One round of Algorithm 1: a step of the discriminator, then one of the generator."""
+    of_real, of_fake, of_generator = formulas
+    with tf.GradientTape() as tape:
+        fake = generator(latents[0], training=True)
+        real_scores, fake_scores = discriminator(real), discriminator(fake)
+        d_loss = tf.reduce_mean(of_real(real_scores)) + tf.reduce_mean(of_fake(fake_scores))
+    descend(tape, d_loss, discriminator, rate)
+    with tf.GradientTape() as tape:
+        g_loss = tf.reduce_mean(of_generator(discriminator(generator(latents[1], training=True))))
+    descend(tape, g_loss, generator, rate)
+    right = [*(real_scores.numpy() > 0), *(fake_scores.numpy() < 0)]
+    return {
+        "generator_loss": float(g_loss),
+        "discriminator_loss": float(d_loss),
+        "discriminator_accuracy": float(np.mean(right)),
+    }
+
+
+def descend(tape, loss, network, rate):
+    values = [variable.value for variable in network.trainable_variables]
+    for value, gradient in zip(values, tape.gradient(loss, values), strict=True):
+        value.assign_sub(rate * gradient)
+
+
+@pytest.mark.parametrize("loss", FORMULAS)
+def test_the_step_is_algorithm_1(loss):
+    rate = 0.05
+    gan = make(SGD(rate), SGD(rate), loss=loss)
+    players = [gan.generator, gan.discriminator]
+    copies = [keras.models.clone_model(player) for player in players]
+    for player, copy in zip(players, copies, strict=True):
+        copy.set_weights(player.get_weights())
+    draw = keras.random.SeedGenerator(5)
+    logs = gan.fit(CLEAN, epochs=1, batch_size=6, shuffle=False, verbose=0).history
+    latents = [keras.random.normal((6, 3), seed=draw) for _ in range(2)]
+    expected = by_hand(*copies, CLEAN, latents, rate, FORMULAS[loss])
+    assert {name: value for name, [value] in logs.items()} == pytest.approx(expected, abs=1e-5)
+    for player, copy in zip(players, copies, strict=True):
+        for ours, theirs in zip(player.get_weights(), copy.get_weights(), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)  # float32, one step
+
+
+class Watch(keras.callbacks.Callback):
+    """Note the weights of generator and average after every step."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append(
+            (self.model.generator.get_weights(), self.model.ema_generator.get_weights())
+        )
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.2, 0.999])
+def test_the_average_follows_the_generator(momentum):
+    gan, watch = make(ema_momentum=momentum, run_eagerly=True), Watch()
+    average = gan.ema_generator.get_weights()
+    gan.fit(CLEAN, epochs=4, callbacks=[watch], verbose=0)
+    for step, (weights, averaged) in enumerate(watch.seen, start=1):
+        # Warm-up: at first the average would be nothing but the untrained weights.
+        keep = min(momentum, (1 + step) / (10 + step))
+        average = [keep * a + (1 - keep) * w for a, w in zip(average, weights, strict=True)]
+        for ours, theirs in zip(averaged, average, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+    assert all(not variable.trainable for variable in gan.ema_generator.variables)
+
+
+def test_batch_statistics_move_in_fit():
+    gan = make(SGD(0.0), SGD(0.0), run_eagerly=True)
+    moving = [w for w in gan.generator.non_trainable_variables if "moving" in w.path]
+    before = arrays(moving)
+    gan.fit(CLEAN, verbose=0)
+    assert len(moving) == 4
+    assert min(differences(before, arrays(moving))) > 0
+    before = arrays(moving)
+    gan.evaluate(CLEAN, verbose=0)
+    gan.sample(3)
+    assert max(differences(before, arrays(moving))) == 0
+
+
+def test_figures_on_held_out_pictures_by_hand():
+    # Four pictures and two: each counts the same. The latents are those of the seed in every batch.
+    gan = make(loss="hinge")
+    real_scores, fake_scores = [], []
+    for batch in (CLEAN[:4], CLEAN[4:]):
+        latents = keras.random.normal((len(batch), 3), seed=gan.seed)
+        real_scores.append(gan.discriminator.predict(batch, verbose=0))
+        fake_scores.append(gan.discriminator(gan.generator(latents, training=False)))
+    real, fake = np.concatenate(real_scores), np.concatenate(fake_scores)
+    # Shift the threshold between the scores, so that some are right and some wrong.
+    shift = -np.median(np.concatenate([real, fake]))
+    gan.discriminator.layers[-1].bias.assign_add([shift])
+    real, fake = real + shift, fake + shift
+    expected = {
+        "generator_loss": np.mean(-fake),
+        "discriminator_loss": np.mean(np.maximum(0, 1 - real)) + np.mean(np.maximum(0, 1 + fake)),
+        "discriminator_accuracy": np.mean(np.concatenate([real > 0, fake < 0])),
+    }
+    assert 0 < expected["discriminator_accuracy"] < 1
+    figures = gan.evaluate(CLEAN, batch_size=4, verbose=0, return_dict=True)
+    assert figures == pytest.approx(expected, abs=1e-5)
+
+
+def test_penalties_of_weights_count():
+    # d/dw of 0.3 w^2 is 0.6 w: the step is longer by rate * 0.6 w, and the logs stay as they are.
+    weights, logs = [], []
+    for strength in (0.0, 0.3):
+        discriminator = keras.Sequential(
+            [
+                keras.Input(SHAPE),
+                keras.layers.Flatten(),
+                keras.layers.Dense(1, kernel_regularizer=keras.regularizers.L2(strength)),
+            ]
+        )
+        gan = make(SGD(0.0), SGD(0.1), discriminator=discriminator, run_eagerly=True)
+        before = discriminator.get_weights()[0]
+        logs.append(gan.fit(CLEAN, shuffle=False, verbose=0).history)
+        weights.append(discriminator.get_weights()[0])
+    np.testing.assert_allclose(weights[0] - weights[1], 0.1 * 0.6 * before, atol=1e-6)
+    assert logs[0]["discriminator_loss"] == logs[1]["discriminator_loss"]
+
+
+def test_samples():
+    gan = make()
+    samples = gan.sample(5, seed=1)
+    assert isinstance(samples, np.ndarray)
+    assert (samples.shape, samples.dtype) == ((5, *SHAPE), np.float32)
+    assert 0 <= samples.min() < samples.max() <= 1
+    np.testing.assert_array_equal(gan.sample(5, seed=1), samples)
+    assert np.abs(gan.sample(5, seed=2) - samples).max() > 1e-3
+    assert np.abs(gan.sample(5) - gan.sample(5)).max() > 1e-3  # without a seed never the same
+    assert np.abs(samples[0] - samples[1]).max() > 1e-3
+
+
+def test_many_samples_are_drawn_in_parts():
+    gan = make()
+    latents = keras.random.normal((130, 3), seed=4)
+    expected = gan.predict_latents(latents)
+    np.testing.assert_allclose(gan.sample(130, seed=4), expected, rtol=0, atol=1e-5)
+
+
+def test_samples_come_from_the_average():
+    gan = make()
+    samples = gan.sample(2, seed=0)
+    gan.generator.set_weights([np.zeros_like(w) for w in gan.generator.get_weights()])
+    np.testing.assert_array_equal(gan.sample(2, seed=0), samples)
+
+
+@pytest.mark.parametrize("grey", [0.2, 0.8])
+def test_it_learns_a_grey(grey):
+    # The simplest distribution: pictures of one grey, here a little noisy.
+    keras.utils.set_random_seed(1)
+    noise = np.random.default_rng(0).normal(0, 0.05, (64, 8, 8, 1)).astype("float32")
+    layers = keras.layers
+    generator = keras.Sequential(
+        [keras.Input((2,)), layers.Dense(64, activation="sigmoid"), layers.Reshape((8, 8, 1))]
+    )
+    discriminator = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Flatten(),
+            layers.Dense(16),
+            layers.LeakyReLU(),
+            layers.Dense(1),
+        ]
+    )
+    gan = GAN(generator, discriminator, ema_momentum=0.9, seed=0)
+    gan.compile(keras.optimizers.Adam(0.01, 0.5), keras.optimizers.Adam(0.01, 0.5))
+    before = gan.sample(100, seed=0).mean()
+    gan.fit(np.clip(grey + noise, 0, 1), batch_size=32, epochs=60, verbose=0)
+    after = gan.sample(100, seed=0).mean()
+    assert abs(before - grey) > 0.2
+    assert abs(after - grey) < 0.1

@@ -1,0 +1,210 @@
+"""Losses: values worked out by hand, optimal points, and the signs of gradients."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_imgen.losses import (
+    ADVERSARIAL,
+    RECONSTRUCTION,
+    bernoulli_nll,
+    gaussian_nll,
+    kl_divergence,
+)
+
+NAMES = sorted(ADVERSARIAL)
+
+
+def array(values):
+    return keras.ops.convert_to_numpy(values)
+
+
+def scores(*values):
+    return np.array(values, "float32").reshape(-1, 1)
+
+
+def gradient(function, value):
+    """Return the derivative of a function of one number."""
+    x = tf.constant([[value]], "float32")
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+    return float(tape.gradient(y, x)[0, 0])
+
+
+# Adversarial losses
+
+
+@pytest.mark.parametrize(
+    ("name", "real", "fake", "discriminator", "generator"),
+    [
+        ("non_saturating", 0, 0, 2 * math.log(2), math.log(2)),  # the equilibrium
+        ("non_saturating", 1, -1, 2 * math.log1p(math.exp(-1)), 1 + math.log1p(math.exp(-1))),
+        ("least_squares", 0.5, 0.5, 0.25, 0.125),  # the equilibrium
+        ("least_squares", 2, -1, 0.5 * (1 + 1), 0.5 * 4),
+        ("hinge", 0, 0, 2, 0),  # the equilibrium
+        ("hinge", 0.25, -0.5, 0.75 + 0.5, 0.5),
+        ("hinge", 3, -2, 0, 2),  # beyond the margin nothing is left to gain
+    ],
+)
+def test_adversarial_values(name, real, fake, discriminator, generator):
+    loss = ADVERSARIAL[name]
+    value = array(loss.discriminator(scores(real), scores(fake)))
+    np.testing.assert_allclose(value, [[discriminator]], atol=1e-6)
+    np.testing.assert_allclose(array(loss.generator(scores(fake))), [[generator]], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_adversarial_losses_give_one_value_per_picture(name):
+    real, fake = scores(1, 2, 3), scores(-1, 0, 4)
+    loss = ADVERSARIAL[name]
+    together = array(loss.discriminator(real, fake)), array(loss.generator(fake))
+    for i in range(3):
+        one = slice(i, i + 1)
+        np.testing.assert_allclose(
+            array(loss.discriminator(real[one], fake[one])), together[0][one]
+        )
+        np.testing.assert_allclose(array(loss.generator(fake[one])), together[1][one])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("score", [-0.9, 0.0, 0.9])
+def test_the_two_players_pull_in_opposite_directions(name, score):
+    loss, other = ADVERSARIAL[name], tf.zeros((1, 1))
+    assert gradient(lambda x: loss.discriminator(x, other), score) < 0  # real scores go up
+    if (name, score) != ("least_squares", -0.9):  # which pulls fake scores to 0, from both sides
+        assert gradient(lambda x: loss.discriminator(other, x), score) >= 0  # fake ones go down
+    assert gradient(loss.generator, score) < 0  # unless the generator has its way
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("extreme", [-1e4, -100.0, 100.0, 1e4])
+def test_extreme_scores_stay_finite(name, extreme):
+    loss = ADVERSARIAL[name]
+    values = loss.discriminator(scores(extreme), scores(-extreme)), loss.generator(scores(extreme))
+    assert all(np.all(np.isfinite(array(value))) for value in values)
+    assert math.isfinite(gradient(lambda x: loss.discriminator(x, -x), extreme))
+    assert math.isfinite(gradient(loss.generator, extreme))
+
+
+def test_the_generator_learns_from_a_discriminator_that_wins():
+    # log(1 - D(G(z))) would have a gradient of 2e-9 here: this is what "non-saturating" means.
+    slope = gradient(ADVERSARIAL["non_saturating"].generator, -20.0)
+    assert slope == pytest.approx(-1.0, abs=1e-6)
+
+
+def test_the_best_discriminator_is_the_density_ratio():
+    # If a picture is real with probability p, the best score of the textbook loss is
+    # log(p / (1 - p)), of least squares p, of hinge the sign.
+    p, candidates = 0.8, np.linspace(-3, 3, 601, dtype="float32")
+    best = {}
+    for name in NAMES:
+        loss = ADVERSARIAL[name].discriminator
+        zero = np.zeros_like(candidates)
+        real = array(loss(candidates, zero)) - array(loss(zero, zero))
+        fake = array(loss(zero, candidates)) - array(loss(zero, zero))
+        best[name] = float(candidates[np.argmin(p * real + (1 - p) * fake)])
+    expected = {"non_saturating": math.log(4), "least_squares": 0.8, "hinge": 1.0}
+    assert best == pytest.approx(expected, abs=0.011)  # the candidates are 0.01 apart
+
+
+# Reconstruction losses
+
+
+def test_bernoulli_values():
+    pictures = np.array([0.0, 1.0, 0.25], "float32").reshape(1, 3, 1, 1)
+    predicted = np.array([0.1, 0.9, 0.5], "float32").reshape(1, 3, 1, 1)
+    expected = -2 * math.log(0.9) + math.log(2)
+    np.testing.assert_allclose(array(bernoulli_nll(pictures, predicted)), [expected], rtol=1e-5)
+
+
+def test_gaussian_values():
+    pictures = np.zeros((2, 3, 4, 1), "float32")
+    predicted = np.stack([np.full((3, 4, 1), 0.1), np.full((3, 4, 1), 0.3)]).astype("float32")
+    expected = np.array([12 * 0.01, 12 * 0.09])
+    for sigma in (0.1, 0.5):
+        value = array(gaussian_nll(pictures, predicted, sigma))
+        np.testing.assert_allclose(value, expected / (2 * sigma**2), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(RECONSTRUCTION))
+@pytest.mark.parametrize("shape", [(12, 20, 1), (12, 20, 3), (5, 12, 20, 1)])
+def test_reconstruction_is_summed_over_everything_but_the_batch(name, shape):
+    rng = np.random.default_rng(0)
+    pictures, predicted = rng.uniform(0.1, 0.9, (2, 3, *shape)).astype("float32")
+    values = array(RECONSTRUCTION[name](pictures, predicted))
+    assert values.shape == (3,)
+    halves = [
+        array(RECONSTRUCTION[name](pictures[:, part], predicted[:, part]))
+        for part in (slice(0, 2), slice(2, None))
+    ]
+    np.testing.assert_allclose(values, halves[0] + halves[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(RECONSTRUCTION))
+def test_the_best_reconstruction_is_the_picture(name):
+    picture = 0.3
+    predicted = np.linspace(0.01, 0.99, 99, dtype="float32").reshape(-1, 1, 1, 1)
+    values = array(RECONSTRUCTION[name](np.full_like(predicted, picture), predicted))
+    assert predicted[np.argmin(values), 0, 0, 0] == pytest.approx(picture, abs=0.001)
+
+
+def test_certain_and_wrong_probabilities_stay_finite():
+    black, white = np.zeros((1, 1, 1, 1), "float32"), np.ones((1, 1, 1, 1), "float32")
+    for pictures, predicted in ((black, white), (white, black)):
+        # Keras keeps probabilities 1e-7 away from 0 and 1: -log(1e-7) = 16.1.
+        assert array(bernoulli_nll(pictures, predicted))[0] == pytest.approx(16.1, abs=0.2)
+    for picture in (black, white):
+        assert array(bernoulli_nll(picture, picture))[0] == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(RECONSTRUCTION))
+@pytest.mark.parametrize("shape", [(2, 12, 20), (2, 12, 20, 3), (1, 12, 20, 1)])
+def test_shapes_that_would_broadcast_are_refused(name, shape):
+    with pytest.raises(ValueError, match=r"must have equal shapes. Received: \(2, 12, 20, 1\)"):
+        RECONSTRUCTION[name](np.zeros((2, 12, 20, 1), "float32"), np.zeros(shape, "float32"))
+
+
+@pytest.mark.parametrize("name", sorted(RECONSTRUCTION))
+def test_half_precision_is_summed_in_float32(name):
+    pictures = keras.ops.full((1, 64, 64, 1), 0.25, dtype="float16")
+    predicted = keras.ops.full((1, 64, 64, 1), 0.75, dtype="float16")
+    value = RECONSTRUCTION[name](pictures, predicted)
+    single = RECONSTRUCTION[name](*(keras.ops.cast(x, "float32") for x in (pictures, predicted)))
+    assert keras.backend.standardize_dtype(value.dtype) == "float32"
+    np.testing.assert_allclose(array(value), array(single), rtol=1e-6)
+
+
+# The KL divergence
+
+
+def test_kl_of_a_shifted_normal_is_half_the_squared_distance():
+    mean = np.array([[1.0, 2.0], [0.0, 0.0], [-3.0, 0.5]], "float32")
+    value = array(kl_divergence(mean, np.zeros_like(mean)))
+    np.testing.assert_allclose(value, np.sum(mean**2, axis=1) / 2, rtol=1e-6)
+
+
+def test_kl_of_a_scaled_normal():
+    variance = np.array([[4.0, 0.25], [1.0, 1.0]], "float32")
+    value = array(kl_divergence(np.zeros_like(variance), np.log(variance)))
+    expected = 0.5 * np.sum(variance - 1 - np.log(variance), axis=1)
+    np.testing.assert_allclose(value, expected, atol=1e-6)
+
+
+def test_kl_is_the_mean_log_ratio_of_the_densities():
+    mean, deviation = 0.7, 0.5
+    value = float(kl_divergence(np.array([[mean]]), np.array([[2 * math.log(deviation)]]))[0])
+    draws = mean + deviation * np.random.default_rng(0).standard_normal(100_000)
+    ratios = -0.5 * ((draws - mean) / deviation) ** 2 - math.log(deviation) + 0.5 * draws**2
+    assert abs(ratios.mean() - value) < 4 * ratios.std() / math.sqrt(len(ratios))
+
+
+def test_kl_is_least_at_the_standard_normal():
+    mean, log_variance = np.meshgrid(np.linspace(-1, 1, 21), np.linspace(-1, 1, 21))
+    values = array(kl_divergence(mean.reshape(-1, 1), log_variance.reshape(-1, 1)))
+    assert np.argmin(values) == 220  # the middle, where both are 0
+    assert values[220] == pytest.approx(0.0, abs=1e-7)
+    assert np.all(values >= -1e-7)

@@ -1,0 +1,346 @@
+"""Networks: shapes, ranges and what each architecture promises."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_imgen import networks
+
+# Every builder, small, from a picture's shape; the input's shape; whether outputs lie in [0, 1].
+BUILDERS = {
+    "dcgan_generator": lambda shape: networks.dcgan_generator(shape, latent_dim=3, filters=2),
+    "dcgan_discriminator": lambda shape: networks.dcgan_discriminator(shape, filters=2),
+    "vae_encoder": lambda shape: networks.vae_encoder(shape, latent_dim=3, filters=2),
+    "vae_decoder": lambda shape: networks.vae_decoder(shape, latent_dim=3, filters=2),
+    "dncnn": lambda shape: networks.dncnn(shape, depth=3, filters=2),
+    "unet": lambda shape: networks.unet(shape, depth=2, filters=2),
+    "conv_lstm": lambda shape: networks.conv_lstm(shape, filters=2),
+}
+FROM_LATENTS = ("dcgan_generator", "vae_decoder")
+IN_RANGE = ("dcgan_generator", "vae_decoder")
+RESIDUAL = ("dncnn", "conv_lstm")
+ANY_SIZE = ("dncnn", "unet")
+SHAPES = [(12, 20, 1), (13, 9, 3), (8, 31, 1)]  # neither square nor multiples of 8
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(params=BUILDERS)
+def name(request):
+    return request.param
+
+
+def inputs_of(name, shape, count=2, seed=0):
+    """Return what a network takes: latents, pictures or sequences."""
+    rng = np.random.default_rng(seed)
+    if name in FROM_LATENTS:
+        return 5 * rng.standard_normal((count, 3)).astype("float32")
+    frames = (3,) if name == "conv_lstm" else ()
+    return rng.random((count, *frames, *shape), "float32")
+
+
+def outputs_of(model, inputs, **options):
+    return [keras.ops.convert_to_numpy(x) for x in keras.tree.flatten(model(inputs, **options))]
+
+
+def randomised(model):
+    """Give every weight a value, so that no bias is 0 and no normalisation is neutral."""
+    rng = np.random.default_rng(1)
+    for weight in model.weights:
+        values = 0.3 * rng.standard_normal(weight.shape)
+        weight.assign(np.abs(values) if "variance" in weight.path else values)
+    return model
+
+
+def test_the_list_is_complete():
+    assert set(BUILDERS) == set(networks.__all__)
+
+
+# What every network promises
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_any_sides_and_channels(name, shape):
+    model = BUILDERS[name](shape)
+    inputs = inputs_of(name, shape)
+    expected = {
+        "dcgan_discriminator": [(2, 1)],
+        "vae_encoder": [(2, 3), (2, 3)],
+        "conv_lstm": [(2, 3, *shape)],
+    }.get(name, [(2, *shape)])
+    outputs = outputs_of(model, inputs)
+    assert [output.shape for output in outputs] == expected
+    symbolic = keras.tree.flatten(model.outputs)
+    for output, spec in zip(outputs, symbolic, strict=True):
+        assert len(spec.shape) == output.ndim
+        assert all(a in (None, b) for a, b in zip(spec.shape, output.shape, strict=True))
+
+
+@pytest.mark.parametrize("name", IN_RANGE)
+def test_outputs_lie_in_the_range_whatever_the_weights(name):
+    model = randomised(BUILDERS[name]((12, 20, 1)))
+    for scale in (1.0, 100.0):
+        (pictures,) = outputs_of(model, scale * inputs_of(name, (12, 20, 1)))
+        assert 0.0 <= pictures.min() < pictures.max() <= 1.0
+
+
+def test_outputs_are_float32_under_every_policy(name):
+    for policy in ("mixed_bfloat16", "mixed_float16"):
+        keras.config.set_dtype_policy(policy)
+        try:
+            model = BUILDERS[name]((12, 20, 1))
+            outputs = outputs_of(model, inputs_of(name, (12, 20, 1)))
+        finally:
+            keras.config.set_dtype_policy("float32")
+        assert [output.dtype for output in outputs] == ["float32"] * len(outputs)
+        assert all(np.all(np.isfinite(output)) for output in outputs)
+        assert {spec.dtype for spec in keras.tree.flatten(model.outputs)} == {"float32"}
+
+
+def test_survives_being_saved(name, tmp_path):
+    model, inputs = randomised(BUILDERS[name]((12, 20, 1))), inputs_of(name, (12, 20, 1))
+    model.save(tmp_path / "network.keras")
+    loaded = keras.saving.load_model(tmp_path / "network.keras", safe_mode=True)
+    assert loaded.name == model.name
+    for output, again in zip(outputs_of(model, inputs), outputs_of(loaded, inputs), strict=True):
+        np.testing.assert_array_equal(again, output)
+
+
+def test_every_weight_is_trained_by_some_gradient(name):
+    model, inputs = BUILDERS[name]((12, 20, 1)), inputs_of(name, (12, 20, 1), count=4)
+    with tf.GradientTape() as tape:
+        outputs = keras.tree.flatten(model(inputs, training=True))
+        loss = sum(tf.reduce_sum(output * tf.random.normal(tf.shape(output))) for output in outputs)
+    gradients = tape.gradient(loss, [weight.value for weight in model.trainable_weights])
+    assert all(gradient is not None for gradient in gradients)
+    assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
+
+
+def test_pictures_of_a_batch_do_not_see_each_other(name):
+    model, inputs = randomised(BUILDERS[name]((12, 20, 1))), inputs_of(name, (12, 20, 1), count=3)
+    for together, alone in zip(
+        outputs_of(model, inputs), outputs_of(model, inputs[1:2]), strict=True
+    ):
+        np.testing.assert_allclose(alone, together[1:2], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "wrong", [(28, 28), (28, 28, 0), (28, 28, None), (0, 28, 1), (28.0, 28, 1), 28, None]
+)
+def test_wrong_shapes_are_explained(name, wrong):
+    with pytest.raises(
+        ValueError, match=r"\(height, width, channels\) of one picture, for example"
+    ):
+        BUILDERS[name](wrong)
+
+
+def test_free_sides_are_for_networks_that_take_any_size(name):
+    if name in ANY_SIZE:
+        assert BUILDERS[name]((None, 20, 1)).input_shape == (None, None, 20, 1)
+    else:
+        with pytest.raises(ValueError, match=r"for example \(28, 28, 1\). Received.*None"):
+            BUILDERS[name]((None, None, 1))
+
+
+# Networks that generate
+
+
+@pytest.mark.parametrize(
+    "name", ["dcgan_generator", "dcgan_discriminator", "vae_encoder", "vae_decoder"]
+)
+def test_pictures_too_small_to_halve_are_refused(name):
+    with pytest.raises(
+        ValueError, match=r"at least 8 x 8 pixels. Received: image_shape=\(7, 20, 1\)"
+    ):
+        BUILDERS[name]((7, 20, 1))
+    assert BUILDERS[name]((8, 8, 1)).built
+
+
+@pytest.mark.parametrize(
+    "build", [networks.dcgan_generator, networks.vae_encoder, networks.vae_decoder]
+)
+def test_latents_are_counted_from_1(build):
+    with pytest.raises(ValueError, match="`latent_dim` is the number of latent variables"):
+        build((12, 20, 1), latent_dim=0)
+    assert build((12, 20, 1), latent_dim=1, filters=2).built
+
+
+@pytest.mark.parametrize("name", FROM_LATENTS)
+def test_every_pixel_depends_on_the_latents(name):
+    model = BUILDERS[name]((13, 9, 1))
+    inputs = inputs_of(name, (13, 9, 1), count=64)
+    (pictures,) = outputs_of(model, inputs)
+    assert pictures.std(axis=0).min() > 0
+
+
+def test_scores_are_logits():
+    model = randomised(BUILDERS["dcgan_discriminator"]((12, 20, 1)))
+    (values,) = outputs_of(model, inputs_of("dcgan_discriminator", (12, 20, 1), count=64))
+    assert values.min() < 0 or values.max() > 1
+    assert model.layers[-1].activation is keras.activations.linear
+
+
+def test_dropout_and_normalisation_act_in_training_only():
+    discriminator = BUILDERS["dcgan_discriminator"]((12, 20, 1))
+    inputs = inputs_of("dcgan_discriminator", (12, 20, 1))
+    (first,), (second,) = (outputs_of(discriminator, inputs, training=True) for _ in range(2))
+    assert np.any(first != second)
+    (first,), (second,) = (outputs_of(discriminator, inputs, training=False) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+# Networks that restore
+
+
+@pytest.mark.parametrize("name", ANY_SIZE)
+def test_the_result_does_not_depend_on_how_the_network_is_called(name):
+    free = randomised(BUILDERS[name]((None, None, 1)))
+    compiled = tf.function(lambda x: free(x, training=False))
+    for shape in ((13, 9, 1), (12, 20, 1), (1, 1, 1), (3, 7, 1)):
+        fixed = BUILDERS[name](shape)
+        fixed.set_weights(free.get_weights())
+        inputs = inputs_of(name, shape, count=3)
+        (expected,) = outputs_of(fixed, inputs)
+        for result in (
+            outputs_of(free, inputs)[0],
+            np.asarray(compiled(inputs)),
+            free.predict(inputs, batch_size=2, verbose=0),
+        ):
+            np.testing.assert_allclose(result, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["dncnn", "unet", "conv_lstm"])
+def test_extra_channels_are_taken_and_not_returned(name):
+    options = {"depth": 3} if name == "dncnn" else {}
+    model = getattr(networks, name)((12, 20, 3), extra_channels=2, filters=4, **options)
+    assert model.input_shape[-1] == 5
+    assert model.output_shape[-1] == 3
+    randomised(model)
+    inputs = inputs_of(name, (12, 20, 5))
+    (before,) = outputs_of(model, inputs)
+    inputs[..., -1] = 1.0 - inputs[..., -1]
+    assert np.any(outputs_of(model, inputs)[0] != before)
+
+
+def influence(model, side, size):
+    """Return which outputs move when the middle pixel of a picture changes."""
+    picture = np.full((1, size, size, 1), 0.5, "float32")
+    changed = picture.copy()
+    changed[0, side, side, 0] += 0.25
+    (before,), (after,) = outputs_of(model, picture), outputs_of(model, changed)
+    return np.argwhere(np.abs(after - before)[0, ..., 0] > 0)
+
+
+@pytest.mark.parametrize("depth", [3, 6])
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_dncnn_sees_twice_its_depth_plus_one(depth, batch_norm):
+    model = networks.dncnn(depth=depth, filters=4, batch_norm=batch_norm)
+    for weight in model.weights:  # positive, so that no ReLU hides a path
+        weight.assign(np.full(weight.shape, 0.1))
+    moved = influence(model, side=15, size=31)
+    assert moved.min(axis=0).tolist() == [15 - depth] * 2
+    assert moved.max(axis=0).tolist() == [15 + depth] * 2
+    assert len(moved) == (2 * depth + 1) ** 2
+
+
+def without_change(model):
+    """Let the last convolution, which predicts the change, predict none."""
+    (last,) = (
+        variable
+        for variable in model.trainable_weights
+        if variable.shape[-1:] == (1,) and variable.path.endswith("kernel")
+    )
+    last.assign(keras.ops.zeros(last.shape))
+    return model
+
+
+@pytest.mark.parametrize("name", RESIDUAL)
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_networks_that_predict_the_change_keep_the_picture_exactly(name, policy):
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = without_change(BUILDERS[name]((12, 20, 1)))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    pictures = inputs_of(name, (12, 20, 1))
+    np.testing.assert_array_equal(outputs_of(model, pictures)[0], pictures)
+
+
+def test_dncnn_normalises_where_the_paper_does():
+    def normalisations(**options):
+        model = networks.dncnn(depth=5, filters=2, **options)
+        return [layer.name for layer in model.layers if "normalization" in layer.name]
+
+    assert len(normalisations()) == 3
+    assert not normalisations(batch_norm=False)
+    assert networks.dncnn(filters=2).count_params() == sum(
+        (9 * 2 + 2, 15 * (9 * 2 * 2 + 4 * 2), 9 * 2 + 1)  # first, inner with BatchNorm, last
+    )
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_unet_sees_further_with_every_level(depth):
+    model = networks.unet(depth=depth, filters=2)
+    for weight in model.weights:
+        weight.assign(np.full(weight.shape, 0.1))
+    reach = np.ptp(influence(model, side=32, size=65)[:, 0])
+    # Two or more convolutions of 3 x 3 at the coarsest level, whose pixels are 2^depth wide.
+    assert 4 * 2**depth <= reach <= 14 * 2**depth
+
+
+@pytest.mark.parametrize(
+    ("build", "advice"),
+    [
+        (lambda: networks.dncnn(depth=2), "counts the convolutions.*depth=2. The paper uses 17"),
+        (lambda: networks.unet(depth=0), "number of halvings and must be at least 1.*depth=0"),
+    ],
+)
+def test_depths_are_explained(build, advice):
+    with pytest.raises(ValueError, match=advice):
+        build()
+
+
+def sequence_outputs(causal, change):
+    """Return outputs for a sequence of five frames, before and after changing some of them."""
+    model = randomised(networks.conv_lstm((13, 9, 1), filters=2, causal=causal))
+    frames = np.random.default_rng(2).random((1, 5, 13, 9, 1), "float32")
+    changed = frames.copy()
+    changed[:, change] = 1.0 - changed[:, change]
+    (before,), (after,) = outputs_of(model, frames), outputs_of(model, changed)
+    return np.abs(after - before).max(axis=(0, 2, 3, 4))
+
+
+def test_a_causal_network_does_not_look_ahead():
+    moved = sequence_outputs(causal=True, change=slice(3, None))
+    np.testing.assert_array_equal(moved[:3], 0.0)
+    assert np.all(moved[3:] > 0)
+
+
+def test_a_causal_network_remembers():
+    assert np.all(sequence_outputs(causal=True, change=slice(0, 1)) > 0)
+
+
+def test_by_default_every_frame_sees_past_and_future():
+    for change in (slice(0, 1), slice(4, None)):
+        assert np.all(sequence_outputs(causal=False, change=change) > 0)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_sequences_of_any_length(causal):
+    model = networks.conv_lstm((13, 9, 1), filters=2, causal=causal)
+    for length in (1, 2, 7):
+        frames = np.zeros((2, length, 13, 9, 1), "float32")
+        assert outputs_of(model, frames)[0].shape == frames.shape
+
+
+def test_a_causal_network_can_be_fed_frame_by_frame():
+    model = randomised(networks.conv_lstm((13, 9, 1), filters=2, causal=True))
+    frames = inputs_of("conv_lstm", (13, 9, 1), count=1)
+    (whole,) = outputs_of(model, frames)
+    for length in (1, 2, 3):
+        (part,) = outputs_of(model, frames[:, :length])
+        np.testing.assert_allclose(part, whole[:, :length], atol=1e-6)

@@ -1,0 +1,279 @@
+"""Plotting: every picture at its place, with its own grey levels, and no state left behind."""
+
+import io
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_imgen.data import to_uint8
+from keras_imgen.plotting import (
+    figure_pixels,
+    image_grid,
+    plot_before_after,
+    plot_history,
+    plot_images,
+    plot_sequence,
+    psnr_text,
+    save_grid,
+)
+
+
+@pytest.fixture(autouse=True)
+def no_state_of_pyplot():
+    """Fail if a function opens a figure of pyplot's, or changes its settings."""
+    import matplotlib.pyplot as plt
+
+    settings = dict(plt.rcParams)
+    yield
+    assert plt.get_fignums() == []
+    assert dict(plt.rcParams) == settings
+
+
+def random_pictures(count=7, channels=1):
+    return np.random.default_rng(0).random((count, 12, 20, channels), "float32")
+
+
+# Grids
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("padding", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("count", "columns", "rows_and_columns"),
+    [(7, None, (3, 3)), (7, 4, (2, 4)), (7, 1, (7, 1)), (7, 9, (1, 9)), (1, None, (1, 1))],
+)
+def test_every_picture_has_its_place(count, columns, rows_and_columns, padding, channels):
+    pictures = random_pictures(count, channels)
+    grid = image_grid(pictures, columns, padding)
+    rows, columns = rows_and_columns
+    down, right = 12 + padding, 20 + padding
+    assert grid.shape == (rows * down - padding, columns * right - padding, channels)
+    assert grid.dtype == np.float32
+    ground = np.ones(grid.shape[:2], bool)
+    for i, picture in enumerate(pictures):
+        top, left = i // columns * down, i % columns * right
+        np.testing.assert_array_equal(grid[top : top + 12, left : left + 20], picture)
+        ground[top : top + 12, left : left + 20] = False
+    assert np.all(grid[ground] == 1.0)
+
+
+def test_grids_clip_and_do_not_change_what_they_show():
+    pictures = np.array([-0.2, 0.5, 1.3], "float32").reshape(3, 1, 1, 1)
+    assert image_grid(pictures, 3, padding=0).ravel().tolist() == [0.0, 0.5, 1.0]
+    assert pictures.ravel()[0] == np.float32(-0.2)
+
+
+def test_tensors_are_shown_too():
+    pictures = keras.ops.convert_to_tensor(random_pictures())
+    np.testing.assert_array_equal(image_grid(pictures), image_grid(random_pictures()))
+
+
+@pytest.mark.parametrize(
+    ("pictures", "advice"),
+    [
+        (np.zeros((3, 12, 20)), r"shape \(n, height, width, channels\) with 1 or 3 channels"),
+        (np.zeros((12, 20, 1)), r"Received: shape=\(12, 20, 1\)"),
+        (np.zeros((3, 12, 20, 2)), "with 1 or 3 channels"),
+        (np.zeros((0, 12, 20, 1)), "be at least one"),
+        (np.zeros((3, 12, 20, 1), "uint8"), "dtype=uint8. .*keras_imgen.data.to_float"),
+        (np.zeros((3, 12, 20, 1), int), "dtype=int64"),
+        (np.full((3, 12, 20, 1), 200.0), "from 200 to 200. Divide pictures in .* by 255"),
+        (np.full((3, 12, 20, 1), np.nan), "from nan to nan"),
+    ],
+)
+def test_what_is_no_batch_of_pictures_is_refused(pictures, advice):
+    for function in (image_grid, plot_images):
+        with pytest.raises(ValueError, match=advice):
+            function(pictures)
+
+
+@pytest.mark.parametrize("options", [{"columns": 0}, {"columns": -1}, {"padding": -1}])
+def test_grids_need_columns(options):
+    with pytest.raises(ValueError, match="`columns` must be at least 1 and `padding` at least 0"):
+        image_grid(random_pictures(), **options)
+
+
+# Files
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("scale", [1, 3])
+def test_files_hold_exactly_the_grid(tmp_path, channels, scale):
+    pictures = random_pictures(5, channels)
+    path = save_grid(tmp_path / "new" / "folder" / "grid.png", pictures, 2, scale=scale)
+    assert path == tmp_path / "new" / "folder" / "grid.png"
+    with Image.open(path) as image:
+        assert image.mode == ("L" if channels == 1 else "RGB")
+        pixels = np.asarray(image).reshape(image.height, image.width, channels)
+    expected = to_uint8(image_grid(pictures, 2))
+    np.testing.assert_array_equal(pixels[::scale, ::scale], expected)
+    np.testing.assert_array_equal(pixels, expected.repeat(scale, 0).repeat(scale, 1))
+
+
+def test_files_are_not_stretched_in_contrast(tmp_path):
+    middle = np.full((4, 12, 20, 1), 128 / 255, "float32")
+    path = save_grid(str(tmp_path / "grid.png"), middle, padding=0)
+    with Image.open(path) as image:
+        assert image.getextrema() == (128, 128)
+
+
+# Figures
+
+
+def shown(ax):
+    """Return the picture in axes as it is drawn: its colours in 8 bits."""
+    (image,) = ax.images
+    return image.to_rgba(image.get_array(), bytes=True)[..., :3]
+
+
+def colours(pictures):
+    """Return pictures in 8 bits, grey ones as equal parts of red, green and blue."""
+    return np.broadcast_to(to_uint8(pictures), (*pictures.shape[:-1], 3))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_axes_show_the_grid_with_its_own_grey_levels(channels):
+    pictures = 0.4 + 0.2 * random_pictures(5, channels)  # a small part of the range
+    ax = plot_images(pictures, 2, title="five pictures")
+    assert ax.get_title() == "five pictures"
+    np.testing.assert_array_equal(shown(ax), colours(image_grid(pictures, 2)))
+
+
+def test_a_figure_shows_middle_grey_as_middle_grey():
+    ax = plot_images(np.full((1, 12, 20, 1), 0.5, "float32"))
+    pixels = figure_pixels(ax.figure)
+    height, width, _ = pixels.shape
+    assert pixels.dtype == np.uint8
+    assert pixels[height // 2, width // 2].tolist() == [128] * 3  # of 127.5
+
+
+def test_given_axes_are_drawn_into():
+    from matplotlib.figure import Figure
+
+    first, second = Figure().subplots(1, 2)
+    assert plot_images(random_pictures(), ax=second) is second
+    assert len(second.images) == 1
+    assert not first.images
+
+
+def titles(figure):
+    return [ax.get_title() for ax in figure.axes]
+
+
+def test_before_and_after_with_the_figures_of_merit():
+    clean = np.full((2, 12, 20, 1), 0.5, "float32")
+    observed = np.concatenate([clean + 0.1, np.ones_like(clean)], axis=-1)  # with a mask
+    restored = clean + np.array([0.01, 0.001], "float32").reshape(2, 1, 1, 1)
+    figure = plot_before_after(observed, restored, clean)
+    assert titles(figure) == [
+        "observed · 20.0 dB", "restored · 40.0 dB", "clean",
+        "observed · 20.0 dB", "restored · 60.0 dB", "clean",
+    ]  # fmt: skip
+    for ax, level in zip(figure.axes, (0.6, 0.51, 0.5, 0.6, 0.501, 0.5), strict=True):
+        np.testing.assert_array_equal(shown(ax), colours(np.full((12, 20, 1), level)))
+
+
+def test_columns_have_names_of_their_own():
+    clean = random_pictures(1, 3)
+    figure = plot_before_after(clean, clean, clean, titles=["noisy", "median", "original"])
+    assert titles(figure) == ["noisy · 100.0 dB", "median · 100.0 dB", "original"]
+
+
+def test_the_figure_of_merit_is_of_what_is_shown():
+    clean = np.ones((1, 12, 20, 1), "float32")
+    assert psnr_text(clean[0], clean[0] + 0.5) == "100.0 dB"  # clipped to white
+    assert psnr_text(clean[0], clean[0] - 0.1) == "20.0 dB"
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_sequence_is_a_strip_of_frames(channels):
+    clean = np.random.default_rng(0).random((2, 4, 12, 20, channels), "float32")
+    observed = np.concatenate([0.5 * clean, np.ones((2, 4, 12, 20, 1), "float32")], axis=-1)
+    restored = np.clip(clean, 0.1, 0.9)
+    figure = plot_sequence(observed, restored, clean, index=1)
+    values = [
+        np.mean(-10 * np.log10(np.mean((clean[1] - other) ** 2, axis=(1, 2, 3))))
+        for other in (0.5 * clean[1], restored[1])
+    ]
+    observed_title, restored_title = (f"{value:.1f} dB" for value in values)
+    expected = [f"observed · {observed_title}", f"restored · {restored_title}", "clean"]
+    assert titles(figure) == expected
+    for ax, frames in zip(figure.axes, (0.5 * clean[1], restored[1], clean[1]), strict=True):
+        np.testing.assert_array_equal(shown(ax), colours(image_grid(frames, 4)))
+
+
+@pytest.mark.parametrize("plot", [plot_before_after, plot_sequence])
+def test_pictures_and_sequences_are_not_confused(plot):
+    wrong = random_pictures(2) if plot is plot_sequence else random_pictures(2)[None]
+    with pytest.raises(ValueError, match=r"Pictures must have shape \(n, "):
+        plot(wrong, wrong, wrong)
+
+
+# Curves
+
+
+HISTORY = {
+    "loss": [3.0, 2.0, 1.0],
+    "val_loss": [4.0, 3.0, 2.5],
+    "psnr": [20.0, 25.0, 27.0],
+    "learning_rate": [0.1, 0.1, 0.1],
+}
+
+
+def curves(ax):
+    return {line.get_label(): line.get_xydata().tolist() for line in ax.get_lines()}
+
+
+def test_a_log_and_its_validation_share_a_panel():
+    figure = plot_history(HISTORY)
+    assert titles(figure) == ["loss", "psnr"]
+    loss, psnr = map(curves, figure.axes)
+    assert loss == {
+        "training": [[1, 3.0], [2, 2.0], [3, 1.0]],
+        "validation": [[1, 4.0], [2, 3.0], [3, 2.5]],
+    }
+    assert psnr == {"training": [[1, 20.0], [2, 25.0], [3, 27.0]]}
+
+
+def test_all_curves_go_into_given_axes():
+    from matplotlib.figure import Figure
+
+    ax = Figure().subplots()
+    assert plot_history(HISTORY, ax) is ax
+    assert sorted(curves(ax)) == ["loss", "psnr", "val_loss"]
+
+
+def test_a_resumed_training_is_drawn_at_its_own_epochs():
+    history = keras.callbacks.History()
+    history.history, history.epoch = {"loss": [2.0, 1.0]}, [5, 6]
+    (ax,) = plot_history(history).axes
+    assert curves(ax)["training"] == [[6, 2.0], [7, 1.0]]
+
+
+@pytest.mark.parametrize("empty", [{}, {"learning_rate": [0.1]}])
+def test_a_history_without_logs_is_explained(empty):
+    with pytest.raises(ValueError, match="`history` holds no log to draw"):
+        plot_history(empty)
+
+
+# Notebooks
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plot_images(random_pictures()),
+        lambda: plot_history(HISTORY),
+        lambda: plot_before_after(*[random_pictures(2)] * 3),
+        lambda: plot_sequence(*[random_pictures()[None]] * 3),
+    ],
+)
+def test_a_notebook_shows_what_a_cell_ends_with(draw):
+    formatters = pytest.importorskip("IPython.core.formatters")
+    drawn = draw()
+    data, _ = formatters.DisplayFormatter().format(drawn)
+    with Image.open(io.BytesIO(data["image/png"])) as image:
+        height, width, _ = figure_pixels(drawn.figure).shape
+        assert image.size == (width, height)

@@ -1,0 +1,593 @@
+"""What `fit` and `evaluate` make of their input: the bad is refused with advice, the good works.
+
+Each refusal comes before a weight has changed, and names what was received and what to do.
+"""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+import keras_imgen
+from keras_imgen import GAN, VAE, Restorer, degradations, networks
+
+SHAPE = (12, 20, 1)
+CLEAN = np.random.default_rng(0).random((8, *SHAPE), "float32")
+
+
+def gan_networks(shape=SHAPE):
+    generator = networks.dcgan_generator(shape, latent_dim=2, filters=2)
+    return generator, networks.dcgan_discriminator(shape, filters=2)
+
+
+def vae_networks(shape=SHAPE):
+    encoder = networks.vae_encoder(shape, latent_dim=2, filters=2)
+    return encoder, networks.vae_decoder(shape, latent_dim=2, filters=2)
+
+
+def make_gan():
+    model = GAN(*gan_networks(), seed=0)
+    model.compile(run_eagerly=True)
+    return model
+
+
+def make_vae():
+    model = VAE(*vae_networks(), seed=0)
+    model.compile(run_eagerly=True)
+    return model
+
+
+def make_restorer():
+    network = networks.dncnn((12, 20, 1), depth=3, filters=2)  # with batch normalisation
+    model = Restorer(network, degradations.AdditiveNoise(0.1, seed=0), seed=0)
+    model.compile(run_eagerly=True)
+    return model
+
+
+MODELS = {"gan": make_gan, "vae": make_vae, "restorer": make_restorer}
+
+
+class Batches(keras.utils.PyDataset):
+    """A data set of a user's own; an endless one if `count` is None."""
+
+    def __init__(self, values, size=4, endless=False):
+        super().__init__()
+        self.values, self.size, self.endless = values, size, endless
+
+    @property
+    def num_batches(self):
+        return None if self.endless else -(-len(self.values) // self.size)
+
+    def __getitem__(self, index):
+        index %= max(1, len(self.values) // self.size)
+        return (self.values[index * self.size : (index + 1) * self.size],)
+
+
+def stream(values, size=4):
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices(values).batch(size)
+
+
+CONTAINERS = {"array": lambda values: values, "stream": stream, "own": Batches}
+
+
+def refused(error, advice, call, model=None):
+    """Check that a call is answered by what was received and this advice, and does no harm."""
+    before = [] if model is None else model.get_weights()
+    with pytest.raises(error, match=advice) as caught:
+        call()
+    assert "Received: " in str(caught.value)
+    after = [] if model is None else model.get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def with_nan(values):
+    values = values.copy()
+    values[0, 3, 5] = np.nan
+    return values
+
+
+BAD_PICTURES = {
+    "0 to 255": (CLEAN * 255, ValueError, r"\[0, 255\] by 255"),
+    "-1 to 1": (CLEAN * 2 - 1, ValueError, r"\[-1, 1\] with \(x \+ 1\) / 2"),
+    "8 bits": ((CLEAN * 255).astype("uint8"), ValueError, "to_float"),
+    "not a number": (with_nan(CLEAN), ValueError, "np.isfinite finds them"),
+    "infinite": (np.where(CLEAN > 0.9, np.inf, CLEAN), ValueError, "np.isfinite finds them"),
+    "no channel axis": (CLEAN[..., 0], ValueError, r"\[\.\.\., None\]"),
+    "wrong size": (CLEAN[:, :8], ValueError, r"Received: shape=\(., 8, 20, 1\).* `size`"),
+    "wrong channels": (CLEAN.repeat(3, -1), ValueError, r"\(., 12, 20, 3\).* `channels`"),
+    "sequences": (CLEAN[None], ValueError, r"must have shape \(batch, height, width, channels\)"),
+    "none at all": (CLEAN[:0], ValueError, "holds no picture"),
+}
+
+
+@pytest.fixture(scope="module")
+def vae():
+    """One model for all: refused input leaves it as it was."""
+    return make_vae()
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("case", BAD_PICTURES)
+def test_bad_pictures_are_refused(case, container, vae):
+    values, error, advice = BAD_PICTURES[case]
+    if case == "sequences" and container != "array":
+        values = np.stack([CLEAN, CLEAN])
+    bad = CONTAINERS[container](values)
+    refused(error, advice, lambda: vae.fit(bad, verbose=0), vae)
+    held_out = "(?s)`validation_data`.*" + advice
+    refused(error, held_out, lambda: vae.fit(CLEAN, validation_data=bad, verbose=0), vae)
+    refused(error, advice, lambda: vae.evaluate(bad, verbose=0), vae)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_refuses_them(name):
+    model = MODELS[name]()
+    refused(ValueError, "by 255", lambda: model.fit(CLEAN * 255, verbose=0), model)
+    refused(ValueError, "by 255", lambda: model.evaluate(CLEAN * 255, verbose=0), model)
+
+
+def generator_of_batches():
+    while True:
+        yield CLEAN
+
+
+OTHER_MISTAKES = {
+    "a list of pictures": (lambda: list(CLEAN), {}, TypeError, "np.stack"),
+    "a single picture": (lambda: CLEAN[0], {}, ValueError, r"`\[None\]`"),
+    "nothing": (lambda: None, {}, TypeError, "must be one array"),
+    "a stream without batches": (
+        lambda: stream(CLEAN).unbatch(),
+        {},
+        ValueError,
+        r"`\.batch\(32\)`",
+    ),
+    "a Python generator": (generator_of_batches, {}, TypeError, "keras.utils.PyDataset"),
+    "a dict without pictures": (
+        lambda: stream({"x": CLEAN}),
+        {},
+        ValueError,
+        r"under \"image\". Received: keys \['x'\]",
+    ),
+    "an endless stream": (
+        lambda: stream(CLEAN).repeat(),
+        {},
+        ValueError,
+        r"`steps_per_epoch`.*\.repeat\(\)",
+    ),
+    "an endless data set": (
+        lambda: Batches(CLEAN, endless=True),
+        {},
+        ValueError,
+        "steps_per_epoch",
+    ),
+    "labels": (
+        lambda: CLEAN,
+        {"y": np.arange(8)},
+        ValueError,
+        "`y`. Pass the pictures as `x` only",
+    ),
+    "weights": (lambda: CLEAN, {"sample_weight": np.ones(8)}, ValueError, "`sample_weight`"),
+    "class weights": (lambda: CLEAN, {"class_weight": {0: 1.0}}, ValueError, "`class_weight`"),
+    "a batch size for batches": (
+        lambda: stream(CLEAN),
+        {"batch_size": 8},
+        ValueError,
+        r"batch_size=8 for a dataset.*load\(name, batch_size=\.\.\.\)",
+    ),
+    "a share of 20": (
+        lambda: CLEAN,
+        {"validation_split": 20},
+        ValueError,
+        "For a fifth of them pass 0.2",
+    ),
+    "a share of a stream": (
+        lambda: stream(CLEAN),
+        {"validation_split": 0.2},
+        ValueError,
+        "Pass `validation_data` instead",
+    ),
+    "a callback's class": (
+        lambda: CLEAN,
+        {"callbacks": [keras_imgen.callbacks.SampleGrid]},
+        TypeError,
+        "If that is a class, call it",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_MISTAKES)
+def test_other_mistakes_are_refused(case, vae):
+    make, options, error, advice = OTHER_MISTAKES[case]
+    refused(error, advice, lambda: vae.fit(make(), verbose=0, **options), vae)
+
+
+def test_evaluate_and_validation_refuse_mistakes_too(vae):
+    model = vae
+    endless = stream(CLEAN).repeat()
+    refused(ValueError, "`steps`", lambda: model.evaluate(endless, verbose=0), model)
+    refused(ValueError, "`y`", lambda: model.evaluate(CLEAN, np.arange(8), verbose=0), model)
+    advice = "`validation_data` never ends.*`validation_steps`"
+    refused(ValueError, advice, lambda: model.fit(CLEAN, validation_data=endless, verbose=0), model)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_fit_before_compile_says_so(name):
+    model = MODELS[name]()
+    model = type(model).from_config(model.get_config())
+    with pytest.raises(ValueError, match=r"compile\(\)"):
+        model.fit(CLEAN, verbose=0)
+
+
+@pytest.mark.parametrize("container", ["stream", "own"])
+@pytest.mark.parametrize("eagerly", [True, False])
+@pytest.mark.parametrize("name", ["gan", "restorer"])
+def test_a_batch_of_one_picture_is_refused(name, eagerly, container):
+    # Batch normalisation would turn it into zeros.
+    model = MODELS[name]()
+    model.compile(run_eagerly=eagerly)
+    single = CONTAINERS[container](CLEAN[:1])
+    advice = "leaves no single picture over"
+    refused(ValueError, advice, lambda: model.fit(single, verbose=0), model)
+    # To evaluate one picture is fine: the statistics are then those of the training.
+    assert np.isfinite(model.evaluate(single, verbose=0)).all()
+
+
+@pytest.mark.parametrize("name", ["gan", "vae"])
+@pytest.mark.parametrize("container", ["stream", "own"])
+def test_a_log_that_is_no_number_stops_the_training(name, container):
+    broken = CLEAN.copy()
+    broken[5] = np.nan  # in the second batch, beyond the one that is checked
+    model = MODELS[name]()
+    log = "generator_loss|discriminator_loss|loss|kl_loss|reconstruction_loss"
+    with pytest.raises(
+        FloatingPointError, match=rf"`({log})` became nan in epoch 1, batch 2: .*rate"
+    ):
+        model.fit(CONTAINERS[container](broken), verbose=0, epochs=3)
+    model = MODELS[name]()
+    with pytest.raises(
+        FloatingPointError, match=rf"`({log})` became nan in epoch 1, held-out batch 2"
+    ):
+        model.fit(CLEAN, validation_data=CONTAINERS[container](broken), verbose=0)
+    with pytest.raises(FloatingPointError, match=rf"`({log})` became nan in held-out batch 2"):
+        model.evaluate(CONTAINERS[container](broken), verbose=0)
+
+
+@pytest.mark.parametrize("eagerly", [True, False])
+def test_a_restorer_refuses_them_in_every_batch(eagerly):
+    # Its default metric looks at every batch, inside the compiled step too.
+    broken = CLEAN.copy()
+    broken[5] = 255
+    model = make_restorer()
+    model.compile(run_eagerly=eagerly)
+    with pytest.raises(ValueError, match=r"^PSNR and SSIM need clean pictures in \[0, 1\]"):
+        model.fit(stream(broken), verbose=0)
+
+
+def test_divergence_is_named():
+    model = make_vae()
+    model.compile(keras.optimizers.SGD(1e6), run_eagerly=True)
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+        model.fit(CLEAN, batch_size=4, epochs=20, verbose=0)
+
+
+# ---- networks and optimizers ----
+
+
+class Written(keras.Model):
+    """A network written as a class: built or not, its shapes are not known."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(2)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+UNFIT_NETWORKS = {
+    "a function": (lambda network: networks.dncnn, TypeError, "call one"),
+    "a layer": (lambda network: keras.layers.Dense(2), TypeError, "must be a keras.Model"),
+    "unbuilt": (
+        lambda network: keras.Sequential([keras.layers.Dense(2)]),
+        ValueError,
+        r"begins with keras\.Input\(shape\)",
+    ),
+    "a class": (lambda network: Written(), ValueError, r"begins with keras\.Input\(shape\)"),
+    "frozen": (
+        lambda network: setattr(network, "trainable", False) or network,
+        ValueError,
+        r"trainable=False. Set `\w+\.trainable = True`",
+    ),
+}
+PARTS = {
+    "generator": (GAN, gan_networks, 0),
+    "discriminator": (GAN, gan_networks, 1),
+    "encoder": (VAE, vae_networks, 0),
+    "decoder": (VAE, vae_networks, 1),
+    "network": (
+        Restorer,
+        lambda: (networks.dncnn(depth=3, filters=2), degradations.AdditiveNoise(0.1)),
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "case"),
+    [("generator", case) for case in UNFIT_NETWORKS]
+    + [(part, case) for part in PARTS for case in ("a function", "frozen")][2:],
+)
+def test_unfit_networks_are_refused(part, case):
+    model, make, position = PARTS[part]
+    spoil, error, advice = UNFIT_NETWORKS[case]
+    parts = list(make())
+    parts[position] = spoil(parts[position])
+    refused(error, f"`{part}`.*{advice}", lambda: model(*parts))
+
+
+def other(shape=SHAPE, latent_dim=2):
+    return {
+        "generator": networks.dcgan_generator(shape, latent_dim=latent_dim, filters=2),
+        "discriminator": networks.dcgan_discriminator(shape, filters=2),
+        "encoder": networks.vae_encoder(shape, latent_dim=latent_dim, filters=2),
+        "decoder": networks.vae_decoder(shape, latent_dim=latent_dim, filters=2),
+    }
+
+
+def sequential(shape, units, activation):
+    return keras.Sequential(
+        [
+            keras.Input(shape),
+            keras.layers.Flatten(),
+            keras.layers.Dense(units, activation=activation),
+            *([keras.layers.Reshape(SHAPE)] if units > 2 else []),
+            *([keras.layers.Activation(activation)] if units > 2 else []),
+        ]
+    )
+
+
+MISMATCHES = {
+    "another size": (GAN, "generator", lambda: other((12, 24, 1)), "same `image_shape`"),
+    "other channels": (GAN, "discriminator", lambda: other((12, 20, 3)), "same `image_shape`"),
+    "a VAE of two sizes": (VAE, "decoder", lambda: other((12, 24, 1)), "same `image_shape`"),
+    "a VAE of two latents": (VAE, "decoder", lambda: other(latent_dim=3), "same `latent_dim`"),
+    "a generator of pictures": (
+        GAN,
+        "generator",
+        lambda: {"generator": networks.dncnn(SHAPE, depth=3, filters=2)},
+        r"latents of shape \(batch, latent_dim\)",
+    ),
+    "many scores": (
+        GAN,
+        "discriminator",
+        lambda: {"discriminator": sequential(SHAPE, 2, None)},
+        r"keras\.layers\.Dense\(1\)",
+    ),
+    "probabilities": (
+        GAN,
+        "discriminator",
+        lambda: {"discriminator": sequential(SHAPE, 1, "sigmoid")},
+        "no activation",
+    ),
+    "pictures in [-1, 1]": (
+        GAN,
+        "generator",
+        lambda: {"generator": sequential((2,), 240, "tanh")},
+        r"\[0, 1\]: end with a sigmoid",
+    ),
+    "decoded in [-1, 1]": (
+        VAE,
+        "decoder",
+        lambda: {"decoder": sequential((2,), 240, "tanh")},
+        r"\[0, 1\]: end with a sigmoid",
+    ),
+    "an encoder of one output": (
+        VAE,
+        "encoder",
+        lambda: {"encoder": sequential(SHAPE, 2, None)},
+        "mean and log-variance",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISMATCHES)
+def test_networks_that_do_not_fit_together_are_refused(case):
+    model, part, make, advice = MISMATCHES[case]
+    names = ("generator", "discriminator") if model is GAN else ("encoder", "decoder")
+    parts = {**dict(zip(names, gan_networks() if model is GAN else vae_networks(), strict=True))}
+    parts[part] = make()[part]
+    refused(ValueError, advice, lambda: model(*parts.values()))
+
+
+RESTORERS = {
+    "a class": (lambda: degradations.AdditiveNoise, 0, {}, TypeError, r"AdditiveNoise\(25 / 255\)"),
+    "a mask too many": (
+        lambda: degradations.MissingPixels(0.3),
+        0,
+        {},
+        ValueError,
+        "Build it with extra_channels=1",
+    ),
+    "a mask too few": (
+        lambda: degradations.AdditiveNoise(0.1),
+        1,
+        {},
+        ValueError,
+        "Build it with extra_channels=0",
+    ),
+    "nothing known": (
+        lambda: degradations.AdditiveNoise(0.1),
+        0,
+        {"keep_known": True},
+        ValueError,
+        "such as MissingPixels",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RESTORERS)
+def test_restorers_that_do_not_fit_are_refused(case):
+    make, extra_channels, options, error, advice = RESTORERS[case]
+    network = networks.dncnn(depth=3, filters=2, extra_channels=extra_channels)
+    refused(error, advice, lambda: Restorer(network, make(), **options))
+
+
+def test_a_network_that_restores_nothing_is_refused():
+    decoder, noise = networks.vae_decoder(SHAPE, filters=2), degradations.AdditiveNoise(0.1)
+    refused(ValueError, "pictures of the size that it takes", lambda: Restorer(decoder, noise))
+
+
+def test_a_network_frozen_later_is_refused():
+    model = make_gan()
+    model.discriminator.trainable = False
+    refused(ValueError, "Set it to True again", lambda: model.fit(CLEAN, verbose=0), model)
+    refused(ValueError, r"discriminator\.trainable = True", model.compile)
+
+
+NUMBERS = {
+    "ema_momentum": (lambda: GAN(*gan_networks(), ema_momentum=1.0), r"\[0, 1\).*0.9999"),
+    "kl_weight": (lambda: VAE(*vae_networks(), kl_weight=-1), "must be 0 or more"),
+    "seed": (lambda: VAE(*vae_networks(), seed=-1), "an integer, 0 or more"),
+    "seed of text": (lambda: GAN(*gan_networks(), seed="zero"), "an integer, 0 or more"),
+}
+
+
+@pytest.mark.parametrize("case", NUMBERS)
+def test_numbers_out_of_range_are_refused(case):
+    make, advice = NUMBERS[case]
+    refused(ValueError, f"`{case.split()[0]}`.*{advice}", make)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_compile_refuses_what_it_does_not_know(name):
+    model = MODELS[name]()
+    with pytest.raises(ValueError, match=r"msee|'non_saturating'|'bernoulli'"):
+        model.compile(loss="msee")
+    with pytest.raises(TypeError, match=r"Write Adam\(\.\.\.\), with brackets"):
+        model.compile(keras.optimizers.Adam)
+    with pytest.raises(ValueError, match="adamm"):
+        model.compile("adamm")
+
+
+def test_a_gan_needs_two_optimizers():
+    model, adam = make_gan(), keras.optimizers.Adam()
+    with pytest.raises(ValueError, match="same object twice"):
+        model.compile(adam, adam)
+    for option in ("optimizer", "metrics"):  # which it would have to ignore
+        with pytest.raises(TypeError, match=option):
+            model.compile(**{option: "adam"})
+    model.compile("adam", "adam")
+    assert model.generator_optimizer is not model.discriminator_optimizer
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_optimizer_of_another_model_is_refused(name):
+    other, model = MODELS[name](), MODELS[name]()
+    used = getattr(other, "generator_optimizer", other.optimizer)
+    refused(ValueError, "Make a new one", lambda: model.compile(used))
+    own = getattr(model, "generator_optimizer", model.optimizer)
+    model.compile(own)  # again: it goes on with its moments
+
+
+def per_pixel(pictures, reconstructions):
+    return keras.ops.square(pictures - reconstructions)
+
+
+@pytest.mark.parametrize(
+    "loss", [keras.losses.MeanSquaredError(), keras.losses.mean_squared_error, per_pixel]
+)
+def test_a_loss_that_would_broadcast_is_refused(loss):
+    model = make_vae()
+    model.compile(loss=loss, run_eagerly=True)
+    advice = r"one value per picture, shape \(batch,\).*Sum it over pixels"
+    refused(ValueError, advice, lambda: model.fit(CLEAN, verbose=0), model)
+
+
+@pytest.mark.parametrize("n", [0, -1, 2.5, None, "many"])
+def test_a_number_of_samples_that_is_none_is_refused(n, vae):
+    refused(ValueError, f"at least 1. Received: n={n!r}", lambda: vae.sample(n))
+
+
+# ---- good input ----
+
+
+def test_validation_split_holds_out_the_last_pictures():
+    histories = []
+    for options in ({"x": CLEAN, "validation_split": 0.25}, {"x": CLEAN[:6]}):
+        keras.utils.set_random_seed(0)
+        options = {
+            "validation_data": None if "validation_split" in options else CLEAN[6:],
+            **options,
+        }
+        histories.append(make_vae().fit(**options, batch_size=3, verbose=0).history)
+    assert histories[0] == histories[1]
+
+
+def test_seeds_are_drawn_and_kept():
+    model = VAE(*vae_networks())
+    assert model.seed != VAE(*vae_networks()).seed
+    assert VAE.from_config(model.get_config()).seed == model.seed
+    model.compile(run_eagerly=True)
+    model.fit(CLEAN, verbose=0)  # whose order needs a number
+    keras.utils.set_random_seed(3)
+    first = VAE(*vae_networks()).seed
+    keras.utils.set_random_seed(3)
+    assert VAE(*vae_networks()).seed == first
+
+
+def batches_of(model, **options):
+    """Return which pictures each training batch held."""
+    seen = []
+
+    def note(data):
+        differences = np.abs(data[0].numpy()[:, None] - CLEAN).sum((2, 3, 4))
+        seen.append(differences.argmin(axis=1).tolist())
+        return {"loss": 0.0}
+
+    model.train_step = note
+    model.fit(CLEAN, batch_size=2, verbose=0, **options)
+    return seen
+
+
+def test_every_epoch_has_its_own_order():
+    batches = batches_of(make_vae(), epochs=3)
+    epochs = [list(itertools.chain(*batches[i : i + 4])) for i in (0, 4, 8)]
+    assert all(sorted(epoch) == list(range(8)) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+    assert batches_of(make_vae(), epochs=3) == batches
+    assert batches_of(make_vae(), initial_epoch=2, epochs=3) == batches[8:]
+
+
+@pytest.mark.parametrize("steps", [3, 6])
+def test_short_and_long_epochs_go_on_where_the_last_ended(steps):
+    # Four batches are one pass: epochs of other lengths cut the same sequence of batches anew.
+    passes = batches_of(make_vae(), epochs=3)
+    epochs = 12 // steps
+    assert batches_of(make_vae(), epochs=epochs, steps_per_epoch=steps) == passes
+    resumed = batches_of(make_vae(), initial_epoch=1, epochs=epochs, steps_per_epoch=steps)
+    assert resumed == passes[steps:]
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: stream(CLEAN).repeat(), lambda: Batches(CLEAN, endless=True)]
+)
+def test_endless_data_work_with_a_number_of_steps(make):
+    model = make_vae()
+    options = {"steps_per_epoch": 3, "validation_data": make(), "validation_steps": 1}
+    history = model.fit(make(), epochs=2, verbose=0, **options).history
+    assert len(history["val_loss"]) == 2
+    assert int(model.optimizer.iterations) == 6
+    assert len(model.evaluate(make(), steps=2, verbose=0)) == 3
+
+
+def test_one_dataset_serves_training_and_validation():
+    # Held out, it is read in a fixed order and without dropping the rest of 8 pictures in threes.
+    dataset = keras_imgen.load_arrays(CLEAN, batch_size=3)
+    model = make_vae()
+    history = model.fit(dataset, validation_data=dataset, verbose=0).history
+    assert int(model.optimizer.iterations) == 2
+    expected = model.evaluate(CLEAN, batch_size=8, verbose=0, return_dict=True)
+    assert history["val_loss"][0] == pytest.approx(expected["loss"], rel=1e-5)

@@ -1,0 +1,230 @@
+"""Every notebook is what its source makes, and every source runs: with solutions, and without."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def load_script():
+    """Import the build script by its path: the folder of tutorials is not a package."""
+    spec = importlib.util.spec_from_file_location("build", ROOT / "tutorials" / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+build = load_script()
+SOURCES = build.sources()
+README = (build.FOLDER / "README.md").read_text("utf-8")
+COPIES = [
+    pytest.param(source, which, id=f"{source.stem}-{which}")
+    for source in SOURCES
+    for which in build.COPIES
+]
+MAX_BYTES = 1_500_000
+ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|usr|var|opt|work|Users)/|[A-Z]:\\\\")
+
+
+def read(source: Path, which: str):
+    return nbformat.read(build.notebook_path(source, which), as_version=4)
+
+
+def code_cells(notebook) -> list:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def output_texts(notebook) -> list[str]:
+    """Return every text that a notebook's cells put out."""
+    texts = []
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            parts = output.get("data", {}).items() if "data" in output else [("", output.text)]
+            texts += [value for kind, value in parts if not kind.startswith("image/")]
+    return texts
+
+
+def test_readme_lists_every_tutorial_found():
+    listed = re.findall(r"\((\d\d_\w+)\.ipynb\)", README)
+    assert len(SOURCES) >= len(listed) >= 1
+    assert listed == [source.stem for source in SOURCES]
+
+
+def test_every_notebook_has_a_source():
+    stems = {source.stem for source in SOURCES}
+    for notebook in [*build.FOLDER.glob("*.ipynb"), *build.FOLDER.glob("solutions/*.ipynb")]:
+        assert notebook.stem in stems, f"{notebook.name} is made from no source"
+
+
+@pytest.mark.parametrize(("source", "which"), COPIES)
+def test_notebook_equals_its_source(source, which):
+    made, stored = build.make_notebook(source, which), read(source, which)
+    fields = ("id", "cell_type", "source", "metadata")
+    expected = [{field: cell[field] for field in fields} for cell in made.cells]
+    found = [{field: cell[field] for field in fields} for cell in stored.cells]
+    advice = f"{stored.cells[0].source.splitlines()[0]}: run `python tutorials/build.py`"
+    assert found == expected, advice
+    assert stored.metadata == build.METADATA
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_building_without_running_changes_nothing(source):
+    """Two builds give the same bytes: ids come from the text, outputs are kept."""
+    for which, text in build.build(source, run=False).items():
+        assert text == build.notebook_path(source, which).read_text("utf-8"), which
+
+
+@pytest.mark.parametrize(("source", "which"), COPIES)
+def test_ids_are_valid_and_unique(source, which):
+    ids = [cell.id for cell in read(source, which).cells]
+    assert len(ids) == len(set(ids))
+    nbformat.validate(read(source, which))
+
+
+def test_ids_depend_on_the_text_alone(tmp_path):
+    source = tmp_path / "01_example.py"
+    source.write_text("# %% [markdown]\n# Text.\n\n# %%\n1\n\n# %%\n2\n\n# %%\n1\n")
+    text, one, two, again = [cell.id for cell in build.read_cells(source)]
+    assert again == f"{one}-2"
+    source.write_text("# %%\n2\n\n# %% [markdown]\n# New.\n\n# %%\n1\n\n# %% [markdown]\n# Text.\n")
+    ids = [cell.id for cell in build.read_cells(source)]
+    assert ids[0] == two
+    assert ids[2:] == [one, text]
+
+
+def test_outputs_behind_a_changed_cell_are_not_kept(tmp_path):
+    def notebook(*codes):
+        cells = [nbformat.v4.new_code_cell(code) for code in codes]
+        return nbformat.v4.new_notebook(cells=cells)
+
+    old, new = notebook("a = 1", "a", "a"), notebook("a = 1", "a + 1", "a")
+    for count, cell in enumerate(old.cells, start=1):
+        cell.execution_count = count
+    build.copy_outputs(old, new)
+    assert [cell.execution_count for cell in new.cells] == [1, None, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('# %% tags=["exercize"]\n1\n', "exercize"),
+        ('# %% tags=["exercise"]\n1\n\n# %% tags=["check"]\n1\n', "solution"),
+        ('# %% tags=["check"]\n1\n\n# %%\n1\n', "last"),
+    ],
+)
+def test_sources_with_wrong_tags_are_refused(tmp_path, text, message):
+    source = tmp_path / "01_example.py"
+    source.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        build.read_cells(source)
+
+
+@pytest.mark.parametrize(("source", "which"), COPIES)
+def test_notebook_carries_outputs_that_anybody_can_read(source, which):
+    path, notebook = build.notebook_path(source, which), read(source, which)
+    assert path.stat().st_size < MAX_BYTES
+    run = [
+        c
+        for c in code_cells(notebook)
+        if which == "solution" or build.role(c) not in ("exercise", "check")
+    ]
+    assert [cell.execution_count for cell in run] == list(range(1, len(run) + 1)), (
+        "not executed since the last change of its code: run `python tutorials/build.py`"
+    )
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    for output in outputs:
+        assert output.output_type != "error"
+        assert output.get("name") != "stderr"
+        assert not any("widget" in kind for kind in output.get("data", {}))
+    for text in output_texts(notebook):
+        assert not ABSOLUTE_PATH.search(text), text
+        assert "0x7" not in text, text
+        assert not re.search(r"<(Axes|Figure)\b", text), f"{text}: not shown as a picture"
+    if which == "student":
+        for cell in code_cells(notebook)[len(run) :]:
+            assert cell.execution_count is None
+            assert cell.outputs == []
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_cover_is_the_picture_that_the_notebook_makes(source):
+    for which in build.COPIES:
+        notebook = read(source, which)
+        shown = [cell for cell in notebook.cells if build.COVER in cell.source]
+        made = [cell for cell in notebook.cells if build.role(cell) == "cover"]
+        assert len(shown) == len(made)
+        for text, cell in zip(shown, made, strict=True):
+            picture = cell.outputs[-1]["data"]["image/png"]
+            assert text.attachments == {"cover.png": {"image/png": picture}}
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_tutorial_uses_public_names_only(source):
+    import keras_imgen
+
+    text = "\n".join(cell.source for cell in build.read_cells(source) if cell.cell_type == "code")
+    imports = re.findall(r"from (keras_imgen[\w.]*) import", text)
+    assert set(imports) <= {"keras_imgen"}, imports
+    for module, name in re.findall(r"\bki\.(\w+)(?:\.(\w+))?", text):
+        assert module in keras_imgen.__all__, module
+        members = getattr(getattr(keras_imgen, module), "__all__", None)
+        assert not name or members is None or name in members, f"{module}.{name}"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_source_runs_with_solutions_and_stops_without(source, tmp_path):
+    environment = {
+        **os.environ,
+        "KERAS_IMGEN_TUTORIAL": "small",
+        "MPLBACKEND": "Agg",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    done = subprocess.run(
+        [sys.executable, __file__, str(source)],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def run_source(source: Path) -> None:
+    """Run a tutorial once, with solutions; try each exercise with its stub first.
+
+    A stub must fail its check by the check's own message; the solution must pass it.
+    """
+    names, pupil = {"__name__": "__main__"}, {}
+    for cell in build.read_cells(source):
+        if cell.cell_type != "code":
+            continue
+        code = compile(cell.source, f"{source.name}: {cell.source.splitlines()[0]}", "exec")
+        match build.role(cell):
+            case "exercise":
+                pupil = dict(names)  # what a student has who has not answered yet
+                exec(code, pupil)
+            case "check":
+                try:
+                    exec(code, pupil)
+                except AssertionError as error:
+                    if not str(error):
+                        raise SystemExit(f"This check says nothing:\n{cell.source}") from error
+                else:
+                    raise SystemExit(f"An unanswered exercise passes its check:\n{cell.source}")
+                exec(code, names)
+            case _:
+                exec(code, names)
+
+
+if __name__ == "__main__":
+    run_source(Path(sys.argv[1]))

@@ -1,0 +1,710 @@
+# %% [markdown]
+# # 01 · Generation and restoration
+#
+# **You will be able to**
+#
+# - say what image generation and image restoration are, and which knowledge they share;
+# - write a spoiled picture as a formula, and measure a repair in decibels;
+# - train a GAN, a VAE, a denoising CNN and a ConvLSTM, each with one call of `fit`;
+# - predict when a repair can be trusted, and when a network answers with what it would like to see.
+#
+# **You need** Python, NumPy arrays, and to have called `model.fit` in Keras once or twice.
+#
+# **Time** on two CPU cores: 5 minutes of computing, 45 minutes with reading and exercises.
+#
+# **In the textbook**: sections 1 and 2; a first look at the models of section 3.
+
+# %%
+# Installs the package in Google Colab; everywhere else it does nothing.
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "keras-imgen"], check=True)
+
+# %% [markdown]
+# ## Two questions
+#
+# An old film comes out of its tin: grainy, and a few frames are gone. *What did the scene look
+# like?* That question is **restoration**.
+#
+# Now there is no film at all. *What could a scene look like?* That is **generation**.
+#
+# Here is what you will make in this notebook, all of it from models trained in front of your eyes:
+#
+# ![Digits drawn by a GAN and a VAE; a photograph noisy, denoised and clean; a sequence of digits
+# with noise and lost frames, and restored](attachment:cover.png)
+#
+# The upper half was made from random numbers: nobody ever wrote those digits. The lower half was
+# made from spoiled pictures. They look like two different arts. By the end you will have used the
+# upper half to do the work of the lower one.
+
+# %% [markdown]
+# First the tools and the length of each training.
+
+# %% tags=["setup"]
+import os
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+
+import keras_imgen as ki
+
+SEED = 0
+GAN_EPOCHS, VAE_EPOCHS, CNN_EPOCHS, LSTM_EPOCHS = 12, 12, 8, 8
+PIECES = 64  # of each photograph, in every epoch
+SEQUENCES = 256  # to learn from, in the last training
+CANDIDATES = 5000  # pictures drawn from a generator in section 7
+if os.environ.get("KERAS_IMGEN_TUTORIAL") == "small":  # for a quick test of this notebook
+    GAN_EPOCHS = VAE_EPOCHS = CNN_EPOCHS = LSTM_EPOCHS = 1
+    PIECES, SEQUENCES, CANDIDATES = 8, 16, 200
+
+keras.utils.set_random_seed(SEED)  # the same first weights, and so the same pictures, every time
+
+# %% [markdown]
+# ## 1. What makes a picture a picture
+#
+# To a computer, a **picture** $x$ is an array of numbers, shape `(height, width, channels)`. Here
+# they always lie between 0 (black) and 1 (white). A handwritten digit of 28 x 28 pixels is 784
+# numbers.
+#
+# With 256 shades of grey there are $256^{784}$ such arrays, a number of 1,889 digits. Let us draw
+# some of them at random, and put them beside real ones.
+
+# %%
+digits = ki.load("digits", seed=SEED)  # 4,000 to learn from, in batches
+test_digits = ki.load("digits", "test").take(100)  # no model will learn from these
+print("digits:", test_digits.shape, test_digits.dtype)
+
+noise = np.random.default_rng(SEED).random((24, 28, 28, 1))
+
+figure, axes = plt.subplots(1, 2, figsize=(8, 2.9), layout="constrained")
+ki.plotting.plot_images(noise, 6, "784 random numbers each", ax=axes[0])
+ki.plotting.plot_images(test_digits[:24], 6, "784 numbers each, from a pen", ax=axes[1])
+plt.show()
+
+# %% [markdown]
+# You could draw on the left for the age of the universe and never meet a digit. Real pictures are a
+# vanishingly small, highly organised part of all arrays: strokes are connected, paper is empty.
+#
+# This organisation is written as a probability distribution, $p(x)$: large for arrays that look
+# like real pictures, practically zero for all others. Nobody can write it down. All models in this
+# notebook learn something about it from examples.
+#
+# **Generation** is drawing from it:
+#
+# $$x \sim p(x)$$
+#
+# where $x$ is a picture, $p(x)$ the distribution of pictures, and $\sim$ reads "is drawn from".
+
+# %% [markdown]
+# ## 2. What spoils a picture, and how to measure it
+#
+# Between the scene and us stands a **degradation**: bad light, a scratch, a lost frame. It is
+# written
+#
+# $$y = D(x) + n$$
+#
+# - $x$ is the **clean** picture, which we want;
+# - $D$ is what happened to it: for a scratch, for instance, $D(x) = m \cdot x$, where the **mask**
+#   $m$ is 1 at every pixel that survived and 0 inside the scratch;
+# - $n$ is **noise**: random numbers, one for each pixel, with mean 0 and standard deviation
+#   $\sigma$;
+# - $y$ is the **observed** picture, which is all we have.
+#
+# In `keras_imgen` a degradation is an object that you call like a function.
+
+# %%
+photos = ki.load("photos", size=48, crops=PIECES, batch_size=16, seed=SEED)  # nine, in pieces
+test_photos = ki.load("photos", "test", size=128, crops=0).take(3)  # three others, whole
+
+grain = ki.degradations.AdditiveNoise(25 / 255, seed=0)
+holes = ki.degradations.MissingPixels(0.5, seed=0)
+
+cat = test_photos[1:2]
+noisy_cat = np.asarray(grain(cat))
+holed_cat = np.asarray(holes(cat))
+print("clean:", cat.shape, " noisy:", noisy_cat.shape, " with holes:", holed_cat.shape)
+
+figure, axes = plt.subplots(1, 3, figsize=(9, 3.3), layout="constrained")
+ki.plotting.plot_images(cat, title="clean  $x$", ax=axes[0])
+ki.plotting.plot_images(noisy_cat, title=r"noisy  $x + n$,  $\sigma$ = 25/255", ax=axes[1])
+ki.plotting.plot_images(holed_cat[..., :1], title="half of the pixels lost  $m x$", ax=axes[2])
+plt.show()
+
+# %% [markdown]
+# The third shape ends in 2, not 1: where pixels are missing, the mask $m$ travels behind the
+# picture as one more channel. A network should know *where* it has to invent.
+#
+# How bad is the damage? We compare with the clean picture, pixel by pixel: the **mean squared
+# error**
+#
+# $$\mathrm{MSE} = \frac{1}{N} \sum_{i=1}^{N} (x_i - \hat{x}_i)^2,$$
+#
+# where $N$ is the number of values in the picture, $x_i$ the clean ones and $\hat{x}_i$ those of
+# the picture under judgement. Because such numbers are tiny, they are given in decibels, as the
+# **peak signal-to-noise ratio**:
+#
+# $$\mathrm{PSNR} = 10 \, \log_{10} \frac{1}{\mathrm{MSE}} \;\text{dB}.$$
+#
+# The 1 is the square of the largest possible value, white. *Higher is better; 10 dB more is a tenth
+# of the error.* Check it once in numbers: if every pixel is wrong by 0.1, the MSE is 0.01 and the
+# PSNR 20. For noise the MSE is $\sigma^2$, so $\sigma = 25/255$ must give $20 \log_{10}(255/25) =
+# 20.17$ dB.
+
+# %%
+flat = np.full((1, 128, 128, 1), 0.5, "float32")
+print(f"every pixel wrong by 0.1:  {float(ki.metrics.psnr(flat, flat + 0.1)[0]):.2f} dB")
+print(f"noise of sigma 25/255:     {float(ki.metrics.psnr(cat, noisy_cat)[0]):.2f} dB")
+print(f"half of the pixels lost:   {float(ki.metrics.psnr(cat, holed_cat[..., :1])[0]):.2f} dB")
+
+# %% [markdown]
+# As a rule of thumb for photographs: below 20 dB everybody sees the damage, above 30 dB one has to
+# look for it.
+#
+# **Restoration** is drawing from what is left of the distribution of pictures once we have seen
+# $y$:
+#
+# $$p(x \mid y) = \frac{p(y \mid x) \; p(x)}{p(y)}$$
+#
+# - $p(x \mid y)$, the **posterior**: how plausible a clean picture $x$ is, now that we observed
+#   $y$;
+# - $p(y \mid x)$, the **likelihood**: how well $x$ explains what we observed. The degradation tells
+#   it;
+# - $p(x)$, the **prior**: how plausible $x$ was before. *This is what a generator knows*;
+# - $p(y)$: a number that does not depend on $x$. It only makes the probabilities add up to 1.
+#
+# Keep the product $p(y \mid x) \, p(x)$ in mind. We come back to it in section 7. Now four models,
+# and for each of them one `fit`.
+
+# %% [markdown]
+# ## 3. GAN: generation as a contest
+#
+# A **generative adversarial network** is two networks. The **generator** turns a handful of random
+# numbers, the **latents** $z$, into a picture. The **discriminator** gives each picture a score:
+# high if it takes it for real. One learns to tell, the other learns to be taken for real. Neither
+# is ever shown how to draw a 7.
+#
+# The two networks are made first and handed to the model, with one optimizer for each.
+
+# %%
+gan = ki.GAN(
+    ki.networks.dcgan_generator((28, 28, 1), filters=24),
+    ki.networks.dcgan_discriminator((28, 28, 1), filters=24),
+    seed=SEED,
+)
+gan.compile(
+    keras.optimizers.Adam(1e-3, beta_1=0.5),  # the generator's
+    keras.optimizers.Adam(1e-3, beta_1=0.5),  # the discriminator's
+)
+gan_before = gan.sample(24, seed=1)
+
+# %% [markdown]
+# Train it. **About 50 seconds.** The picture is drawn anew after every epoch, always from the same
+# 24 latents: watch grey fog turn into blobs, blobs into strokes, strokes into digits.
+
+# %%
+gan_history = gan.fit(
+    digits,
+    epochs=GAN_EPOCHS,
+    callbacks=[ki.callbacks.SampleGrid(n=24, columns=8)],
+    verbose=0,
+)
+
+# %%
+gan_after = gan.sample(24, seed=1)
+figure, axes = plt.subplots(1, 2, figsize=(8, 2.9), layout="constrained")
+ki.plotting.plot_images(gan_before, 6, "before training", ax=axes[0])
+ki.plotting.plot_images(gan_after, 6, "after training", ax=axes[1])
+plt.show()
+
+# %% [markdown]
+# Most are readable, some are letters of an unknown alphabet. For these pictures there is no PSNR:
+# there is no clean picture to compare with. Judging generation is a subject of its own, and eyes
+# are a start.
+#
+# The logs are no help either. Look:
+
+# %%
+ki.plotting.plot_history(gan_history)
+
+# %% [markdown]
+# In ordinary training a falling loss means progress. Here the losses of two opponents are shown,
+# and as both get better, neither has to fall. What you want is that nobody wins: a discriminator
+# that is right about 3 times in 4 is still a useful teacher. At 100 % it would have nothing more to
+# say.
+
+# %% [markdown]
+# ## 4. VAE: generation as an inverse of description
+#
+# A **variational autoencoder** also has two networks, and they cooperate. The **encoder** describes
+# a picture by a few numbers, here 16 latents $z$. The **decoder** draws the picture from this
+# description. A second term in the loss keeps the descriptions of all pictures spread like standard
+# normal random numbers. That is the whole trick: *draw such random numbers, and the decoder draws a
+# new picture.*
+
+# %%
+vae = ki.VAE(
+    ki.networks.vae_encoder((28, 28, 1), latent_dim=16),
+    ki.networks.vae_decoder((28, 28, 1), latent_dim=16),
+    seed=SEED,
+)
+vae.compile()
+vae_before = vae.reconstruct(test_digits)
+
+# %% [markdown]
+# **About 45 seconds.**
+
+# %%
+vae_history = vae.fit(
+    digits,
+    epochs=VAE_EPOCHS,
+    callbacks=[ki.callbacks.SampleGrid(n=24, columns=8)],
+    verbose=0,
+)
+
+# %% [markdown]
+# Unlike a GAN, a VAE can be asked about a given picture: encode, decode, compare. So here there is
+# a PSNR, on 100 digits that it has never seen.
+
+
+# %%
+def mean_psnr(clean, pictures):
+    """The mean over several pictures; what lies outside [0, 1] is cut off, as on a screen."""
+    return float(np.mean(ki.metrics.psnr(clean, np.clip(pictures, 0.0, 1.0))))
+
+
+vae_after = vae.reconstruct(test_digits)
+print(f"reconstructions before training: {mean_psnr(test_digits, vae_before):.1f} dB")
+print(f"reconstructions after training:  {mean_psnr(test_digits, vae_after):.1f} dB")
+
+figure, axes = plt.subplots(3, 1, figsize=(8, 3.4), layout="constrained")
+ki.plotting.plot_images(test_digits[:10], 10, "unseen digits", ax=axes[0])
+ki.plotting.plot_images(vae_after[:10], 10, "drawn from 16 numbers each", ax=axes[1])
+ki.plotting.plot_images(vae.sample(10, seed=3), 10, "drawn from random numbers", ax=axes[2])
+plt.show()
+
+# %% [markdown]
+# Compare with the GAN's: the VAE's digits are softer. Where 16 numbers leave open how exactly a
+# stroke runs, the decoder draws the average of all possibilities, and an average of strokes is
+# blurred. Remember that word, *average*. You will see it twice more.
+
+# %% [markdown]
+# ## 5. CNN: restoring a photograph
+#
+# For restoration we have something to learn from: take a clean picture, spoil it, and ask a network
+# to bring it back. A `Restorer` does precisely this with every batch, each time with new noise.
+#
+# The network is a **convolutional neural network** (CNN) called DnCNN. Each layer looks at a small
+# neighbourhood of every pixel with the same weights. It has one fine idea: it does not predict the
+# picture but the *noise*, which it then subtracts.
+
+# %%
+denoiser = ki.Restorer(
+    ki.networks.dncnn(depth=7, filters=32, batch_norm=False),
+    ki.degradations.AdditiveNoise(25 / 255, seed=SEED),
+    seed=SEED,
+)
+denoiser.compile()
+
+# %% [markdown]
+# **About 40 seconds.** Nine photographs are enough: cut into pieces of 48 x 48 and spoiled anew
+# each time, no two batches are alike. The picture shows a photograph that is not among the nine.
+
+# %%
+cnn_history = denoiser.fit(
+    photos,
+    epochs=CNN_EPOCHS,
+    callbacks=[ki.callbacks.BeforeAfter(cat, n=1)],
+    verbose=0,
+)
+
+# %%
+noisy_photos = np.asarray(denoiser.degradation(test_photos))
+restored_photos = denoiser.restore(noisy_photos)
+print(f"observed: {mean_psnr(test_photos, noisy_photos):.1f} dB")
+print(f"restored: {mean_psnr(test_photos, restored_photos):.1f} dB")
+ki.plotting.plot_before_after(noisy_photos[[0, 2]], restored_photos[[0, 2]], test_photos[[0, 2]])
+
+# %% [markdown]
+# Skies and walls become smooth, edges stay. Look at the grass and the wood: their texture is as
+# fine as the noise, and the network cannot tell them apart. It gives the average of what may have
+# been there. That is the second time.
+
+# %% [markdown]
+# ## 6. ConvLSTM: restoring a sequence
+#
+# A film has something that a photograph has not: other frames. If one is lost, its neighbours know
+# nearly everything about it. A network for this must carry what it has seen from frame to frame.
+# **Recurrent** networks (RNN) do that, and a **ConvLSTM** is one whose memory is a picture.
+#
+# The material: sequences of 8 frames in which a digit moves and bounces off the walls. Each frame
+# gets noise, and 2 of the 8 are lost altogether: $y = m \, (x + n)$, with a mask $m$ that is 0 in
+# whole frames.
+
+# %%
+film = {"num_frames": 8, "num_digits": 1, "size": 40}
+sequences = ki.load_moving_digits(num_sequences=SEQUENCES, batch_size=8, seed=SEED, **film)
+test_sequences = ki.load_moving_digits("test", num_sequences=32, **film).take(32)
+print("sequences, frames, height, width, channels:", test_sequences.shape)
+
+spoil = ki.degradations.Compose(
+    [
+        ki.degradations.AdditiveNoise(0.2, seed=SEED),
+        ki.degradations.MissingFrames(2, seed=SEED + 1),
+    ]
+)
+film_restorer = ki.Restorer(
+    ki.networks.conv_lstm((40, 40, 1), extra_channels=1, filters=12),
+    spoil,
+    seed=SEED,
+)
+# Cross-entropy suits nearly black-and-white pictures: squared errors get stuck at all black.
+film_restorer.compile(keras.optimizers.Adam(3e-3), loss="binary_crossentropy")
+
+# %% [markdown]
+# **About 50 seconds.**
+
+# %%
+lstm_history = film_restorer.fit(
+    sequences,
+    epochs=LSTM_EPOCHS,
+    callbacks=[ki.callbacks.BeforeAfter(test_sequences, n=2)],
+    verbose=0,
+)
+
+# %%
+spoiled_films = np.asarray(spoil(test_sequences))
+restored_films = film_restorer.restore(spoiled_films)
+observed_films = spoiled_films[..., :1]  # without the mask
+lost = spoiled_films[..., 1].max(axis=(2, 3)) == 0  # which frames of which sequences
+for name, frames in (("frames with noise", ~lost), ("lost frames", lost)):
+    before = mean_psnr(test_sequences[frames], observed_films[frames])
+    after = mean_psnr(test_sequences[frames], restored_films[frames])
+    print(f"{name:17}  observed: {before:.1f} dB   restored: {after:.1f} dB")
+
+# %% [markdown]
+# A lost frame comes back in the right place, but soft: between its neighbours the digit may have
+# been here or a pixel further on, and the network draws the average. The third time.
+#
+# So all three blurs have one cause. A squared error is smallest, on average, at the *mean* of all
+# pictures that are still possible, and a mean of sharp pictures is not sharp. The GAN is the only
+# one of the four that was never asked for a mean, and the only one without blur.
+
+# %% [markdown]
+# ## 7. Breaking it, and what generation has to do with restoration
+#
+# Our denoiser knows noise of $\sigma = 25/255$ and has seen nothing but photographs. Let us be
+# unkind: give it **digits**, with **four times the noise**. What do you expect?
+
+
+# %%
+def noisy(pictures, sigma):
+    """Pictures with noise of standard deviation sigma; the same noise in every call."""
+    return np.asarray(ki.degradations.AdditiveNoise(sigma, seed=5)(pictures))
+
+
+weak, strong = noisy(test_digits, 25 / 255), noisy(test_digits, 100 / 255)
+for name, observed in (("weak", weak), ("strong", strong)):
+    before, after = (
+        mean_psnr(test_digits, observed),
+        mean_psnr(test_digits, denoiser.restore(observed)),
+    )
+    print(f"{name:6} noise   observed: {before:.1f} dB   restored: {after:.1f} dB")
+
+
+def show_rows(rows):
+    """Draw rows of ten pictures below each other; `rows` has a title for each."""
+    _, axes = plt.subplots(len(rows), 1, figsize=(8, 1.1 * len(rows)), layout="constrained")
+    for ax, (title, pictures) in zip(axes, rows.items(), strict=True):
+        ki.plotting.plot_images(pictures[:10], 10, title, ax=ax)
+    plt.show()
+
+
+show_rows(
+    {
+        "noise of 25/255": weak,
+        "restored by the CNN ": denoiser.restore(weak),
+        "noise of 100/255": strong,
+        "restored by the CNN": denoiser.restore(strong),
+    }
+)
+
+# %% [markdown]
+# At the noise it was trained for it does well, though it has never met a digit: noise looks the
+# same on all pictures. At four times the noise it fails. It takes what it cannot explain as its
+# kind of noise for part of the picture, and leaves it standing.
+#
+# And yet *you* can read those digits. You know what it does not: what digits look like. You have a
+# prior.
+#
+# So let us restore with nothing but a prior. No network will be trained for it. We draw 5,000
+# digits from the VAE, and keep the one that explains the observed picture best:
+#
+# $$\hat{x} = \arg\max_{x_k} \; p(y \mid x_k), \qquad x_1, \dots, x_K \sim p(x)$$
+#
+# where $\hat{x}$ is the answer, $K$ the number of pictures drawn, $x_k$ one of them, and $\arg\max$
+# reads "the one for which this is largest". Here is Bayes's product at work: candidates come from
+# $p(x)$, the choice from $p(y \mid x)$. For noise, the likeliest candidate is simply the one with
+# the smallest squared distance to $y$, whatever $\sigma$ is.
+
+# %%
+candidates = vae.sample(CANDIDATES, seed=SEED)
+
+
+def restore_by_prior(observed):
+    """For each observed picture the one of the candidates that is closest to it."""
+    closest = [np.argmin(np.mean((candidates - y) ** 2, axis=(1, 2, 3))) for y in observed]
+    return candidates[closest]
+
+
+show_rows(
+    {
+        "noise of 100/255": strong,
+        "restored by the CNN": denoiser.restore(strong),
+        "restored by the VAE: the closest of its candidates": restore_by_prior(strong[:10]),
+        "clean": test_digits,
+    }
+)
+
+# %% [markdown]
+# Read the third row again. A model that was only ever taught to *generate* has *restored* pictures,
+# under noise that left the specialist helpless.
+#
+# Is the specialist beaten, then? Measure at many noise levels before you believe it.
+
+# %%
+levels = [10, 25, 50, 75, 100, 125, 150]
+curves = {"observed": [], "CNN": [], "VAE as prior": []}
+for level in levels:
+    observed = noisy(test_digits, level / 255)
+    curves["observed"].append(mean_psnr(test_digits, observed))
+    curves["CNN"].append(mean_psnr(test_digits, denoiser.restore(observed)))
+    curves["VAE as prior"].append(mean_psnr(test_digits, restore_by_prior(observed)))
+
+figure, ax = plt.subplots(figsize=(6.5, 3.8), layout="constrained")
+for (name, values), style in zip(curves.items(), ("k:", "o-", "s-"), strict=True):
+    ax.plot(levels, values, style, label=name)
+ax.axvline(25, color="grey", linewidth=0.8)
+ax.annotate("the CNN was trained here", (27, 9), color="grey")
+ax.set(xlabel="noise, sigma x 255", ylabel="PSNR in dB", title="Two ways to restore a digit")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# The picture to take home:
+#
+# - **The CNN listens to the observed picture.** With little noise it is far better: it keeps every
+#   individual stroke. With much noise it repeats what it heard.
+# - **The prior listens to itself.** Its curve is nearly flat. Noise hardly disturbs it, but even
+#   with no noise at all it can only answer with one of the pictures that it has in mind.
+#
+# Every restoration method lies somewhere between these two. The best ones weigh both, as the
+# formula says: $p(y \mid x)$ from the observation, $p(x)$ from experience.
+#
+# One last unkindness, now for the prior. We show it pictures **without any noise**, but not digits
+# as people write them: upside down, white on black exchanged, a piece of the cat.
+
+# %%
+upside_down = test_digits[[2, 3, 9, 12, 13], ::-1, ::-1]
+exchanged = 1.0 - test_digits[[8, 20]]
+tiny_photos = test_photos[:, 8:120, 8:120].reshape(3, 28, 4, 28, 4, 1).mean(axis=(2, 4))
+strange = np.concatenate([upside_down, exchanged, tiny_photos])
+show_rows(
+    {
+        "clean pictures of other things": strange,
+        "what the prior makes of them": restore_by_prior(strange),
+    }
+)
+
+# %% [markdown]
+# It sees digits, because it has nothing else to see. Nothing in its answer says "I do not know".
+# This is why one asks of a restored X-ray image, *which part of this comes from the patient, and
+# which from the training set?*
+
+# %% [markdown]
+# ## 8. All four at a glance
+
+# %% tags=["cover"]
+figure, axes = plt.subplot_mosaic(
+    [["gan", "vae"], ["photo", "photo"], ["film", "film"]],
+    figsize=(9, 8.4),
+    height_ratios=[3.4, 3.4, 2.5],
+    layout="constrained",
+)
+vae_new = vae.sample(24, seed=3)
+photo = np.concatenate([noisy_photos[1:2], restored_photos[1:2], test_photos[1:2]])
+strip = np.concatenate([observed_films[1], restored_films[1]])
+ki.plotting.plot_images(gan_after, 6, "GAN: digits from random numbers", ax=axes["gan"])
+ki.plotting.plot_images(vae_new, 6, "VAE: digits from random numbers", ax=axes["vae"])
+ki.plotting.plot_images(photo, 3, "CNN: a noisy photograph, restored, clean", ax=axes["photo"])
+ki.plotting.plot_images(strip, 8, "ConvLSTM: noise and lost frames, restored", ax=axes["film"])
+plt.show()
+
+# %% [markdown]
+# | | generation | restoration |
+# | --- | --- | --- |
+# | the question | what could it look like? | what did it look like? |
+# | what goes in | random numbers $z$ | an observed picture $y$ |
+# | the formula | $x \sim p(x)$ | $x \sim p(x \mid y) \propto p(y \mid x) \, p(x)$ |
+# | right answers | as many as there are pictures | one, and $y$ may not tell which |
+# | it is judged by | how real, how varied | the distance to the clean picture, in PSNR |
+# | it fails by | nonsense, repetition | blur, leftovers, invention |
+# | here | GAN, VAE | CNN, ConvLSTM |
+#
+# ($\propto$ reads "is proportional to": the number $p(y)$ has been left out.)
+#
+# ## What to remember
+#
+# 1. Generation draws from $p(x)$, restoration from $p(x \mid y)$. The second contains the first.
+# 2. A degradation is a formula, $y = D(x) + n$. Knowing it is half of the repair.
+# 3. PSNR compares with the clean picture: 10 dB more is a tenth of the squared error.
+# 4. A network asked for the smallest squared error answers with an average: blur is honest doubt.
+# 5. A prior never says "I do not know". The more it has to invent, the less you should believe it.
+
+# %% [markdown]
+# ## You should see / if not
+#
+# RANGES
+#
+# ## Read on
+#
+# - I. Goodfellow and others, *Generative Adversarial Nets*, 2014, [arXiv
+#   1406.2661](https://arxiv.org/abs/1406.2661): the contest, on nine pages.
+# - D. P. Kingma and M. Welling, *Auto-Encoding Variational Bayes*, 2014, [arXiv
+#   1312.6114](https://arxiv.org/abs/1312.6114): where the second term of the VAE's loss comes from.
+# - K. Zhang and others, *Beyond a Gaussian Denoiser*, 2017, [arXiv
+#   1608.03981](https://arxiv.org/abs/1608.03981): DnCNN, and why predicting the noise is easier.
+# - X. Shi and others, *Convolutional LSTM Network*, 2015, [arXiv
+#   1506.04214](https://arxiv.org/abs/1506.04214): a memory that is a picture, made for rain radar.
+
+# %% [markdown]
+# ## Exercises
+#
+# Replace each `...`, run the cell, then run the check below it. A check says what it found; if it
+# is silent but for one line, you are right.
+#
+# ### Exercise 1: PSNR with your own hands
+#
+# Write the formula of section 2 for one picture, with NumPy alone.
+
+
+# %% tags=["exercise"]
+def my_psnr(clean, restored):
+    """The PSNR of one picture, in dB: a number."""
+    return ...
+
+
+# %% tags=["solution"]
+def my_psnr(clean, restored):  # noqa: F811
+    """The PSNR of one picture, in dB: a number."""
+    mse = np.mean((clean - restored) ** 2)
+    return 10 * np.log10(1 / mse)
+
+
+# %% tags=["check"]
+found = my_psnr(flat[0], flat[0] + 0.1)
+assert isinstance(found, (int, float, np.floating)), (
+    f"my_psnr should return one number. It returned {found!r}. "
+    "Hint: np.mean of the squared differences first, then np.log10."
+)
+assert abs(found - 20.0) < 0.01, (
+    f"If every pixel is wrong by 0.1, PSNR is 20 dB. Yours is {found:.2f}. "
+    "Hint: np.log is the natural logarithm, and the factor is 10 if you take no square root."
+)
+found, expected = my_psnr(cat[0], noisy_cat[0]), float(ki.metrics.psnr(cat, noisy_cat)[0])
+assert abs(found - expected) < 0.01, (
+    f"For the noisy cat yours is {found:.2f} dB and that of keras_imgen {expected:.2f} dB. "
+    "Hint: square each difference before you take the mean."
+)
+print(f"Right: {found:.2f} dB.")
+
+# %% [markdown]
+# ### Exercise 2: a degradation with your own hands
+#
+# A square of 40 x 40 pixels has been cut out of the photograph: rows 44 to 83 and columns 44 to 83.
+# Write the mask $m$, the observed picture $m \cdot x$, and the share of pixels that are lost.
+
+# %% tags=["exercise"]
+x = cat[0]  # shape (128, 128, 1)
+mask = ...  # same shape: 1 where the pixel is known, 0 where it is lost
+observed_x = ...
+lost_share = ...
+
+# %% tags=["solution"]
+x = cat[0]  # shape (128, 128, 1)
+mask = np.ones_like(x)  # same shape: 1 where the pixel is known, 0 where it is lost
+mask[44:84, 44:84] = 0
+observed_x = mask * x
+lost_share = np.mean(mask == 0)
+
+# %% tags=["check"]
+assert isinstance(mask, np.ndarray), (
+    f"mask should be an array. It is {mask!r}. "
+    "Hint: begin with np.ones_like(x), then set a part of it to 0."
+)
+assert mask.shape == x.shape, f"mask should have the shape {x.shape}. It has {mask.shape}."
+assert np.all(mask[44:84, 44:84] == 0), "The mask is not 0 everywhere inside the square."
+assert mask.sum() == 128**2 - 40**2, (
+    f"{int(x.size - mask.sum())} pixels are lost, it should be 1600. "
+    "Hint: a slice ends before its second number, so row 83 is the last of 44:84."
+)
+assert isinstance(observed_x, np.ndarray), f"observed_x should be an array. It is {observed_x!r}."
+assert np.allclose(observed_x, x * mask), "observed_x is not mask * x."
+assert np.allclose(lost_share, 1600 / 128**2), (
+    f"lost_share should be the lost pixels divided by all pixels, 0.098. It is {lost_share!r}."
+)
+print(f"Right: {lost_share:.1%} of the pixels are lost.")
+ki.plotting.plot_images(np.stack([x, mask, observed_x]), columns=3, title="x, m and m x")
+
+# %% [markdown]
+# ### Exercise 3: predict, then measure
+#
+# The noise on the cat is doubled, from $\sigma = 25/255$ to $50/255$. **Before you compute
+# anything**: by how many dB does the PSNR of the observed picture fall? The formula of section 2
+# tells, with pencil and paper. Then measure what the denoiser gains at both noise levels: PSNR of
+# the restored picture minus PSNR of the observed one. Use `noisy`, `denoiser.restore` and `my_psnr`
+# or `mean_psnr`.
+
+# %% tags=["exercise"]
+predicted_fall = ...  # in dB, a positive number
+gain_25 = ...  # in dB, at sigma 25 / 255
+gain_50 = ...  # in dB, at sigma 50 / 255
+
+
+# %% tags=["solution"]
+def gain(sigma):
+    """What the denoiser gains on the cat, in dB."""
+    observed = noisy(cat, sigma)
+    return mean_psnr(cat, denoiser.restore(observed)) - mean_psnr(cat, observed)
+
+
+predicted_fall = 20 * np.log10(2)  # MSE is sigma squared: four times as large
+gain_25 = gain(25 / 255)
+gain_50 = gain(50 / 255)
+
+# %% tags=["check"]
+for name, value in (("fall", predicted_fall), ("gain", gain_25), ("gain", gain_50)):
+    assert isinstance(value, (int, float, np.floating)), (
+        f"A {name} should be a number in dB. Found {value!r}. "
+        "Hint: twice the sigma is four times the MSE."
+    )
+assert abs(predicted_fall - 6.02) < 0.1, (
+    f"You predict a fall of {predicted_fall:.2f} dB. "
+    "Hint: MSE is sigma squared, so it becomes 4 times as large; 10 log10 of that?"
+)
+for level, value in ((25, gain_25), (50, gain_50)):
+    observed = noisy(cat, level / 255)
+    restored = denoiser.restore(observed)
+    # With or without cutting the observed picture to [0, 1], both are fair.
+    fair = [
+        mean_psnr(cat, restored) - float(ki.metrics.psnr(cat, seen)[0])
+        for seen in (observed, np.clip(observed, 0.0, 1.0))
+    ]
+    assert min(fair) - 0.1 <= value <= max(fair) + 0.1, (
+        f"At sigma {level}/255 the gain is {fair[1]:.1f} dB. Yours is {value:.1f}. "
+        "Hint: restored minus observed, both compared with the clean cat."
+    )
+print(f"Right: the observed picture falls by {predicted_fall:.2f} dB.")
+print(f"The denoiser gains {gain_25:.1f} dB at the noise it knows, {gain_50:.1f} dB at twice that.")

@@ -51,14 +51,18 @@ def draw_demo(models):
     ):
         observed, restored = spoiled(models[name], clean)
         for ax, word, picture in zip(
-            axes, ("noisy" if name == "denoise" else "holes", "restored"), (observed, restored),
+            axes,
+            ("noisy" if name == "denoise" else "holes", "restored"),
+            (observed, restored),
             strict=True,
         ):
             show(ax, picture[0], f"{word} · {decibels(clean, picture)}")
     clean = load_moving_digits("test").take(1)
     observed, restored = spoiled(models["sequence"], clean)
     for ax, word, frames in zip(
-        bottom.subplots(3, 1), ("observed", "restored", "clean"), (observed, restored, clean),
+        bottom.subplots(3, 1),
+        ("observed", "restored", "clean"),
+        (observed, restored, clean),
         strict=True,
     ):
         text = word if word == "clean" else f"{word} · {decibels(clean, frames)}"
@@ -76,17 +80,25 @@ def draw_data_flow(models):
     figure = Figure(figsize=(10, 5.2))
     rows = (
         (
-            ("clean", clean[0]), "degradation", ("observed", observed[0]), "network",
-            ("restored", restored[0]), "compare with clean:\nloss, PSNR, SSIM",
+            ("clean", clean[0]),
+            "degradation",
+            ("observed", observed[0]),
+            "network",
+            ("restored", restored[0]),
+            "compared with\nthe clean one:\nloss, PSNR, SSIM",
         ),
         (
-            ("latents", latents), "generator\nor decoder", ("picture", fake[0]),
-            "discriminator\nor likelihood", None, "how real is it?\nloss",
+            ("latents", latents),
+            "generator\nor decoder",
+            ("picture", fake[0]),
+            "discriminator\nor likelihood",
+            None,
+            "how real is it?\nloss",
         ),
     )
     for row, steps in enumerate(rows):
         for column, step in enumerate(steps):
-            center = (0.09 + 0.165 * column, 0.74 - 0.5 * row)
+            center = (0.08 + 0.16 * column, 0.74 - 0.48 * row)
             if isinstance(step, tuple):
                 ax = figure.add_axes((center[0] - 0.075, center[1] - 0.145, 0.15, 0.29))
                 show(ax, np.clip(step[1], 0, 1), step[0])
@@ -95,7 +107,7 @@ def draw_data_flow(models):
                 if not last:
                     figure.text(*center, f"{step}\n⟶", ha="center", va="center", fontsize=12)
                 else:
-                    x = center[0] if row == 0 else center[0] - 0.165
+                    x = center[0] if row == 0 else center[0] - 0.16
                     figure.text(x, center[1], f"⟶ {step}", ha="center", va="center", fontsize=11)
     return figure
 

@@ -40,7 +40,15 @@ def __dir__():
     return __all__
 
 
-# Importing Keras takes seconds. The command shows its help without it; everybody else gets the whole
-# package at once, because Keras can only load files of classes that have been imported.
-if Path(sys.argv[0] if sys.argv else "").stem not in ("keras-imgen", "-m"):
+def _is_command() -> bool:
+    """Return whether the command keras-imgen is what runs."""
+    started = sys.argv[0] if sys.argv else ""
+    if started == "-m":  # which it is for every `python -m` until its module is found
+        return not {"keras_imgen", "-mkeras_imgen"}.isdisjoint(sys.orig_argv)
+    return Path(started).stem == "keras-imgen"
+
+
+# Importing Keras takes seconds. The command shows its help without it; everybody else gets the
+# whole package at once, because Keras can only load files of classes that have been imported.
+if not _is_command():
     globals().update({name: __getattr__(name) for name in (*_NAMES, *_MODULES)})

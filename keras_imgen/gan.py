@@ -99,7 +99,9 @@ class GAN(LatentModel):
 
         Raises:
             TypeError, ValueError: for an unknown loss, an optimizer that is none, or one for both.
+            NotImplementedError: on another backend than TensorFlow.
         """
+        backends.check_minimize()
         if loss not in tuple(losses.ADVERSARIAL):
             raise ValueError(
                 f"`loss` must be one of {', '.join(map(repr, losses.ADVERSARIAL))}. "
@@ -175,7 +177,7 @@ class GAN(LatentModel):
         return self._report(formulas.generator(fake_scores), d_values, real_scores, fake_scores)
 
     def predict_latents(self, latents):
-        """Return the picture of each latent vector `(batch, latent_dim)`, by the averaged weights."""
+        """Return the averaged generator's picture of each latent vector `(batch, latent_dim)`."""
         return ops.clip(ops.cast(self.ema_generator(latents, training=False), "float32"), 0.0, 1.0)
 
     def call(self, latents, training=None):

@@ -24,8 +24,8 @@ class Restorer(PictureModel):
     """A network that learns to undo a degradation: denoising, inpainting, lost frames.
 
     It is trained on clean pictures: every batch is spoiled anew by the degradation, and the network
-    learns to bring the clean ones back. Pictures `(N, H, W, C)` and sequences `(N, T, H, W, C)` differ
-    only in the network.
+    learns to bring the clean ones back. Pictures `(N, H, W, C)` and sequences `(N, T, H, W, C)`
+    differ only in the network.
 
     Args:
         network: model from observed pictures (with the degradation's extra channels) to restored
@@ -131,9 +131,9 @@ class Restorer(PictureModel):
         extra = self.degradation.extra_channels
         if extra and observed.shape[-1:] == (channels - extra,):
             raise ValueError(
-                f"`observed` lacks the {extra} channels that {type(self.degradation).__name__} appends "
-                "to the picture's own, such as the mask (1 where known). Received: "
-                f"shape={observed.shape}. Spoil pictures with model.degradation, or append the mask."
+                f"`observed` lacks the {extra} channels that {type(self.degradation).__name__} "
+                "appends to the picture's own, such as the mask (1 where known). Received: "
+                f"shape={observed.shape}. Spoil clean ones with model.degradation, or append it."
             )
         check_pictures(_without_noise(observed), self.network.input_shape[1:], "observed")
 
@@ -152,6 +152,11 @@ class Restorer(PictureModel):
             "keep_known": self.keep_known,
         }
 
+    def _symbolic_build(self, iterator=None, data_batch=None):
+        # Where Keras builds loss and metrics before the first step (JAX), it would take the clean
+        # pictures of a batch for observed ones without targets.
+        super()._symbolic_build(data_batch=(self.network.inputs[0], self.network.outputs[0]))
+
     def _spoil(self, data, training):
         clean = ops.cast(pictures_of(data), "float32")
         if training and self._needs_batch:
@@ -160,7 +165,7 @@ class Restorer(PictureModel):
 
 
 def _without_noise(observed):
-    """Return observed pictures as they are checked: noise may leave [0, 1], other ranges may not."""
+    """Return observed pictures as they are checked: only noise may leave [0, 1]."""
     if observed.dtype.kind in "iub":
         return observed
     return np.where(np.abs(observed) < 16.0, observed.clip(0.0, 1.0), observed)
@@ -182,6 +187,6 @@ def _check_fit(network, degradation, keep_known):
         )
     if keep_known and degradation.extra_channels != 1:
         raise ValueError(
-            "`keep_known` needs a degradation that appends one mask channel, such as MissingPixels. "
-            f"Received: {type(degradation).__name__}, which appends {degradation.extra_channels}."
+            "`keep_known` needs a degradation that appends a mask and nothing else, such as "
+            f"MissingPixels. Received: {type(degradation).__name__}, which appends {degradation.extra_channels}."
         )

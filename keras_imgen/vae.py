@@ -19,12 +19,12 @@ from keras_imgen.training import (
 class VAE(LatentModel):
     """Variational autoencoder: reconstruction plus KL divergence.
 
-    The encoder describes each picture by a small Gaussian cloud in the space of latents, the decoder
-    draws a picture from a point of it. The KL divergence keeps all clouds together near the origin, so
-    that a point drawn there at random decodes to a new picture.
+    The encoder describes each picture by a small Gaussian cloud in the space of latents, the
+    decoder draws a picture from a point of it. The KL divergence keeps all clouds together near the
+    origin, so that a point drawn there at random decodes to a new picture.
 
-    The loss of one picture is `reconstruction_loss + kl_weight * kl_loss`, both in nats and logged: at
-    `kl_weight=1` it bounds the negative log-likelihood from above (the negative ELBO).
+    The loss of one picture is `reconstruction_loss + kl_weight * kl_loss`, both in nats and logged:
+    at `kl_weight=1` it bounds the negative log-likelihood from above (the negative ELBO).
 
     Args:
         encoder: network from pictures to two outputs `(batch, latent_dim)`, mean and log-variance.
@@ -100,8 +100,8 @@ class VAE(LatentModel):
         """
         if not callable(loss) and loss not in tuple(losses.RECONSTRUCTION):
             raise ValueError(
-                f"`loss` must be one of {', '.join(map(repr, losses.RECONSTRUCTION))} or a function "
-                f"of pictures and reconstructions. Received: loss={loss!r}."
+                f"`loss` must be one of {', '.join(map(repr, losses.RECONSTRUCTION))} or a "
+                f"function of pictures and reconstructions. Received: loss={loss!r}."
             )
         super().compile(
             optimizer=prepare_optimizer(optimizer, "adam", "VAE", self),
@@ -201,8 +201,8 @@ def _check_pair(encoder, decoder):
     latents, made = decoder.input_shape, decoder.output_shape
     if not isinstance(outputs, list | tuple) or len(outputs) != 2 or outputs[0] != outputs[1]:
         raise ValueError(
-            "`encoder` must return two outputs of shape (batch, latent_dim): mean and log-variance. "
-            f"Received: a network that returns {outputs}."
+            "`encoder` must return two outputs of shape (batch, latent_dim): mean and "
+            f"log-variance. Received: a network that returns {outputs}."
         )
     if tuple(outputs[0]) != tuple(latents):
         raise ValueError(

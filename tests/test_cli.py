@@ -22,7 +22,9 @@ FAMILIES = cli.FAMILIES
 def small_sets(args, recipe):
     """Stand in for `load_data`: a few small pictures, so that a training takes a second."""
     if recipe.data == "moving_digits":
-        data = load_moving_digits(num_sequences=6, num_frames=5, size=28, batch_size=3, seed=args.seed)
+        data = load_moving_digits(
+            num_sequences=6, num_frames=5, size=28, batch_size=3, seed=args.seed
+        )
         return data, load_moving_digits("test", num_sequences=3, num_frames=5, size=28)
     name = recipe.data
     pictures = [p[:24, :24] for p in load(name).pictures[:6]]
@@ -230,7 +232,9 @@ def test_restore_keeps_size_colour_and_name(trained, tmp_path):
     photo(tmp_path / "in" / "colour.png", 23, 31, 3)
     photo(tmp_path / "in" / "deeper" / "grey.jpg", 40, 17, 1)
     before = contents(tmp_path / "in")
-    assert run("restore", trained / "denoise.keras", tmp_path / "in", "--out", tmp_path / "out") == 0
+    assert (
+        run("restore", trained / "denoise.keras", tmp_path / "in", "--out", tmp_path / "out") == 0
+    )
     assert contents(tmp_path / "in") == before
     with Image.open(tmp_path / "out" / "colour.png") as image:
         assert (image.mode, image.size) == ("RGB", (31, 23))
@@ -339,7 +343,8 @@ def test_pixel_frechet_distance_closed_form():
     assert distance(pictures, pictures, 16) == pytest.approx(0.0, abs=1e-6)
     shifted = pictures + 0.5  # 16 pixels by 0.5: 16 * 0.25
     assert distance(pictures, shifted, 16) == pytest.approx(4.0, abs=1e-6)
-    # N(0, 1) against N(0, 4): tr(A + B - 2 sqrt(AB)) = A + 4 A - 4 A = A, with A the sample's trace.
+    # N(0, 1) against N(0, 4): tr(A + B - 2 sqrt(AB)) = A + 4 A - 4 A = A, with A the sample's
+    # trace.
     trace = np.trace(np.cov(pictures.reshape(500, -1).T))
     mean = pictures.mean(axis=0)
     wider = mean + 2 * (pictures - mean)

@@ -221,8 +221,7 @@ def test_fit_before_compile_says_so(name):
         model.fit(CLEAN, verbose=0)
 
 
-@pytest.mark.parametrize("container", ["stream", "own"])
-@pytest.mark.parametrize("eagerly", [True, False])
+@pytest.mark.parametrize(("container", "eagerly"), [("own", True), ("stream", False)])
 @pytest.mark.parametrize("name", ["gan", "restorer"])
 def test_a_batch_of_one_picture_is_refused(name, eagerly, container):
     # Batch normalisation would turn it into zeros.

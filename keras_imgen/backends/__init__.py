@@ -3,7 +3,8 @@
 Each backend has one short module with the same functions:
 
 `minimize(optimizer, variables, compute_loss)`
-    One step of one of several optimizers. `compute_loss()` returns `(loss, aux)`; `aux` is returned.
+    One step of one of several optimizers. `compute_loss()` returns `(loss, aux)`; `aux` is
+    returned.
 `prepared_step(model, step, prepare, *args)`
     Keras's own `step` on `prepare(data)`, where `prepare` may draw random numbers.
 `check(condition, message, value)`
@@ -17,7 +18,7 @@ import importlib
 
 import keras
 
-__all__ = ["check", "minimize", "prepared_step", "readable_errors"]
+__all__ = ["check", "check_minimize", "minimize", "prepared_step", "readable_errors"]
 
 
 def _backend():
@@ -30,12 +31,17 @@ def _backend():
     return importlib.import_module(f"keras_imgen.backends.{name}")
 
 
+def check_minimize() -> None:
+    """Raise an error if the backend cannot train a model of several optimizers."""
+    _backend().check_minimize()
+
+
 def minimize(optimizer, variables, compute_loss):
     """Take one step of `optimizer` on `variables` down the gradient of the loss."""
     if not variables:
         raise ValueError(
-            "There is nothing to train. Received: a network that was frozen with `trainable = False` "
-            "after the model was made. Set it to True again: each step changes only one network."
+            "There is nothing to train. Received: a network that was frozen with `trainable = "
+            "False` after the model was made. Set it to True again: each step changes only one network."
         )
     return _backend().minimize(optimizer, variables, compute_loss)
 

@@ -6,12 +6,18 @@ import jax
 import keras
 
 
-def minimize(optimizer, variables, compute_loss):
+def check_minimize():
     """Refuse: models of several optimizers need TensorFlow so far."""
     raise NotImplementedError(
-        "A GAN trains on the TensorFlow backend only. Received: KERAS_BACKEND=jax. "
-        "VAE and Restorer train on JAX; for a GAN set KERAS_BACKEND=tensorflow before importing keras."
+        "A GAN trains on the TensorFlow backend only. Received: KERAS_BACKEND=jax. Set "
+        "KERAS_BACKEND=tensorflow before importing keras. VAE and Restorer train on JAX too, and a "
+        "saved GAN can be sampled: load it with compile=False."
     )
+
+
+def minimize(optimizer, variables, compute_loss):
+    """Refuse, as `check_minimize`."""
+    check_minimize()
 
 
 def prepared_step(model, step, prepare, state, data):

@@ -50,7 +50,9 @@ def _parser():
     train = command("train", "runs", "Train one model on your pictures or on a set by name.")
     train.add_argument("family", choices=FAMILIES, help="what to train")
     train.add_argument("--data", help="embedded set, TFDS name or folder [the family's own]")
-    train.add_argument("--size", type=_count(8), help="side of the pictures in pixels [as they are]")
+    train.add_argument(
+        "--size", type=_count(8), help="side of the pictures in pixels [as they are]"
+    )
     train.add_argument("--crops", type=_count(0), help="random crops per picture; 0 resizes")
     train.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 colour")
     train.add_argument("--epochs", type=_count(1), help="epochs [the family's own]")

@@ -133,9 +133,7 @@ def _read_mask(path, sides):
 
 
 def _stack_frames(pictures, channels):
-    frames = [
-        to_float(sources.with_channels(to_uint8(picture), channels)) for picture in pictures
-    ]
+    frames = [to_float(sources.with_channels(to_uint8(picture), channels)) for picture in pictures]
     if len({frame.shape for frame in frames}) > 1:
         raise ValueError("The frames of a sequence must have equal sizes.")
     return np.stack(frames)

@@ -18,7 +18,7 @@ def demo(args) -> None:
     folder = Path(args.out)
     if folder.is_dir() and any(p.name not in (*RECIPES, "index.html") for p in folder.iterdir()):
         raise FileExistsError(
-            f"{str(folder)!r} holds files of something else. Pass another --out; nothing was changed."
+            f"{str(folder)!r} holds other files. Pass another --out; nothing was changed."
         )
     start = time.monotonic()
     for number, (family, recipe) in enumerate(RECIPES.items(), 1):
@@ -86,16 +86,16 @@ PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width">
 <title>keras_imgen demo</title>
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }}
-img {{ max-width: 100%; image-rendering: pixelated; margin: .3rem .6rem .3rem 0; vertical-align: top }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 1rem }}
+img {{ max-width: 100%; image-rendering: pixelated; margin: .3rem .6rem .3rem 0 }}
 td, th {{ padding: .2rem 1rem .2rem 0; text-align: left }}
 td + td, th + th {{ text-align: right; font-variant-numeric: tabular-nums }}
 section {{ border-top: 1px solid #ccc; padding-top: .5rem }}
 p {{ color: #444 }}
 </style>
 <h1>Five models, trained on this machine</h1>
-<p>Every figure and picture below was measured and drawn on held-out pictures when this page was made.
-Training took {seconds:.0f} seconds in all.</p>
+<p>Every figure and picture below was measured and drawn on held-out pictures when this page was
+made. Training took {seconds:.0f} seconds in all.</p>
 {sections}
 </html>
 """

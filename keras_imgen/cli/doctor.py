@@ -29,7 +29,9 @@ def doctor(args) -> None:
     rows["devices"] = ", ".join(keras.distribution.list_devices()) or "none"
     rows["processor cores"] = str(_cores())
     rows["TFDS data"] = _tfds_folder()
-    rows["TFDS server"] = "reachable" if tfds.is_reachable() else "not reachable: embedded sets only"
+    rows["TFDS server"] = (
+        "reachable" if tfds.is_reachable() else "not reachable: embedded sets only"
+    )
     width = max(map(len, rows)) + 2
     for name, value in rows.items():
         print(f"{name:<{width}}{value}")

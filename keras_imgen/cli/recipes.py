@@ -1,4 +1,4 @@
-"""What `keras-imgen train` and `demo` train: data, model and pictures of each of the five families."""
+"""What `keras-imgen train` and `demo` train: data, model and pictures of the five families."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,8 +22,7 @@ class Recipe:
         data: name of the set it is trained on by default.
         batch_size: pictures per batch by default.
         epochs: epochs by default.
-        build: function `(image_shape, steps, seed) -> compiled model`; `steps` is how many it will be
-            trained for.
+        build: function `(image_shape, steps, seed) -> compiled model`, to be trained for `steps`.
         watch: function `(test dataset, folder) -> callback that writes a picture per epoch`.
         measure: function `(model, test dataset) -> {name: (before, after)}`.
     """
@@ -79,7 +78,7 @@ def _sequence_restorer(image_shape, steps, seed):
 
 
 def _decaying_adam(learning_rate, steps):
-    """Adam that warms up quickly and slows down to the end, which a short training gains most by."""
+    """Adam that warms up quickly and slows down to the end: short trainings gain most by that."""
     schedule = keras.optimizers.schedules.CosineDecay(
         learning_rate / 20,
         decay_steps=max(1, steps - steps // 20),
@@ -126,7 +125,7 @@ def _measure_vae(model, test):
 
 
 def _measure_restorer(model, test):
-    """PSNR of observed and restored pictures; with holes, inside them, the mean put there before."""
+    """PSNR of observed and restored pictures; of holes inside them, before that of the mean."""
     pairs = []
     for clean in _whole(test):
         observed = keras.ops.convert_to_numpy(model.degradation(clean, training=False))
@@ -177,7 +176,7 @@ RECIPES = {
         text="Two networks that only fight: one draws digits, the other tells them from real ones.",
         data="digits",
         batch_size=32,
-        epochs=24,
+        epochs=20,
         build=_gan,
         watch=_samples,
         measure=_measure_gan,
@@ -187,7 +186,7 @@ RECIPES = {
         text="A digit becomes sixteen numbers and comes back; random numbers become new digits.",
         data="digits",
         batch_size=64,
-        epochs=20,
+        epochs=16,
         build=_vae,
         watch=_samples,
         measure=_measure_vae,
@@ -197,17 +196,17 @@ RECIPES = {
         text="Gaussian noise of sigma 25 (of 255 grey levels) is predicted and subtracted.",
         data="photos",
         batch_size=8,
-        epochs=12,
+        epochs=10,
         build=_denoiser,
         watch=_panels,
         measure=_measure_restorer,
     ),
     "inpaint": Recipe(
         title="CNN: photographs without their holes",
-        text="A fifth of the picture is missing in blocks; a U-Net paints what may have been there.",
+        text="A fifth of the picture is missing in blocks; a U-Net fills in what may have been.",
         data="photos",
         batch_size=8,
-        epochs=8,
+        epochs=7,
         build=_inpainter,
         watch=_panels,
         measure=_measure_restorer,

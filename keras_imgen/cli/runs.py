@@ -1,8 +1,8 @@
 """`keras-imgen train`: one training and the folder that it leaves.
 
-A run folder holds `config.json` (written first: arguments, versions), `history.csv`, `samples/*.png`,
-`samples.gif` and, when training is complete, `model.keras`. The same command again goes on after a
-crash; a folder that holds anything else is left alone.
+A run folder holds `config.json` (written first: arguments, versions), `history.csv`,
+`samples/*.png`, `samples.gif` and, when training is complete, `model.keras`. The same command again
+goes on after a crash; a folder that holds anything else is left alone.
 """
 
 import json
@@ -40,15 +40,17 @@ def is_finished(folder: Path, args) -> bool:
         return False
     if not (folder / "config.json").is_file():
         raise FileExistsError(
-            f"{str(folder)!r} is not empty and holds no run. Pass another --out; nothing was changed."
+            f"{str(folder)!r} is not empty and no run. Pass another --out; nothing was changed."
         )
     stored = json.loads((folder / "config.json").read_text())["arguments"]
     wanted = _identity(args)
     if stored != wanted:
         different = [key for key in IDENTITY if stored.get(key) != wanted[key]]
-        details = ", ".join(f"{key} {stored.get(key)} there, {wanted[key]} here" for key in different)
+        details = ", ".join(
+            f"{key} {stored.get(key)} there, {wanted[key]} here" for key in different
+        )
         raise FileExistsError(
-            f"{str(folder)!r} holds another run ({details}). Pass another --out; nothing was changed."
+            f"{str(folder)!r} holds another run: {details}. Pass another --out. Nothing changed."
         )
     return (folder / "model.keras").is_file()
 

@@ -9,7 +9,7 @@ from keras_imgen.networks.parts import check_shape
 
 
 def _halvings(image_shape) -> list[tuple[int, int]]:
-    """Sides of the picture after 0, 1, 2, ... halvings (rounded up), until the shorter is below 6."""
+    """Return the sides after 0, 1, 2, ... halvings, rounded up, until the shorter is below 6."""
     sides = [tuple(image_shape[:2])]
     while min(sides[-1]) >= 6:
         sides.append(tuple(math.ceil(side / 2) for side in sides[-1]))

@@ -119,9 +119,9 @@ class PictureModel(keras.Model):
         states = self._random_states()
         if len(store.keys()) != len(states):
             raise ValueError(
-                f"The file does not fit this model: it holds {len(store.keys())} random states, the "
-                f"model has {len(states)}. Load it with keras.saving.load_model, which builds the "
-                "model from the file."
+                f"The file does not fit this model: it holds {len(store.keys())} random states, "
+                f"the model has {len(states)}. Load it with keras.saving.load_model, which builds "
+                "the model from the file."
             )
         for index, variable in enumerate(states):
             variable.assign(store[f"random_state_{index}"])

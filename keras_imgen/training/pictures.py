@@ -21,12 +21,12 @@ def pictures_of(data):
 
 
 def more_than_one(pictures):
-    """Return a training batch, or raise if it is one picture, for networks with BatchNormalization."""
+    """Return a training batch, or raise if it is one picture, for batch normalisation."""
     return backends.check(
         ops.shape(pictures)[0] > 1,
         "A network with BatchNormalization cannot train on a batch of one picture, which it would "
-        "turn into zeros. Received: such a batch. Choose a batch size that leaves no single picture "
-        "over, or batch with drop_remainder=True.",
+        "turn into zeros. Received: such a batch. Choose a batch size that leaves no single "
+        "picture over, or batch with drop_remainder=True.",
         pictures,
     )
 

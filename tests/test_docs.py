@@ -1,0 +1,49 @@
+"""What README and docs show works: their Python runs, their links and pictures exist."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_imgen import cli
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("tutorials/*.md")])
+BLOCKS = [
+    pytest.param(block, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.S))
+]
+
+
+def test_pages_and_examples_are_found():
+    assert len(PAGES) >= 6
+    assert len(BLOCKS) >= 4
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_examples_run(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "holiday").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (70, 80, 3), dtype="uint8")
+    Image.fromarray(pixels).save(tmp_path / "holiday" / "beach.png")
+    # One epoch shows that the example works; the tutorials show that it learns.
+    exec(re.sub(r"epochs=\d+", "epochs=1", block), {"__name__": "example"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
+    for link in links:
+        if not link.startswith("http"):
+            assert (page.parent / link).exists(), f"{page.name} links to {link}, which is missing."
+
+
+def test_commands_shown_are_known():
+    text = "\n".join(page.read_text() for page in PAGES)
+    shown = set(re.findall(r"keras-imgen (?=[a-z])(\w+)", text))
+    known = set(re.findall(r"^    (\w+) ", cli._parser().format_help(), re.M))
+    assert shown <= known
+    assert {"demo", "train", "restore", "sample", "doctor"} <= shown

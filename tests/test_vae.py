@@ -1,0 +1,166 @@
+"""The VAE's loss and step against equation 10 of the paper written out by hand; its pictures."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_imgen import VAE, networks
+
+SHAPE = (12, 20, 1)
+CLEAN = np.random.default_rng(0).random((8, *SHAPE), "float32")
+SGD = keras.optimizers.SGD
+
+
+def make(optimizer=None, loss="bernoulli", encoder=None, run_eagerly=True, **options):
+    keras.utils.set_random_seed(0)
+    if encoder is None:
+        encoder = networks.vae_encoder(SHAPE, latent_dim=3, filters=2)
+    decoder = networks.vae_decoder(SHAPE, latent_dim=3, filters=2)
+    vae = VAE(encoder, decoder, **{"seed": 5, **options})
+    vae.compile(optimizer, loss, run_eagerly=run_eagerly)
+    return vae
+
+
+def parts_by_hand(vae, pictures, noise, loss="bernoulli"):
+    """Return the two parts of the loss of each picture, for given noise."""
+    mean, log_variance = (np.array(part, "float64") for part in vae.encoder(pictures))
+    latents = mean + np.exp(log_variance / 2) * noise
+    p, x = np.array(vae.decoder(latents.astype("float32")), "float64"), pictures.astype("float64")
+    if loss == "bernoulli":
+        reconstruction = -(x * np.log(p) + (1 - x) * np.log(1 - p))
+    else:
+        reconstruction = (x - p) ** 2 / (2 * 0.1**2)
+    kl = (mean**2 + np.exp(log_variance) - 1 - log_variance) / 2
+    return reconstruction.sum(axis=(1, 2, 3)), kl.sum(axis=1)
+
+
+@pytest.mark.parametrize("loss", ["bernoulli", "gaussian"])
+@pytest.mark.parametrize("kl_weight", [0.0, 1.0, 20.0])
+def test_the_loss_of_each_picture_by_hand(kl_weight, loss):
+    # Held out, the latents are the means. Five pictures and three: each counts the same.
+    vae = make(loss=loss, kl_weight=kl_weight)
+    reconstruction, kl = parts_by_hand(vae, CLEAN, 0.0, loss)
+    expected = {
+        "loss": np.mean(reconstruction + kl_weight * kl),
+        "reconstruction_loss": np.mean(reconstruction),
+        "kl_loss": np.mean(kl),
+    }
+    assert expected["kl_loss"] > 1e-3
+    figures = vae.evaluate(CLEAN, batch_size=5, verbose=0, return_dict=True)
+    assert figures == pytest.approx(expected, rel=1e-5)
+    assert vae.evaluate(CLEAN, batch_size=5, verbose=0, return_dict=True) == figures
+
+
+@pytest.mark.parametrize("kl_weight", [0.0, 20.0])
+def test_in_training_the_latents_are_drawn(kl_weight):
+    vae = make(SGD(0.0), kl_weight=kl_weight)  # which stays as it is
+    draw = keras.random.SeedGenerator(5)
+    history = vae.fit(CLEAN, batch_size=5, epochs=2, shuffle=False, verbose=0).history
+    for epoch in range(2):
+        batches = [
+            parts_by_hand(vae, batch, np.array(keras.random.normal((len(batch), 3), seed=draw)))
+            for batch in (CLEAN[:5], CLEAN[5:])
+        ]
+        reconstruction, kl = (np.concatenate(part) for part in zip(*batches, strict=True))
+        logs = {name: values[epoch] for name, values in history.items()}
+        assert logs["reconstruction_loss"] == pytest.approx(np.mean(reconstruction), rel=1e-5)
+        assert logs["kl_loss"] == pytest.approx(np.mean(kl), rel=1e-5)
+        total = logs["reconstruction_loss"] + kl_weight * logs["kl_loss"]
+        assert logs["loss"] == pytest.approx(total, rel=1e-5)
+    assert history["reconstruction_loss"][0] != history["reconstruction_loss"][1]
+
+
+def test_the_step_goes_down_the_gradient():
+    rate = 1e-3
+    vae = make(SGD(rate), kl_weight=3.0, run_eagerly=False)
+    encoder, decoder = (keras.models.clone_model(n) for n in (vae.encoder, vae.decoder))
+    encoder.set_weights(vae.encoder.get_weights())
+    decoder.set_weights(vae.decoder.get_weights())
+    noise = keras.random.normal((8, 3), seed=keras.random.SeedGenerator(5))
+    variables = [v.value for v in encoder.trainable_variables + decoder.trainable_variables]
+    with tf.GradientTape() as tape:
+        mean, log_variance = encoder(CLEAN)
+        p = decoder(mean + tf.exp(log_variance / 2) * noise)
+        reconstruction = -tf.reduce_sum(
+            CLEAN * tf.math.log(p) + (1 - CLEAN) * tf.math.log(1 - p), (1, 2, 3)
+        )
+        kl = tf.reduce_sum(mean**2 + tf.exp(log_variance) - 1 - log_variance, 1) / 2
+        loss = tf.reduce_mean(reconstruction + 3.0 * kl)
+    for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+        variable.assign_sub(rate * gradient)
+    vae.fit(CLEAN, batch_size=8, shuffle=False, verbose=0)
+    for ours, theirs in zip(vae.trainable_variables, variables, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs, rtol=0, atol=1e-5)  # float32, one step
+
+
+def test_a_heavy_kl_empties_the_latents_and_a_light_one_fills_them():
+    # Eight pictures, white on the left and black on the right of eight edges.
+    edges = np.arange(4, 20, 2)[:, None, None, None]
+    clean = np.broadcast_to(np.arange(20)[:, None] < edges, (8, *SHAPE)).astype("float32")
+    kl, losses = {}, {}
+    for kl_weight in (0.0, 20.0):
+        vae = make(keras.optimizers.Adam(0.01), kl_weight=kl_weight, run_eagerly=False)
+        history = vae.fit(clean, batch_size=8, epochs=40, verbose=0).history
+        kl[kl_weight], losses[kl_weight] = history["kl_loss"][-1], history["loss"]
+        # At first every pixel is a fair coin.
+        assert losses[kl_weight][0] == pytest.approx(240 * np.log(2), rel=0.01)
+    # Whoever knows nothing of a picture can at best know how often each column is white.
+    p = np.arange(1, 8) / 8
+    ignorant = 24 * np.sum(-p * np.log(p) - (1 - p) * np.log(1 - p))  # 93.5 nats
+    assert 0.3 * ignorant < losses[0.0][-1] < ignorant < losses[20.0][-1] < 1.4 * ignorant
+    assert 0 <= kl[20.0] < 1 < 10 < kl[0.0]
+
+
+def test_penalties_of_weights_count():
+    dense = keras.layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.5))
+    pictures = keras.Input(SHAPE)
+    flat = keras.layers.Flatten()(pictures)
+    encoder = keras.Model(pictures, [dense(flat), keras.layers.Dense(3)(flat)])
+    vae = make(encoder=encoder)
+    figures = vae.evaluate(CLEAN, verbose=0, return_dict=True)
+    penalty = 0.5 * np.sum(dense.get_weights()[0].astype("float64") ** 2)
+    total = figures["reconstruction_loss"] + figures["kl_loss"] + penalty
+    assert figures["loss"] == pytest.approx(total, rel=1e-5)
+
+
+@keras.saving.register_keras_serializable("tests")
+def laplace_nll(pictures, reconstructions):
+    return keras.ops.sum(keras.ops.abs(pictures - reconstructions), axis=(1, 2, 3))
+
+
+def test_a_loss_of_ones_own_saves(tmp_path):
+    vae = make(loss=laplace_nll)
+    figures = vae.evaluate(CLEAN, verbose=0, return_dict=True)
+    expected = np.abs(CLEAN - vae.reconstruct(CLEAN)).sum((1, 2, 3)).mean()
+    assert figures["reconstruction_loss"] == pytest.approx(expected, rel=1e-5)
+    vae.save(tmp_path / "vae.keras")
+    loaded = keras.saving.load_model(tmp_path / "vae.keras")
+    assert loaded.reconstruction_loss is laplace_nll
+    assert loaded.evaluate(CLEAN, verbose=0, return_dict=True) == pytest.approx(figures, rel=1e-6)
+
+
+def test_reconstructions_come_from_the_means():
+    vae = make()
+    mean, _ = vae.encoder(CLEAN)
+    shown = vae.reconstruct(CLEAN)
+    assert isinstance(shown, np.ndarray)
+    assert (shown.shape, shown.dtype) == (CLEAN.shape, np.float32)
+    np.testing.assert_allclose(shown, vae.decoder(mean), rtol=0, atol=1e-6)
+    many = np.tile(CLEAN, (9, 1, 1, 1))  # more than go through at once
+    np.testing.assert_allclose(vae.reconstruct(many)[-8:], shown, rtol=0, atol=1e-6)
+    with pytest.raises(ValueError, match="to_float"):
+        vae.reconstruct((CLEAN * 255).astype("uint8"))
+
+
+def test_samples():
+    vae = make()
+    samples = vae.sample(5, seed=1)
+    assert isinstance(samples, np.ndarray)
+    assert (samples.shape, samples.dtype) == ((5, *SHAPE), np.float32)
+    assert 0 <= samples.min() < samples.max() <= 1
+    latents = keras.random.normal((5, 3), seed=1)
+    np.testing.assert_allclose(samples, vae.decoder(latents), rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(vae.sample(5, seed=1), samples)
+    assert np.abs(vae.sample(5, seed=2) - samples).max() > 1e-3
+    assert np.abs(vae.sample(5) - vae.sample(5)).max() > 1e-3  # without a seed never the same

@@ -33,6 +33,18 @@ class Degradation(keras.layers.Layer):
     Args:
         seed: integer; the same seed gives the same draws. By default one is drawn, and kept when
             the layer is saved.
+
+    Example:
+        >>> import keras
+        >>> import numpy as np
+        >>> from keras_imgen.degradations import Degradation
+        >>> class Faded(Degradation):
+        ...     def degrade(self, clean, seeds):
+        ...         leading = keras.ops.shape(clean)[:-3]
+        ...         contrast = keras.random.uniform((*leading, 1, 1, 1), seed=next(seeds))
+        ...         return 0.5 + contrast * (clean - 0.5)
+        >>> tuple(Faded(seed=0)(np.ones((2, 8, 8, 1), "float32")).shape)
+        (2, 8, 8, 1)
     """
 
     extra_channels = 0

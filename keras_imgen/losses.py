@@ -26,6 +26,13 @@ class AdversarialLoss(NamedTuple):
         discriminator: function `(real_scores, fake_scores) -> loss`, to be minimised by the
             discriminator.
         generator: function `(fake_scores) -> loss`, to be minimised by the generator.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.losses import ADVERSARIAL
+        >>> loss = ADVERSARIAL["non_saturating"]
+        >>> round(float(loss.generator(np.zeros(1))[0]), 4)  # log 2: the scores say nothing
+        0.6931
     """
 
     discriminator: Callable
@@ -125,6 +132,13 @@ def gaussian_nll(pictures, reconstructions, sigma: float = 0.1):
         One value per picture, in nats, shape `(batch,)`: squared errors over `2 sigma^2`, summed.
 
     Source: Kingma and Welling 2014 (arXiv 1312.6114), appendix C.2, equation 12, fixed variance.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.losses import gaussian_nll
+        >>> value = gaussian_nll(np.zeros((1, 2, 1, 1)), np.full((1, 2, 1, 1), 0.1))
+        >>> round(float(value[0]), 4)  # two pixels, each wrong by one sigma
+        1.0
     """
     pictures, reconstructions = _float_pair(pictures, reconstructions)
     return _sum_per_picture(ops.square(pictures - reconstructions)) / (2.0 * sigma**2)

@@ -19,6 +19,7 @@ __all__ = [
     "plot_history",
     "plot_images",
     "plot_sequence",
+    "save_gif",
     "save_grid",
 ]
 
@@ -74,6 +75,14 @@ def save_grid(
 
     Returns:
         The path.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from keras_imgen.plotting import save_grid
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_grid(f"{folder}/grid.png", np.zeros((4, 8, 8, 1))).name
+        'grid.png'
     """
     from PIL import Image
 
@@ -96,6 +105,12 @@ def plot_images(pictures, columns: int | None = None, title: str | None = None, 
 
     Returns:
         The axes, which a notebook shows when they end a cell.
+
+    Example:
+        >>> from keras_imgen import load
+        >>> from keras_imgen.plotting import plot_images
+        >>> plot_images(load("digits").take(8), columns=4, title="digits").get_title()
+        'digits'
     """
     grid = image_grid(pictures, columns)
     if ax is None:
@@ -117,6 +132,14 @@ def plot_before_after(observed, restored, clean, titles: list[str] | None = None
 
     Returns:
         The figure, one row per picture.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.plotting import plot_before_after
+        >>> clean = np.full((1, 8, 8, 1), 0.5)
+        >>> figure = plot_before_after(clean + 0.1, clean + 0.01, clean)
+        >>> [ax.get_title() for ax in figure.axes]
+        ['observed · 20.0 dB', 'restored · 40.0 dB', 'clean']
     """
     clean, restored = _pictures(clean, rank=4), _pictures(restored, rank=4)
     observed = np.asarray(observed)[..., : clean.shape[-1]]
@@ -142,6 +165,14 @@ def plot_sequence(observed, restored, clean, index: int = 0):
 
     Returns:
         The figure.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.plotting import plot_sequence
+        >>> clean = np.full((1, 5, 8, 8, 1), 0.5)
+        >>> figure = plot_sequence(clean + 0.1, clean + 0.01, clean)
+        >>> [ax.get_title() for ax in figure.axes]
+        ['observed · 20.0 dB', 'restored · 40.0 dB', 'clean']
     """
     clean, restored = _pictures(clean, rank=5)[index], _pictures(restored, rank=5)[index]
     observed = np.asarray(observed)[index, ..., : clean.shape[-1]]
@@ -167,6 +198,12 @@ def plot_history(history, ax=None):
 
     Returns:
         The axes, or the figure if `ax` is None.
+
+    Example:
+        >>> from keras_imgen.plotting import plot_history
+        >>> figure = plot_history({"loss": [3.0, 2.0], "val_loss": [4.0, 3.0], "psnr": [20, 25]})
+        >>> [ax.get_title() for ax in figure.axes]
+        ['loss', 'psnr']
     """
     logs = getattr(history, "history", history)
     names = [name for name in logs if not name.startswith("val_") and name != "learning_rate"]
@@ -265,6 +302,14 @@ def save_gif(path: str | Path, frames, seconds: float = 0.4, scale: int = 1) -> 
 
     Returns:
         The path.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from keras_imgen.plotting import save_gif
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_gif(f"{folder}/fade.gif", [np.zeros((8, 8, 1)), np.ones((8, 8, 1))]).name
+        'fade.gif'
     """
     from PIL import Image
 

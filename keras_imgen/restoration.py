@@ -188,5 +188,6 @@ def _check_fit(network, degradation, keep_known):
     if keep_known and degradation.extra_channels != 1:
         raise ValueError(
             "`keep_known` needs a degradation that appends a mask and nothing else, such as "
-            f"MissingPixels. Received: {type(degradation).__name__}, which appends {degradation.extra_channels}."
+            f"MissingPixels. Received: {type(degradation).__name__}, which appends "
+            f"{degradation.extra_channels} channels."
         )

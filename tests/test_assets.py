@@ -72,7 +72,8 @@ def test_digits_are_balanced_and_shuffled(digits, split, per_digit):
     assert pictures.shape == (10 * per_digit, 28, 28)
     assert np.bincount(labels).tolist() == [per_digit] * 10
     assert len(set(labels[:16].tolist())) > 5
-    assert pictures.min() == 0 and pictures.max() == 255
+    assert pictures.min() == 0
+    assert pictures.max() == 255
 
 
 def test_no_digit_is_in_both_splits(digits):
@@ -91,7 +92,8 @@ def test_photo_is_plain_and_large_enough(path):
     with Image.open(path) as photo:
         assert photo.mode in {"L", "RGB"}
         assert min(photo.size) >= 128
-        assert "icc_profile" not in photo.info and not photo.getexif()
+        assert "icc_profile" not in photo.info
+        assert not photo.getexif()
 
 
 def test_assets_are_small():

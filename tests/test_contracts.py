@@ -1,5 +1,4 @@
-"""What every model, network, degradation, callback and metric keeps, parametrised over lists of
-all.
+"""What every model, network, degradation, callback and metric keeps, by lists of all of them.
 
 The lists are guarded: a public class or function that is missing from them fails a test.
 """

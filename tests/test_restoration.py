@@ -158,7 +158,7 @@ def test_noise_may_leave_the_range():
 
 
 def test_a_missing_mask_is_named():
-    with pytest.raises(ValueError, match=r"the mask .*Received: .*append the mask"):
+    with pytest.raises(ValueError, match=r"the mask .*Received: .*append it"):
         inpainter().restore(CLEAN)
 
 

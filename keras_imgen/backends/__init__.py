@@ -40,8 +40,8 @@ def minimize(optimizer, variables, compute_loss):
     """Take one step of `optimizer` on `variables` down the gradient of the loss."""
     if not variables:
         raise ValueError(
-            "There is nothing to train. Received: a network that was frozen with `trainable = "
-            "False` after the model was made. Set it to True again: each step changes only one network."
+            "There is nothing to train. Received: a network that was frozen after the model was "
+            "made. Set its `trainable` to True again: each step changes only one network anyway."
         )
     return _backend().minimize(optimizer, variables, compute_loss)
 

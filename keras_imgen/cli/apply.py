@@ -6,7 +6,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from PIL import Image
 
 from keras_imgen import plotting
 from keras_imgen.data import sources, to_float, to_uint8
@@ -28,6 +27,8 @@ def sample(args) -> None:
 
 def restore(args) -> None:
     """Restore every picture given; a model of sequences takes them as the frames of one."""
+    from PIL import Image
+
     model, folder = _load(args.model), Path(args.out)
     if not hasattr(model, "restore"):
         raise ValueError(

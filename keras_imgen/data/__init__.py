@@ -86,6 +86,12 @@ def load_folder(
     Raises:
         FileNotFoundError: if there is no such folder, or no readable picture in it.
         ValueError: if sizes differ and no `size` is given, or a picture is smaller than a crop.
+
+    Example:
+        >>> from keras_imgen import load_folder
+        >>> from keras_imgen.data.sources import ASSETS
+        >>> load_folder(ASSETS / "photos" / "test", size=64, crops=8, channels=1).num_pictures
+        24
     """
     pictures = sources.read_folder(path, channels)
     return _dataset(

@@ -10,6 +10,12 @@ import numpy as np
 def to_float(pictures) -> np.ndarray:
     """Convert pictures of 8 bits (uint8, 0 to 255) to this package's float32 in [0, 1].
 
+    Args:
+        pictures: uint8 array of any shape.
+
+    Raises:
+        ValueError: for another dtype, whose range nobody knows.
+
     Example:
         >>> import numpy as np
         >>> from keras_imgen.data import to_float
@@ -28,6 +34,12 @@ def to_float(pictures) -> np.ndarray:
 
 def to_uint8(pictures) -> np.ndarray:
     """Convert pictures in [0, 1] to 8 bits: clipped to the range and rounded.
+
+    Args:
+        pictures: floating-point array of any shape.
+
+    Raises:
+        ValueError: for whole numbers, which are 8 bits already or in another range.
 
     Example:
         >>> import numpy as np
@@ -56,6 +68,15 @@ def check_pictures(pictures, image_shape: Sequence | None = None, name: str = "p
     Raises:
         TypeError: for anything but an array.
         ValueError: for a wrong dtype, number of axes, size, or range; for NaN or no picture at all.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.data import check_pictures
+        >>> check_pictures(np.zeros((2, 28, 28, 1)))
+        >>> check_pictures(np.zeros((2, 28, 28)))
+        Traceback (most recent call last):
+        ...
+        ValueError: `pictures` must have shape (batch, height, width, channels). ...
     """
     dtype = getattr(pictures, "dtype", "object")
     if not hasattr(pictures, "shape") or dtype == "object":
@@ -128,6 +149,12 @@ class PictureDataset(keras.utils.PyDataset):
         image_shape: shape of one picture (or sequence) as batches hold it.
         num_pictures: how many pictures (or crops) an epoch has.
         epoch: the epoch whose order is served.
+
+    Example:
+        >>> from keras_imgen import load
+        >>> digits = load("digits", batch_size=100)
+        >>> len(digits), digits.num_pictures, digits.take(3).shape
+        (40, 4000, (3, 28, 28, 1))
     """
 
     def __init__(

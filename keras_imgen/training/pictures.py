@@ -168,8 +168,8 @@ def _checked(model, x, batch_size, steps, *, shuffle=False, name="x"):
     batched = isinstance(x, keras.utils.PyDataset) or hasattr(x, "cardinality")
     if batched and batch_size is not None and name == "x":
         raise ValueError(
-            f"`batch_size` is for arrays. Received: batch_size={batch_size} for a dataset, which has "
-            "batches already. Pass it where the dataset is made: load(name, batch_size=...)."
+            f"`batch_size` is for arrays. Received: batch_size={batch_size} for a dataset, which "
+            "has batches already. Pass it where the dataset is made: load(name, batch_size=...)."
         )
     if isinstance(x, keras.utils.PyDataset):
         return _checked_batches(x, shape, steps, name)
@@ -205,8 +205,8 @@ def _checked_stream(x, shape, steps, name):
 
 def _never_ends(name, kind):
     return ValueError(
-        f"`{name}` never ends. Received: an infinite {kind}. Pass `steps_per_epoch` (for validation "
-        "`validation_steps`, for evaluate `steps`), or leave out `.repeat()`."
+        f"`{name}` never ends. Received: an infinite {kind}. Pass `steps_per_epoch` (for "
+        "validation `validation_steps`, for evaluate `steps`), or leave out `.repeat()`."
     )
 
 

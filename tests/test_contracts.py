@@ -275,6 +275,8 @@ def test_a_loaded_model_is_compiled_as_the_saved_one(name, runs, loaded):
     model = runs[1][name]["model"]
     assert as_text(loaded[name].get_compile_config()) == as_text(model.get_compile_config())
     assert loaded[name].name == model.name
+    # Not what "auto" came to on this machine: the file may be loaded on another.
+    assert model.get_compile_config()["jit_compile"] == "auto"
 
 
 def as_text(config):

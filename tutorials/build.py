@@ -22,6 +22,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+from PIL import Image
 
 FOLDER = Path(__file__).resolve().parent
 COPIES = ("student", "solution")
@@ -30,7 +31,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-COVER = "attachment:cover.png"
+COVER = "attachment:cover"
 
 
 def sources() -> list[Path]:
@@ -127,7 +128,7 @@ def clean_outputs(outputs, count: int) -> list:
             continue
         data = {kind: value for kind, value in output.data.items() if kind != "text/html"}
         if "image/png" in data:
-            data = {"image/png": shrink(data["image/png"])}
+            data = shrink(data["image/png"])
         else:
             data = {kind: without_addresses(value) for kind, value in data.items()}
         extra = {"execution_count": count} if output.output_type == "execute_result" else {}
@@ -135,18 +136,29 @@ def clean_outputs(outputs, count: int) -> list:
     return cleaned
 
 
-def shrink(picture: str) -> str:
-    """Return a PNG file in base64 that is as small as it can be: one channel if all is grey."""
-    from PIL import Image
+def shrink(picture: str) -> dict[str, str]:
+    """Return a PNG picture (in base64) made small: grey if it is, photographs and noise as JPEG.
 
+    Returns:
+        The picture under its kind, `image/png` or `image/jpeg`.
+    """
     image = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")
     grey = image.convert("L")
     if grey.convert("RGB").tobytes() == image.tobytes():
         image = grey
     elif image.getcolors(256):
         image = image.quantize(256)
+    png = encode(image, "png", optimize=True)
+    if image.mode == "P":
+        return {"image/png": png}
+    jpeg = encode(image, "jpeg", quality=88)
+    return {"image/jpeg": jpeg} if len(jpeg) < 0.75 * len(png) else {"image/png": png}
+
+
+def encode(image: Image.Image, kind: str, **options) -> str:
+    """Return a picture as a file in base64."""
     file = io.BytesIO()
-    image.save(file, format="png", optimize=True)
+    image.save(file, format=kind, **options)
     return base64.b64encode(file.getvalue()).decode()
 
 
@@ -172,15 +184,14 @@ def copy_outputs(giver, taker) -> None:
 def set_cover(notebook) -> None:
     """Attach the picture that the cell tagged `cover` puts out to the text that shows it."""
     pictures = [
-        output.data["image/png"]
+        {kind: data for kind, data in output.data.items() if kind.startswith("image/")}
         for cell in notebook.cells
         if role(cell) == "cover"
         for output in cell.get("outputs", [])
-        if "image/png" in output.get("data", {})
     ]
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and COVER in cell.source and pictures:
-            cell.attachments = {"cover.png": {"image/png": pictures[0]}}
+            cell.attachments = {COVER.split(":")[1]: pictures[-1]}
 
 
 def build(source: Path, run: bool) -> dict[str, str]:

@@ -142,9 +142,9 @@ def test_batch_statistics_move_in_fit():
 class Recorder(keras.layers.Layer):
     """Hand on its input and note whether it was called for training."""
 
-    def __init__(self, seen, **kwargs):
-        super().__init__(**kwargs)
-        self.seen = seen
+    def __init__(self):
+        super().__init__()
+        self.seen = []
 
     def call(self, x, training=None):
         self.seen.append(training)
@@ -153,17 +153,16 @@ class Recorder(keras.layers.Layer):
 
 def test_the_networks_are_told_whether_it_is_training():
     # Otherwise dropout and batch normalisation would never do in training what they are for.
-    seen = []
-    pictures = keras.Input(SHAPE)
+    pictures, recorder = keras.Input(SHAPE), Recorder()
     network = networks.dcgan_discriminator(SHAPE, filters=2)
-    discriminator = keras.Model(pictures, network(Recorder(seen)(pictures)))
+    discriminator = keras.Model(pictures, network(recorder(pictures)))
     gan = make(discriminator=discriminator, run_eagerly=True)
-    seen.clear()
+    recorder.seen.clear()
     gan.fit(CLEAN, verbose=0)
-    assert seen == [True] * 3  # real ones, generated ones, and those of the generator's step
-    seen.clear()
+    assert recorder.seen == [True] * 3  # real, generated, and generated for the generator's step
+    recorder.seen.clear()
     gan.evaluate(CLEAN, verbose=0)
-    assert seen == [False] * 2
+    assert recorder.seen == [False] * 2
 
 
 def test_figures_on_held_out_pictures_by_hand():

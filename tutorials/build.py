@@ -106,6 +106,7 @@ def execute(notebook) -> None:
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(notebook, timeout=1800, kernel_name="python3")
         client.execute(cwd=folder, env=environment)
+    notebook.metadata = nbformat.from_dict(METADATA)  # the client adds the kernel's version
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for count, cell in enumerate(code, start=1):
         cell.metadata.pop("execution", None)

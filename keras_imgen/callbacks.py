@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_imgen import plotting
-from keras_imgen.data import PictureDataset, check_pictures, to_uint8
+from keras_imgen.data import PictureDataset, check_pictures, sources
 
 __all__ = ["BeforeAfter", "SampleGrid", "TrainingGif"]
 
@@ -62,12 +62,12 @@ class _EpochPicture(keras.callbacks.Callback):
 
     def _write(self, path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _pillow(self.image).save(path)
+        sources.as_image(self.image).save(path)
 
     def _update_notebook(self):
         from IPython.display import display
 
-        image = _pillow(self.image)
+        image = sources.as_image(self.image)
         # One picture that changes in place, not one more picture per epoch.
         if self._display is None:
             self._display = display(image, display_id=True)
@@ -147,8 +147,7 @@ class SampleGrid(_EpochPicture):
         else:
             both = np.stack([self.pictures, self.model.reconstruct(self.pictures)], axis=1)
             shown, columns = both.reshape(-1, *both.shape[2:]), 2 * (self.columns or 4)
-        pixels = to_uint8(plotting.image_grid(shown, columns))
-        return pixels.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+        return plotting.enlarged(plotting.image_grid(shown, columns), self.scale)
 
 
 class BeforeAfter(_EpochPicture):
@@ -242,10 +241,7 @@ class TrainingGif(keras.callbacks.Callback):
                 f"{str(self.folder)!r} holds no picture to join. Put a SampleGrid or BeforeAfter "
                 "that writes there before TrainingGif."
             )
-        first, *rest = [Image.open(file).convert("P", palette=Image.ADAPTIVE) for file in files]
-        durations = [int(1000 * self.seconds)] * len(rest) + [int(3000 * self.seconds)]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        first.save(self.path, save_all=True, append_images=rest, duration=durations, loop=0)
+        plotting.write_gif(self.path, [Image.open(file) for file in files], self.seconds)
 
 
 def _check_count(name, value):
@@ -263,12 +259,6 @@ def _taken(pictures, n):
         return pictures.take(n)
     check_pictures(pictures)
     return np.asarray(pictures[:n], "float32")
-
-
-def _pillow(pixels):
-    from PIL import Image
-
-    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
 def _in_notebook() -> bool:

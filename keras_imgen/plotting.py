@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_imgen.data import to_uint8
+from keras_imgen.data import sources, to_uint8
 
 __all__ = [
     "image_grid",
@@ -84,14 +84,34 @@ def save_grid(
         ...     save_grid(f"{folder}/grid.png", np.zeros((4, 8, 8, 1))).name
         'grid.png'
     """
-    from PIL import Image
-
-    pixels = to_uint8(image_grid(pictures, columns, padding))
-    pixels = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(path)
+    sources.as_image(enlarged(image_grid(pictures, columns, padding), scale)).save(path)
     return path
+
+
+def save_gif(path: str | Path, frames, seconds: float = 0.4, scale: int = 1) -> Path:
+    """Write pictures as an endless GIF; the last one stays three times as long.
+
+    Args:
+        path: the file; missing folders are made.
+        frames: list of equal pictures `(height, width, channels)` in [0, 1].
+        seconds: how long each one is shown.
+        scale: side of the square that each pixel becomes.
+
+    Returns:
+        The path.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from keras_imgen.plotting import save_gif
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_gif(f"{folder}/fade.gif", [np.zeros((8, 8, 1)), np.ones((8, 8, 1))]).name
+        'fade.gif'
+    """
+    write_gif(path, [sources.as_image(enlarged(frame, scale)) for frame in frames], seconds)
+    return Path(path)
 
 
 def plot_images(pictures, columns: int | None = None, title: str | None = None, ax=None):
@@ -233,6 +253,22 @@ def psnr_text(clean, picture) -> str:
     return f"{np.mean(-10.0 * np.log10(np.maximum(errors, 1e-10))):.1f} dB"
 
 
+def enlarged(picture, scale: int) -> np.ndarray:
+    """Return a picture in 8 bits, each pixel as a square of `scale` pixels."""
+    return to_uint8(picture).repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def write_gif(path: str | Path, images, seconds: float) -> None:
+    """Write Pillow's images as an endless GIF; the last one stays three times as long."""
+    from PIL import Image
+
+    first, *rest = [image.convert("P", palette=Image.Palette.ADAPTIVE) for image in images]
+    durations = [int(1000 * seconds)] * len(rest) + [int(3000 * seconds)]
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first.save(path, save_all=True, append_images=rest, duration=durations, loop=0)
+
+
 def figure_pixels(figure) -> np.ndarray:
     """Return a matplotlib figure as an array of 8 bits, `(height, width, 3)`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -289,37 +325,3 @@ def _pictures(pictures, rank):
             f"{pictures.min():g} to {pictures.max():g}. Divide pictures in [0, 255] by 255."
         )
     return np.clip(pictures.astype("float32"), 0.0, 1.0)
-
-
-def save_gif(path: str | Path, frames, seconds: float = 0.4, scale: int = 1) -> Path:
-    """Write pictures as an endless GIF; the last one stays three times as long.
-
-    Args:
-        path: the file; missing folders are made.
-        frames: list of equal pictures `(height, width, channels)` in [0, 1].
-        seconds: how long each one is shown.
-        scale: side of the square that each pixel becomes.
-
-    Returns:
-        The path.
-
-    Example:
-        >>> import tempfile
-        >>> import numpy as np
-        >>> from keras_imgen.plotting import save_gif
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     save_gif(f"{folder}/fade.gif", [np.zeros((8, 8, 1)), np.ones((8, 8, 1))]).name
-        'fade.gif'
-    """
-    from PIL import Image
-
-    images = []
-    for frame in frames:
-        pixels = to_uint8(frame).repeat(scale, axis=0).repeat(scale, axis=1)
-        image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-        images.append(image.convert("P", palette=Image.Palette.ADAPTIVE))
-    durations = [int(1000 * seconds)] * (len(images) - 1) + [int(3000 * seconds)]
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    images[0].save(path, save_all=True, append_images=images[1:], duration=durations, loop=0)
-    return path

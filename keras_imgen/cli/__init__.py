@@ -22,10 +22,10 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:
         if args.debug:
             raise
-        wrong_argument = isinstance(error, ValueError | TypeError | FileNotFoundError)
+        wrong_argument = ValueError | TypeError | FileNotFoundError | FileExistsError
         reason = " ".join(str(error).split()) or type(error).__name__
         print(f"keras-imgen: {reason}", file=sys.stderr)
-        return 2 if wrong_argument or isinstance(error, FileExistsError) else 1
+        return 2 if isinstance(error, wrong_argument) else 1
 
 
 def _parser():

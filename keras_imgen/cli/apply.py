@@ -27,8 +27,6 @@ def sample(args) -> None:
 
 def restore(args) -> None:
     """Restore every picture given; a model of sequences takes them as the frames of one."""
-    from PIL import Image
-
     model, folder = _load(args.model), Path(args.out)
     if not hasattr(model, "restore"):
         raise ValueError(
@@ -45,15 +43,18 @@ def restore(args) -> None:
     for target in targets:
         _refuse_existing(target)
     channels = model.picture_shape[-1]
+    mask = None if args.mask is None else _read_mask(args.mask)
     if len(model.picture_shape) == 4:
         frames = _stack_frames([_read(file) for file in files], channels)
-        restored = iter(_restore(model, frames[None], args)[0])
+        restored = iter(_restore(model, frames[None], mask, args.degrade)[0])
     else:
-        restored = (_restore_any(model, _read(file), channels, args) for file in files)
+        restored = (
+            _restore_any(model, _read(file), channels, mask, args.degrade) for file in files
+        )
     for file, target in zip(files, targets, strict=True):
-        pixels = to_uint8(next(restored))
+        image = sources.as_image(to_uint8(next(restored)))
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(target)
+        image.save(target)
         print(f"{file} -> {target}")
 
 
@@ -94,43 +95,44 @@ def _refuse_existing(path):
         raise FileExistsError(f"{str(path)!r} exists and is not overwritten. Pass another --out.")
 
 
-def _restore_any(model, picture, channels, args):
+def _restore_any(model, picture, channels, mask, degrade):
     """Restore one picture; a grey model restores the channels of a coloured one one by one."""
     if channels == 1 and picture.shape[-1] == 3:
         planes = np.moveaxis(picture, -1, 0)[..., None]
-        return np.concatenate([_restore(model, p[None], args)[0] for p in planes], axis=-1)
+        restored = [_restore(model, plane[None], mask, degrade)[0] for plane in planes]
+        return np.concatenate(restored, axis=-1)
     if channels == 3 and picture.shape[-1] == 1:
         picture = np.repeat(picture, 3, axis=-1)
-    return _restore(model, picture[None], args)[0]
+    return _restore(model, picture[None], mask, degrade)[0]
 
 
-def _restore(model, pictures, args):
+def _restore(model, pictures, mask, degrade):
     """Restore a batch, after spoiling it or marking its holes if need be."""
     extra = model.degradation.extra_channels
-    if args.degrade:
+    if degrade:
         pictures = keras.ops.convert_to_numpy(model.degradation(pictures, training=False))
-    elif args.mask is not None and extra == 1:
-        known = 1.0 - _read_mask(args.mask, pictures.shape[-3:-1])
-        mask = np.broadcast_to(known, (*pictures.shape[:-1], 1))
-        pictures = np.concatenate([pictures * mask, mask], axis=-1).astype("float32")
+    elif mask is not None and extra == 1:
+        if mask.shape[:2] != pictures.shape[-3:-1]:
+            raise ValueError(
+                "The mask must be as large as the picture, "
+                f"{pictures.shape[-3]} x {pictures.shape[-2]} pixels. "
+                f"Received: {mask.shape[0]} x {mask.shape[1]}."
+            )
+        known = np.broadcast_to(1.0 - mask, (*pictures.shape[:-1], 1))
+        pictures = np.concatenate([pictures * known, known], axis=-1).astype("float32")
     elif extra:
         raise ValueError(
             "This model fills holes and must know where they are. Pass --mask PICTURE, white where "
             "pixels are missing, or --degrade to try it on holes of its own."
         )
-    elif args.mask is not None:
+    elif mask is not None:
         raise ValueError("This model takes no mask. Leave out --mask.")
     return model.restore(pictures)
 
 
-def _read_mask(path, sides):
-    mask = sources.with_channels(to_uint8(_read(path)), 1)
-    if mask.shape[:2] != tuple(sides):
-        raise ValueError(
-            f"The mask must be as large as the picture, {sides[0]} x {sides[1]} pixels. "
-            f"Received: {mask.shape[0]} x {mask.shape[1]}."
-        )
-    return (mask > 127).astype("float32")
+def _read_mask(path):
+    """Return 1 where a picture is white, else 0, shape `(height, width, 1)`."""
+    return (sources.with_channels(to_uint8(_read(path)), 1) > 127).astype("float32")
 
 
 def _stack_frames(pictures, channels):

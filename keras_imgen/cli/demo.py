@@ -10,7 +10,7 @@ import keras
 
 from keras_imgen import plotting
 from keras_imgen.cli.recipes import RECIPES, load_data
-from keras_imgen.cli.runs import is_finished, run
+from keras_imgen.cli.runs import IDENTITY, is_finished, run
 
 
 def demo(args) -> None:
@@ -30,16 +30,8 @@ def demo(args) -> None:
 
 def _family(args, family, folder):
     """Train one family unless it is there already; measure and draw it."""
-    own = argparse.Namespace(
-        family=family,
-        data=None,
-        size=None,
-        crops=None,
-        channels=None,
-        batch_size=None,
-        epochs=args.epochs,
-        seed=args.seed,
-    )
+    own = argparse.Namespace(**dict.fromkeys(IDENTITY))  # all as the family has them
+    own.family, own.epochs, own.seed = family, args.epochs, args.seed
     if is_finished(folder, own) and (folder / "figures.json").is_file():
         print("Done before; kept.")
         return

@@ -85,7 +85,7 @@ def run(args, folder: Path):
 
 
 def _identity(args):
-    return {key: getattr(args, key, None) for key in IDENTITY}
+    return {key: getattr(args, key) for key in IDENTITY}
 
 
 def _write_config(folder, args):

@@ -1,4 +1,4 @@
-"""Reads pictures of 8 bits: the embedded sets and the files of a folder."""
+"""Pictures of 8 bits, from the embedded sets and the files of a folder, and as Pillow's images."""
 
 import warnings
 from pathlib import Path
@@ -53,6 +53,13 @@ def read_picture(file: str | Path) -> np.ndarray:
             image = Image.alpha_composite(white, image)
         pixels = np.asarray(image.convert("L" if grey else "RGB"))
         return pixels[..., None] if grey else pixels
+
+
+def as_image(pixels: np.ndarray):
+    """Return pixels of 8 bits `(H, W, 1 or 3)` as Pillow's image, which writes files."""
+    from PIL import Image
+
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
 def list_pictures(path: str | Path) -> list[Path]:
@@ -111,7 +118,7 @@ def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """Return the picture scaled to fill height x width, the overlap cut off evenly."""
     from PIL import Image, ImageOps
 
-    image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+    image = as_image(picture)
     resized = np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS))
     return resized[..., None] if picture.shape[-1] == 1 else resized
 

@@ -270,6 +270,13 @@ def test_networks_that_predict_the_change_keep_the_picture_exactly(name, policy)
     np.testing.assert_array_equal(outputs_of(model, pictures)[0], pictures)
 
 
+def test_conv_lstm_begins_with_the_observed_frame():
+    """Before training nothing is changed: the first error is that of the observed frames."""
+    network = networks.conv_lstm((12, 20, 1), extra_channels=1, filters=2)
+    observed = np.random.default_rng(0).random((2, 3, 12, 20, 2), "float32")
+    np.testing.assert_array_equal(outputs_of(network, observed)[0], observed[..., :1])
+
+
 def test_dncnn_normalises_where_the_paper_does():
     def normalisations(**options):
         model = networks.dncnn(depth=5, filters=2, **options)

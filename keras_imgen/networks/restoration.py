@@ -165,8 +165,11 @@ def conv_lstm(
     x = layers.Conv2DTranspose(filters, 4, strides=2, padding="same", activation="relu")(memory)
     x = layers.Concatenate()([CropLike()([x, frame]), frame])
     x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
-    change = layers.Conv2D(channels, 3, padding="same", dtype="float32")(x)
-    # The change to the observed frame is easier to learn than the frame: most of it is 0.
+    # The change to the observed frame is easier to learn than the frame: most of it is 0, and all
+    # of it before training.
+    change = layers.Conv2D(
+        channels, 3, padding="same", kernel_initializer="zeros", dtype="float32"
+    )(x)
     restored = layers.Add(dtype="float32")([frame[..., :channels], change])
     enlarge = keras.Model([memory, frame], restored, name="enlarge")
 

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -334,6 +335,43 @@ def test_doctor_says_what_a_bug_report_needs(capsys, monkeypatch):
     printed = capsys.readouterr().out
     for name in ("Python", "keras", "tensorflow", "backend", "devices", "cores", "not reachable"):
         assert name in printed
+
+
+@pytest.mark.parametrize("which", [[], ["--solutions"]], ids=["student", "solutions"])
+def test_tutorials_copies_the_notebooks(which, tmp_path, capsys):
+    folder = tmp_path / "a new" / "class"
+    assert run("tutorials", folder, *which) == 0
+    source = Path(__file__).parents[1] / "tutorials" / ("solutions" if which else "")
+    expected = {path.name: path.read_bytes() for path in source.glob("*.ipynb")}
+    assert len(expected) >= 1
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == expected
+    assert f"{len(expected)} notebooks" in capsys.readouterr().out
+
+
+def test_tutorials_never_overwrites_an_answer(tmp_path, capsys):
+    assert run("tutorials", tmp_path) == 0
+    mine, *others = sorted(tmp_path.iterdir())
+    mine.write_text("my answers")
+    for path in others:
+        path.unlink()
+    for which in ([], ["--solutions"]):
+        assert run("tutorials", tmp_path, *which) == 2
+        assert mine.name in capsys.readouterr().err
+        assert contents(tmp_path) == {mine: b"my answers"}
+
+
+def test_tutorials_wants_a_folder(tmp_path, capsys):
+    (tmp_path / "file").write_text("kept")
+    assert run("tutorials", tmp_path / "file") == 2
+    assert "which is a file" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_tutorials_without_notebooks_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(keras_imgen, "__file__", str(tmp_path / "lib" / "keras_imgen" / "x.py"))
+    assert run("tutorials", tmp_path / "class") == 1
+    assert "Install the package again" in capsys.readouterr().err
+    assert not (tmp_path / "class").exists()
 
 
 def test_pixel_frechet_distance_closed_form():

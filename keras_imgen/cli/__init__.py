@@ -76,6 +76,12 @@ def _parser():
     )
     restore.add_argument("--out", default="restored", help="folder of the results [%(default)s]")
 
+    notebooks = command("tutorials", "tutorials", "Copy the tutorials' notebooks into a folder.")
+    notebooks.add_argument("folder", help="where to; made if it is missing")
+    notebooks.add_argument(
+        "--solutions", action="store_true", help="the teacher's copies, exercises solved"
+    )
+
     command("doctor", "doctor", "Show versions, devices and what can be reached.")
     return parser
 

@@ -122,17 +122,20 @@ class VAE(LatentModel):
         return super().train_step(*state, self._prepare(data))
 
     def test_step(self, *args):
-        """Take Keras's own test step; the latents are the means, so nothing is random."""
+        """Take Keras's own test step; the latents are drawn, always the same way."""
         *state, data = args
         return super().test_step(*state, self._prepare(data))
 
     def call(self, pictures, training=None):
-        """Return `(reconstructions, mean, log_variance)`; latents are drawn in training only."""
+        """Return `(reconstructions, mean, log_variance)`, each drawn from a point of its cloud.
+
+        In training every draw is new; otherwise it repeats, so that validation curves compare.
+        """
         mean, log_variance = self.encoder(pictures, training=training)
-        latents = mean
-        if training:  # the reparameterisation trick: a draw through which gradients flow
-            noise = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
-            latents = mean + ops.exp(0.5 * log_variance) * noise
+        seed = self.seed_generator if training else self.seed
+        noise = keras.random.normal(ops.shape(mean), seed=seed)
+        # The reparameterisation trick: a draw through which gradients flow.
+        latents = mean + ops.exp(0.5 * log_variance) * noise
         return self.decoder(latents, training=training), mean, log_variance
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

@@ -298,8 +298,10 @@ def _showable(artist):
 
 
 def _show(ax, picture, title):
-    # As colours of 8 bits: matplotlib's grey scale is up to two levels darker.
-    ax.imshow(to_uint8(picture).repeat(3 // picture.shape[-1], axis=-1))
+    # As colours of 8 bits: matplotlib's grey scale is up to two levels darker. Small pictures are
+    # enlarged pixel by pixel: matplotlib would smooth them, and noise would look weaker than it is.
+    colours = to_uint8(picture).repeat(3 // picture.shape[-1], axis=-1)
+    ax.imshow(colours, interpolation="nearest" if max(picture.shape) <= 600 else "auto")
     ax.set_axis_off()
     if title:
         ax.set_title(title, fontsize=10)

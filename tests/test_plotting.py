@@ -5,6 +5,7 @@ import io
 import keras
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from keras_imgen.data import to_uint8
@@ -147,6 +148,17 @@ def test_a_figure_shows_middle_grey_as_middle_grey():
     height, width, _ = pixels.shape
     assert pixels.dtype == np.uint8
     assert pixels[height // 2, width // 2].tolist() == [128] * 3  # of 127.5
+
+
+def test_noise_looks_as_strong_as_it_is():
+    """Enlarged by 1.6, a picture keeps the contrast of its pixels: nothing is smoothed."""
+    noise = np.random.default_rng(0).normal(0.5, 0.1, (1, 128, 128, 1)).astype("float32")
+    ax = plot_images(noise, ax=Figure(figsize=(2.6, 2.6), dpi=100).subplots())
+    pixels = figure_pixels(ax.figure)[..., 0] / 255
+    left, bottom, right, top = ax.get_window_extent().extents.round().astype(int)
+    inside = pixels[len(pixels) - top : len(pixels) - bottom, left:right][4:-4, 4:-4]
+    assert 1.3 < len(inside) / 128 < 1.9
+    assert inside.std() == pytest.approx(0.1, abs=0.005)
 
 
 def test_given_axes_are_drawn_into():

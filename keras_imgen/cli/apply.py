@@ -1,6 +1,6 @@
 """`keras-imgen sample` and `restore`: what a trained model is used for."""
 
-import os
+import secrets
 import zipfile
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def sample(args) -> None:
             "Use `keras-imgen restore`, or pass a GAN or VAE."
         )
     _refuse_existing(path)
-    seed = int.from_bytes(os.urandom(3)) if args.seed is None else args.seed
+    seed = secrets.randbits(24) if args.seed is None else args.seed
     plotting.save_grid(path, model.sample(args.n, seed=seed), scale=args.scale)
     print(f"{args.n} pictures in {path} (seed {seed}).")
 

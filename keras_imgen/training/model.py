@@ -1,6 +1,6 @@
 """`PictureModel`, the base of all models, and `LatentModel`, of those that draw pictures."""
 
-import os
+import secrets
 
 import keras
 import numpy as np
@@ -153,7 +153,7 @@ class LatentModel(PictureModel):
         """
         if not isinstance(n, int | float | np.number) or n != int(n) or n < 1:
             raise ValueError(f"`n` is the number of pictures, at least 1. Received: n={n!r}.")
-        seed = int.from_bytes(os.urandom(3)) if seed is None else int(seed)
+        seed = secrets.randbits(24) if seed is None else int(seed)
         latents = keras.random.normal((int(n), self.latent_dim), seed=seed)
         return in_batches(self.predict_latents, latents)
 

@@ -57,10 +57,30 @@ def test_readme_lists_every_tutorial_found():
     assert listed == [source.stem for source in SOURCES]
 
 
-def test_every_notebook_has_a_source():
+def test_every_notebook_and_cover_has_a_source():
     stems = {source.stem for source in SOURCES}
-    for notebook in [*build.FOLDER.glob("*.ipynb"), *build.FOLDER.glob("solutions/*.ipynb")]:
-        assert notebook.stem in stems, f"{notebook.name} is made from no source"
+    for pattern in ("*.ipynb", "solutions/*.ipynb", "covers/*"):
+        for path in build.FOLDER.glob(pattern):
+            assert path.stem in stems, f"{path.name} is made from no source"
+
+
+def test_readme_shows_every_cover():
+    shown = re.findall(r"!\[.+?\]\((covers/[\w.]+)\)", README)
+    assert shown == [f"covers/{path.name}" for path in sorted(build.FOLDER.glob("covers/*"))]
+    assert [Path(path).stem for path in shown] == [source.stem for source in SOURCES]
+
+
+def test_glossary_names_the_tutorial_that_introduces_a_term():
+    glossary = (ROOT / "docs" / "glossary.md").read_text("utf-8")
+    rows = re.findall(r"^\| (.+?) \| .+ \| \[(\d\d)\]\(.+?(\d\d_\w+)\.ipynb\) \|$", glossary, re.M)
+    assert len(rows) > 40
+    assert [term.lower() for term, *_ in rows] == sorted(term.lower() for term, *_ in rows)
+    for name, number, stem in rows:
+        text = (build.FOLDER / f"{stem}.py").read_text("utf-8")
+        term = re.sub(r" \(\$.*\$\)", "", name)
+        words = r"\s+(?:# )?".join(map(re.escape, term.split()))
+        assert stem.startswith(number)
+        assert re.search(rf"\*\*{words}\*\*", text, re.I), f"{term} is not in bold in {stem}"
 
 
 @pytest.mark.parametrize(("source", "which"), COPIES)
@@ -77,8 +97,10 @@ def test_notebook_equals_its_source(source, which):
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_building_without_running_changes_nothing(source):
     """Two builds give the same bytes: ids come from the text, outputs are kept."""
-    for which, text in build.build(source, run=False).items():
-        assert text == build.notebook_path(source, which).read_text("utf-8"), which
+    files = build.build(source, run=False)
+    assert len(files) == 3  # two notebooks and a cover
+    for path, content in files.items():
+        assert content == path.read_bytes(), path.name
 
 
 @pytest.mark.parametrize(("source", "which"), COPIES)
@@ -109,6 +131,16 @@ def test_outputs_behind_a_changed_cell_are_not_kept(tmp_path):
         cell.execution_count = count
     build.copy_outputs(old, new)
     assert [cell.execution_count for cell in new.cells] == [1, None, None]
+
+
+def test_a_cover_cell_may_print_text():
+    picture = nbformat.v4.new_output("display_data", data={"image/png": "AAAA"})
+    made = nbformat.v4.new_code_cell("1", metadata={"tags": ["cover"]})
+    made.outputs = [nbformat.v4.new_output("stream", name="stdout", text="a"), picture]
+    shown = nbformat.v4.new_markdown_cell("![text](attachment:cover)")
+    notebook = nbformat.v4.new_notebook(cells=[shown, made])
+    build.set_cover(notebook)
+    assert shown.attachments == {"cover": {"image/png": "AAAA"}}
 
 
 @pytest.mark.parametrize(

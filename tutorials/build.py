@@ -6,7 +6,8 @@
 - `solutions/NN_name.ipynb`, the teacher's copy: the stubs are replaced by the solutions.
 
 The teacher's copy is executed. The student's copy takes over the outputs of all cells before the
-exercises; exercises and checks stay unexecuted, for the student to run.
+exercises; exercises and checks stay unexecuted, for the student to run. The picture that a notebook
+opens with is also written to `covers/`, for the list in README.md.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import os
 import re
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
 import jupytext
@@ -108,10 +110,22 @@ def execute(notebook) -> None:
         client.execute(cwd=folder, env=environment)
     notebook.metadata = nbformat.from_dict(METADATA)  # the client adds the kernel's version
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    total = sum(print_seconds(cell) for cell in code)
+    print(f"  {total:4.0f} s in all cells")
     for count, cell in enumerate(code, start=1):
         cell.metadata.pop("execution", None)
         cell.execution_count = count
         cell.outputs = clean_outputs(cell.outputs, count)
+
+
+def print_seconds(cell) -> float:
+    """Return how long a cell ran; print it if that was long, to compare with what the text says."""
+    times = [datetime.fromisoformat(t) for t in cell.metadata.get("execution", {}).values()]
+    seconds = (max(times) - min(times)).total_seconds() if times else 0.0
+    if seconds > 5.0:
+        first = cell.source.splitlines()[0]
+        print(f"  {seconds:4.0f} s  {first}")
+    return seconds
 
 
 def clean_outputs(outputs, count: int) -> list:
@@ -189,14 +203,24 @@ def set_cover(notebook) -> None:
         for cell in notebook.cells
         if role(cell) == "cover"
         for output in cell.get("outputs", [])
+        if "data" in output  # which printed text has not
     ]
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and COVER in cell.source and pictures:
             cell.attachments = {COVER.split(":")[1]: pictures[-1]}
 
 
-def build(source: Path, run: bool) -> dict[str, str]:
-    """Return the text of both notebooks of a tutorial."""
+def cover_file(source: Path, notebook) -> dict[Path, bytes]:
+    """Return path and content of the picture that a notebook opens with; nothing if it has none."""
+    return {
+        source.parent / "covers" / f"{source.stem}.{kind.split('/')[1]}": base64.b64decode(data)
+        for cell in notebook.cells
+        for kind, data in cell.get("attachments", {}).get(COVER.split(":")[1], {}).items()
+    }
+
+
+def build(source: Path, run: bool) -> dict[Path, bytes]:
+    """Return path and content of both notebooks of a tutorial and of its cover."""
     notebooks = {which: make_notebook(source, which) for which in COPIES}
     if run:
         execute(notebooks["solution"])
@@ -209,7 +233,11 @@ def build(source: Path, run: bool) -> dict[str, str]:
     for notebook in notebooks.values():
         set_cover(notebook)
         nbformat.validate(notebook)
-    return {which: nbformat.writes(notebook) + "\n" for which, notebook in notebooks.items()}
+    files = {
+        notebook_path(source, which): (nbformat.writes(notebook) + "\n").encode()
+        for which, notebook in notebooks.items()
+    }
+    return files | cover_file(source, notebooks["student"])
 
 
 def main(arguments=None) -> int:
@@ -224,7 +252,7 @@ def main(arguments=None) -> int:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="write nothing: exit with 1 if a notebook is not what its source makes",
+        help="write nothing: exit with 1 if a file is not what its source makes",
     )
     options = parser.parse_args(arguments)
     chosen = [s for s in sources() if not options.names or s.stem.startswith(tuple(options.names))]
@@ -232,19 +260,24 @@ def main(arguments=None) -> int:
         parser.error(f"no tutorial is called {' or '.join(options.names)}")
     stale = False
     for source in chosen:
-        texts = build(source, run=not (options.no_execute or options.check))
-        for which, text in texts.items():
-            path = notebook_path(source, which)
+        files = build(source, run=not (options.no_execute or options.check))
+        old = set(source.parent.glob(f"covers/{source.stem}.*")) - set(files)
+        for path in old:  # a cover of another kind
+            stale = True
+            print(f"{path.relative_to(FOLDER)}: not made any more")
+            if not options.check:
+                path.unlink()
+        for path, content in files.items():
             name = path.relative_to(FOLDER)
-            same = path.exists() and path.read_text("utf-8") == text
+            same = path.exists() and path.read_bytes() == content
             if options.check:
                 stale |= not same
                 print(f"{name}: {'up to date' if same else 'differs from its source'}")
                 continue
             path.parent.mkdir(exist_ok=True)
-            path.write_text(text, "utf-8")
-            print(f"{name}: {'unchanged' if same else 'written'}, {len(text) / 1e6:.2f} MB")
-    return int(stale)
+            path.write_bytes(content)
+            print(f"{name}: {'unchanged' if same else 'written'}, {len(content) / 1e6:.2f} MB")
+    return int(stale and options.check)
 
 
 if __name__ == "__main__":

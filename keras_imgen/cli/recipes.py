@@ -125,9 +125,10 @@ def _measure_vae(model, test):
 
 
 def _measure_restorer(model, test):
-    """PSNR of observed and restored pictures; of holes inside them, before that of the mean."""
+    """PSNR of observed and restored photographs; of holes inside them, before that of the mean."""
     pairs = []
-    for clean in _whole(test):
+    for picture in test.pictures:  # whole, one by one: they need not have one size
+        clean = to_float(picture[None])
         observed = keras.ops.convert_to_numpy(model.degradation(clean, training=False))
         restored = model.restore(observed)
         before = observed[..., : clean.shape[-1]]
@@ -136,21 +137,32 @@ def _measure_restorer(model, test):
             before = np.where(hidden, clean[~hidden].mean(), before)
             pairs.append([_psnr_where(hidden, clean, x) for x in (before, restored)])
         else:
-            pairs.append([np.mean(metrics.psnr(clean, x.clip(0, 1))) for x in (before, restored)])
+            pairs.append([_mean_psnr(clean, x) for x in (before, restored)])
     where = " inside the holes (before: filled with the mean)" if model.keep_known else ""
     return {f"PSNR{where}, dB": tuple(float(value) for value in np.mean(pairs, axis=0))}
 
 
+def _measure_sequences(model, test):
+    """PSNR of frames with noise and of lost ones: one mean of both would hide the harder part."""
+    clean = test.take(64)
+    observed = keras.ops.convert_to_numpy(model.degradation(clean, training=False))
+    restored = model.restore(observed)
+    lost = observed[..., -1].max(axis=(2, 3)) == 0
+    return {
+        f"PSNR of {name} frames, dB": tuple(
+            _mean_psnr(clean[which], pictures[which])
+            for pictures in (observed[..., : clean.shape[-1]], restored)
+        )
+        for name, which in (("noisy", ~lost), ("lost", lost))
+    }
+
+
+def _mean_psnr(clean, pictures):
+    return float(np.mean(metrics.psnr(clean, pictures.clip(0, 1))))
+
+
 def _psnr_where(chosen, clean, picture):
     return -10.0 * np.log10(np.mean(np.square(picture[chosen] - clean[chosen])))
-
-
-def _whole(test):
-    """Yield whole photographs one by one, or 64 sequences at once."""
-    if test.crop_size is None:
-        yield test.take(64)
-    else:
-        yield from (to_float(picture[None]) for picture in test.pictures)
 
 
 def pixel_frechet_distance(real, made, components: int = 64) -> float:
@@ -219,7 +231,7 @@ RECIPES = {
         epochs=3,
         build=_sequence_restorer,
         watch=_panels,
-        measure=_measure_restorer,
+        measure=_measure_sequences,
     ),
 }
 

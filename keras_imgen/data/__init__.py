@@ -194,7 +194,8 @@ def load_moving_digits(
         split: `"train"` or `"test"`.
         num_sequences: how many; by default 512 for training and 64 for test.
         num_frames: frames per sequence, at least 1.
-        size: side, or `(height, width)`, of a frame in pixels, at least 28.
+        size: side, or `(height, width)`, of a frame in pixels, at least 28. A digit is 28 x 28: at
+            size 32 it bounces nearly every frame, in (28, 48) it slides to and fro.
         num_digits: digits per sequence, at least 1.
         batch_size: sequences per batch.
         shuffle: by default True for training.

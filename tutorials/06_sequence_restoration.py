@@ -420,7 +420,7 @@ show_strips({"five possible frames, their mean, their median": [*possible, *answ
 # stroke that has vanished. Hence we train with the squared error, `"mse"`. (Try `"mae"`, the
 # absolute error, one day: lost digits come back with gaps.)
 #
-# Train it. **About 75 seconds.** The picture is a film that the network does not learn from. Watch
+# Train it. **About 85 seconds.** The picture is a film that the network does not learn from. Watch
 # the two black frames.
 
 # %%

@@ -397,7 +397,7 @@ for row, (beta, model) in zip(axes, models.items(), strict=True):
 plt.show()
 
 # %% [markdown]
-# **$\beta = 0$: no samples.** What comes back is the best of the three: nothing limits the
+# **$\beta = 0$: no samples.** What comes back can be read: nothing limits the
 # description. But the middles lie far out, and the clouds have shrunk to points. Random numbers
 # near the origin fall between the points, and the decoder draws what it was never asked to draw:
 # faint and smeared. This is a plain **autoencoder**. It can describe, and cannot invent.
@@ -433,7 +433,9 @@ plt.show()
 #   123 nats, of which 15 to 17 for the description. *If not*, above 150: train for more epochs.
 # - **Section 7**: a map without gaps, with many kinds of digits. *If not*, and all places look
 #   alike: run the cell again with another `SEED`.
-# - **Section 8**: BREAK
+# - **Section 8**: middles spread by 2.6 to 5.5 for $\beta = 0$ and by about 0.8 for 1; for
+#   $\beta = 20$ a KL below 0.1 and 205 to 207 nats, as much as the mean picture. *If not*, and
+#   $\beta = 0$ draws digits: train it longer, and the middles move apart.
 # - **Time**: within twice the seconds that are given. *If not*, other programs are running; the
 #   figures stay valid.
 #

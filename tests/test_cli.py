@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
@@ -115,6 +116,16 @@ def test_train_leaves_a_whole_run_and_never_overwrites_it(family, small, tmp_pat
     assert contents(folder) == before
 
 
+def test_a_refused_training_does_not_block_the_corrected_one(tmp_path, capsys):
+    folder = tmp_path / "run"
+    command = ("train", "vae", "--data", "photos", "--epochs", 1, "--out", folder)
+    assert run(*command) == 2  # crops to learn from, whole photographs for the test
+    assert "must fit the network" in capsys.readouterr().err
+    (folder / "history.csv").write_text("epoch,loss\n")  # as if it had failed at its first batch
+    assert run(*command, "--size", 32, "--crops", 1, "--batch-size", 4) == 0
+    assert (folder / "model.keras").is_file()
+
+
 def test_train_leaves_a_foreign_folder_alone(small, tmp_path, capsys):
     (tmp_path / "thesis.txt").write_text("three years of work")
     before = contents(tmp_path)
@@ -222,6 +233,34 @@ def test_sample(family, trained, tmp_path, capsys):
     assert run(*command, tmp_path / "a.png") == 2
     assert "not overwritten" in capsys.readouterr().err
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("start", [["-m", "keras_imgen"], ["keras-imgen"]], ids=["-m", "script"])
+@pytest.mark.parametrize(
+    "argv",
+    [["sample", "{}/gan.keras"], ["sample", "{}/vae.keras"]]
+    + [
+        ["restore", f"{{}}/{name}.keras", "{}/a.png", "--degrade"]
+        for name in ("denoise", "inpaint")
+    ],
+    ids=["gan", "vae", "denoise", "inpaint"],
+)
+def test_models_load_in_a_process_of_their_own(argv, start, trained, tmp_path):
+    """In this process all classes are imported; the command, by itself, imports lazily."""
+    photo(trained / "a.png", channels=1)
+    if start[0] == "keras-imgen":  # what an installed script holds
+        script = tmp_path / "keras-imgen"
+        script.write_text("import sys\nfrom keras_imgen.cli import main\nsys.exit(main())\n")
+        start = [str(script)]
+    done = subprocess.run(
+        [sys.executable, *start, *[a.format(trained) for a in argv], "--out", "result.png"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(keras_imgen.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "result.png").exists()
 
 
 def test_sample_refuses_what_draws_nothing(trained, tmp_path, capsys):

@@ -44,6 +44,6 @@ def test_links_lead_somewhere(page):
 def test_commands_shown_are_known():
     text = "\n".join(page.read_text() for page in PAGES)
     shown = set(re.findall(r"keras-imgen (?=[a-z])(\w+)", text))
-    known = set(re.findall(r"^    (\w+) ", cli._parser().format_help(), re.M))
+    known = set(re.findall(r"^    (\w+)\s", cli._parser().format_help(), re.M))
     assert shown <= known
-    assert {"demo", "train", "restore", "sample", "doctor"} <= shown
+    assert {"demo", "train", "restore", "sample", "tutorials", "doctor"} <= shown

@@ -64,6 +64,12 @@ def test_every_notebook_and_cover_has_a_source():
             assert path.stem in stems, f"{path.name} is made from no source"
 
 
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_readme_and_notebook_agree_about_the_time(source):
+    found = re.search(r"(\d+) minutes of computing, (\d+) minutes with", source.read_text("utf-8"))
+    assert f"({source.stem}.ipynb) | {found[1]} of {found[2]} |" in README
+
+
 def test_readme_shows_every_cover():
     shown = re.findall(r"!\[.+?\]\((covers/[\w.]+)\)", README)
     assert shown == [f"covers/{path.name}" for path in sorted(build.FOLDER.glob("covers/*"))]

@@ -10,7 +10,7 @@
 #
 # **You need** Python, NumPy arrays, and to have called `model.fit` in Keras once or twice.
 #
-# **Time** on two CPU cores: 5 minutes of computing, 45 minutes with reading and exercises.
+# **Time** on two CPU cores: 3 minutes of computing, 45 minutes with reading and exercises.
 #
 # **In the textbook**: sections 1 and 2; a first look at the models of section 3.
 

@@ -11,7 +11,7 @@
 # **You need** tutorial [01](01_generation_and_restoration.ipynb): pictures as arrays in [0, 1],
 # `fit`.
 #
-# **Time** on two CPU cores: 4 minutes of computing, 45 minutes with reading and exercises.
+# **Time** on two CPU cores: 3 minutes of computing, 45 minutes with reading and exercises.
 #
 # **In the textbook**: sections 3.1 and 4.1.
 

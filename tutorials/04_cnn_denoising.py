@@ -10,7 +10,7 @@
 #
 # **You need** [tutorial 01](01_generation_and_restoration.ipynb), sections 1, 2 and 5.
 #
-# **Time** on two CPU cores: 3 minutes of computing, 60 minutes with reading and exercises.
+# **Time** on two CPU cores: 2 minutes of computing, 60 minutes with reading and exercises.
 #
 # **In the textbook**: sections 3.3 and 4.3.
 

@@ -11,7 +11,7 @@
 # **You need** [tutorial 01](01_generation_and_restoration.ipynb), and [tutorial
 # 04](04_cnn_denoising.ipynb) up to section 5.
 #
-# **Time** on two CPU cores: 3 minutes of computing, 60 minutes with reading and exercises.
+# **Time** on two CPU cores: 2 minutes of computing, 60 minutes with reading and exercises.
 #
 # **In the textbook**: sections 3.3 and 4.3.
 

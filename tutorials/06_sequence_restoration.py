@@ -12,7 +12,7 @@
 # **You need** tutorial 01: `Restorer`, decibels, and what a squared error asks for. Tutorial 04
 # helps.
 #
-# **Time** on two CPU cores: 4 minutes of computing, 50 minutes with reading and exercises.
+# **Time** on two CPU cores: 3 minutes of computing, 50 minutes with reading and exercises.
 #
 # **In the textbook**: sections 3.4 and 4.4.
 

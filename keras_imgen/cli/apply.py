@@ -7,7 +7,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_imgen import plotting
+# Keras finds the classes of a file only after their import, and the command sees a lazy package.
+from keras_imgen import GAN, VAE, Restorer, networks, plotting  # noqa: F401
 from keras_imgen.data import sources, to_float, to_uint8
 
 

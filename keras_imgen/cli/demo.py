@@ -16,6 +16,8 @@ from keras_imgen.cli.runs import IDENTITY, is_finished, run
 def demo(args) -> None:
     """Train each family on its embedded set and write `index.html`."""
     folder = Path(args.out)
+    if folder.is_file():
+        raise FileExistsError(f"{str(folder)!r} is a file. Pass a folder as --out.")
     if folder.is_dir() and any(p.name not in (*RECIPES, "index.html") for p in folder.iterdir()):
         raise FileExistsError(
             f"{str(folder)!r} holds other files. Pass another --out; nothing was changed."

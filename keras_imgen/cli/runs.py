@@ -42,6 +42,8 @@ def is_finished(folder: Path, args) -> bool:
         raise FileExistsError(
             f"{str(folder)!r} is not empty and no run. Pass another --out; nothing was changed."
         )
+    if not _has_an_epoch(folder):
+        return False  # refused at its first batch, for instance for its data: nothing to lose
     stored = json.loads((folder / "config.json").read_text())["arguments"]
     wanted = _identity(args)
     if stored != wanted:
@@ -53,6 +55,17 @@ def is_finished(folder: Path, args) -> bool:
             f"{str(folder)!r} holds another run: {details}. Pass another --out. Nothing changed."
         )
     return (folder / "model.keras").is_file()
+
+
+def _has_an_epoch(folder):
+    """Return whether a run folder holds more than an attempt that failed at once."""
+    history = folder / "history.csv"
+    own = {"config.json", "history.csv", "samples", "backup"}
+    return (
+        not own.issuperset(path.name for path in folder.iterdir())
+        or any((folder / "samples").glob("*"))
+        or (history.is_file() and len(history.read_text().splitlines()) > 1)
+    )
 
 
 def run(args, folder: Path):

@@ -129,7 +129,8 @@ class VAE(LatentModel):
     def call(self, pictures, training=None):
         """Return `(reconstructions, mean, log_variance)`, each drawn from a point of its cloud.
 
-        In training every draw is new; otherwise it repeats, so that validation curves compare.
+        In training every draw is new. Otherwise it repeats from batch to batch, so that validation
+        curves compare; `reconstruct` takes the middles of the clouds and draws nothing.
         """
         mean, log_variance = self.encoder(pictures, training=training)
         seed = self.seed_generator if training else self.seed

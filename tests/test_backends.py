@@ -35,9 +35,10 @@ def figures(model, pictures):
 
 def trained(name, pictures):
     model = keras.saving.load_model(f"{name}.keras")
-    logs = model.fit(pictures, epochs=3, batch_size=2, verbose=0).history
+    before = figures(model, pictures)
+    model.fit(pictures, epochs=3, batch_size=2, verbose=0)
     model.save(f"{name}_jax.keras")
-    report[name] = {"loss": logs["loss"], "trained": figures(model, pictures)}
+    report[name] = {"before": before, "trained": figures(model, pictures)}
     return model
 
 vae = trained("vae", clean)
@@ -105,11 +106,19 @@ def jax(tmp_path_factory):
     return json.loads((folder / "report.json").read_text()), here, folder
 
 
+def assert_same_figures(ours, theirs):
+    """Compare a VAE's figures of two backends: another draw of the same clouds."""
+    assert ours["kl_loss"] == pytest.approx(theirs["kl_loss"], rel=1e-5, abs=1e-6)
+    for name in ("loss", "reconstruction_loss"):  # 1e-4 apart as measured
+        assert ours[name] == pytest.approx(theirs[name], rel=1e-3)
+
+
 @pytest.mark.parametrize("name", ["vae", "restorer", "sequences"])
 def test_models_train_on_jax(name, jax):
     report, _, _ = jax
-    first, _, last = report[name]["loss"]
-    assert 0.2 * first < last < 0.9999 * first
+    # Held out, the draws are always the same: what differs is what was learned.
+    before, trained = (report[name][when]["loss"] for when in ("before", "trained"))
+    assert 0.2 * before < trained < 0.9999 * before
     assert set(report[name]["trained"]) == set(jax[1][name])
 
 
@@ -126,9 +135,9 @@ def test_models_answer_on_jax(jax):
 
 
 def test_the_same_file_has_the_same_figures(jax):
-    # The VAE's figures hang on no draw; the backends draw other numbers from the same seed.
+    # The backends draw other numbers from the same seed, for the loss but not for the KL.
     report, here, _ = jax
-    assert report["loaded"] == pytest.approx(here["vae"], rel=1e-5, abs=1e-6)
+    assert_same_figures(report["loaded"], here["vae"])
 
 
 @pytest.mark.parametrize("name", ["vae", "restorer", "sequences"])
@@ -136,7 +145,7 @@ def test_what_jax_trained_goes_on_here(name, jax):
     report, _, folder = jax
     model = keras.saving.load_model(folder / f"{name}_jax.keras")
     if name == "vae":
-        assert figures(model, name) == pytest.approx(report[name]["trained"], rel=1e-5, abs=1e-6)
+        assert_same_figures(figures(model, name), report[name]["trained"])
     steps = int(model.optimizer.iterations)
     clean = CLEAN.reshape(2, 3, *SHAPE) if name == "sequences" else CLEAN
     model.compile(model.optimizer, model.loss, run_eagerly=True)

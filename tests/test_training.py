@@ -588,5 +588,6 @@ def test_one_dataset_serves_training_and_validation():
     model = make_vae()
     history = model.fit(dataset, validation_data=dataset, verbose=0).history
     assert int(model.optimizer.iterations) == 2
-    expected = model.evaluate(CLEAN, batch_size=8, verbose=0, return_dict=True)
+    # A VAE's draw repeats from batch to batch, so the batches must be the same.
+    expected = model.evaluate(CLEAN, batch_size=3, verbose=0, return_dict=True)
     assert history["val_loss"][0] == pytest.approx(expected["loss"], rel=1e-5)

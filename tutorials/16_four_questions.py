@@ -566,8 +566,7 @@ plt.show()
 # %% [markdown]
 # ## You should see / if not
 #
-# Measured with `SEED = 0`, convolutions and everything before them also with `SEED = 1`, on two CPU
-# cores:
+# Measured with two values of `SEED`, on two CPU cores:
 #
 # - **Question 1**: both networks 45 % to 60 % of the pictures read, of at least nine kinds; no
 #   discriminator: one kind; no generator: a score above 15. *If not*, and the lone generator draws

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_imgen import plotting
 from keras_imgen.data import PictureDataset, check_pictures, sources
+from keras_imgen.files import write_whole
 
 __all__ = ["BeforeAfter", "SampleGrid", "TrainingGif"]
 
@@ -61,8 +62,8 @@ class _EpochPicture(keras.callbacks.Callback):
             self._writer = None
 
     def _write(self, path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sources.as_image(self.image).save(path)
+        with write_whole(path) as unfinished:
+            sources.as_image(self.image).save(unfinished)
 
     def _update_notebook(self):
         from IPython.display import display

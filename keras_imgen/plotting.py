@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_imgen.data import sources, to_uint8
+from keras_imgen.files import write_whole
 
 __all__ = [
     "image_grid",
@@ -84,10 +85,10 @@ def save_grid(
         ...     save_grid(f"{folder}/grid.png", np.zeros((4, 8, 8, 1))).name
         'grid.png'
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sources.as_image(enlarged(image_grid(pictures, columns, padding), scale)).save(path)
-    return path
+    image = sources.as_image(enlarged(image_grid(pictures, columns, padding), scale))
+    with write_whole(path) as unfinished:
+        image.save(unfinished)
+    return Path(path)
 
 
 def save_gif(path: str | Path, frames, seconds: float = 0.4, scale: int = 1) -> Path:
@@ -264,9 +265,8 @@ def write_gif(path: str | Path, images, seconds: float) -> None:
 
     first, *rest = [image.convert("P", palette=Image.Palette.ADAPTIVE) for image in images]
     durations = [int(1000 * seconds)] * len(rest) + [int(3000 * seconds)]
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    first.save(path, save_all=True, append_images=rest, duration=durations, loop=0)
+    with write_whole(path) as unfinished:
+        first.save(unfinished, save_all=True, append_images=rest, duration=durations, loop=0)
 
 
 def figure_pixels(figure) -> np.ndarray:

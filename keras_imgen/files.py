@@ -1,0 +1,81 @@
+"""Writes files whole or not at all, and lets one process at a time write to a folder."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+__all__ = ["locked", "write_whole"]
+
+
+@contextlib.contextmanager
+def write_whole(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path to write to, which replaces `path` when all has been written.
+
+    Whatever happens meanwhile, be it an error, a full disk, a killed process or a power cut, `path`
+    is either as it was or new and whole. The temporary file lies beside it, hidden, with the same
+    ending; what a killed process left of it the next one overwrites.
+
+    Args:
+        path: the file; folders that are missing are made.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "results" / "figures.txt"
+        >>> with write_whole(file) as unfinished:
+        ...     _ = unfinished.write_text("28.9 dB")
+        >>> file.read_text()
+        '28.9 dB'
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".unfinished-{path.name}")
+    try:
+        yield unfinished
+        _flush(unfinished)
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        _flush(path.parent)
+
+
+def _flush(path):
+    """Have the operating system write to the disk what it holds of a file or folder."""
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def locked(folder: str | Path) -> Iterator[None]:
+    """Keep every other process from writing to a folder.
+
+    The lock is the operating system's: it ends with the process, however that ends. Within one
+    process it may be taken again.
+
+    Args:
+        folder: the folder; made if it is missing.
+
+    Raises:
+        BlockingIOError: if another process holds the lock.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder.resolve() / ".lock", timeout=0, is_singleton=True)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise BlockingIOError(
+            f"Another process writes to {str(folder)!r}. Wait until it has ended, or pass another "
+            "folder. Nothing was changed."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

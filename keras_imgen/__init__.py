@@ -23,6 +23,7 @@ _NAMES = {
     "load": "data",
     "load_arrays": "data",
     "load_folder": "data",
+    "load_model": "saving",
     "load_moving_digits": "data",
 }
 __all__ = ["__version__", *_MODULES, *_NAMES]

@@ -1,4 +1,4 @@
-"""Callbacks that show what a model makes while it trains."""
+"""Callbacks that show what a model makes while it trains, and keep what it has learned."""
 
 import importlib.util
 from pathlib import Path
@@ -9,8 +9,9 @@ import numpy as np
 from keras_imgen import plotting
 from keras_imgen.data import PictureDataset, check_pictures, sources
 from keras_imgen.files import write_whole
+from keras_imgen.training import Resume
 
-__all__ = ["BeforeAfter", "SampleGrid", "TrainingGif"]
+__all__ = ["BeforeAfter", "Resume", "SampleGrid", "TrainingGif"]
 
 
 class _EpochPicture(keras.callbacks.Callback):

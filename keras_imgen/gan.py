@@ -193,8 +193,8 @@ class GAN(LatentModel):
             "ema_momentum": self.ema_momentum,
         }
 
-    def get_compile_config(self):
-        """Return the arguments of `compile`."""
+    def compile_arguments(self):
+        """Return optimizers and loss."""
         optimizers = {
             "generator_optimizer": self.generator_optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
@@ -202,7 +202,6 @@ class GAN(LatentModel):
         return {
             **{k: keras.saving.serialize_keras_object(v) for k, v in optimizers.items()},
             "loss": self.adversarial_loss,
-            **self._execution,
         }
 
     def _latents(self, count, seed):

@@ -188,13 +188,10 @@ class VAE(LatentModel):
             "kl_weight": self.kl_weight,
         }
 
-    def get_compile_config(self):
-        """Return the arguments of `compile`."""
+    def compile_arguments(self):
+        """Return optimizer and loss."""
         given = {"optimizer": self.optimizer, "loss": self.loss}
-        return {
-            **{k: keras.saving.serialize_keras_object(v) for k, v in given.items()},
-            **self._execution,
-        }
+        return {k: keras.saving.serialize_keras_object(v) for k, v in given.items()}
 
     def _prepare(self, data):
         return (ops.cast(pictures_of(data), "float32"),)

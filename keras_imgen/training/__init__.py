@@ -8,10 +8,12 @@ from keras_imgen.training.parts import (
     prepare_optimizer,
 )
 from keras_imgen.training.pictures import more_than_one, pictures_of
+from keras_imgen.training.resume import Resume
 
 __all__ = [
     "LatentModel",
     "PictureModel",
+    "Resume",
     "check_last_activation",
     "check_network",
     "has_batch_norm",

@@ -1,13 +1,28 @@
 """`PictureModel`, the base of all models, and `LatentModel`, of those that draw pictures."""
 
+import contextlib
 import secrets
+import warnings
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_imgen import backends
-from keras_imgen.training.pictures import Guard, as_callbacks, held_out_set, training_set
+from keras_imgen.degradations import Degradation
+from keras_imgen.saving import in_short
+from keras_imgen.training.pictures import (
+    Guard,
+    as_callbacks,
+    described,
+    held_out_set,
+    training_set,
+)
+from keras_imgen.training.resume import Resume
+from keras_imgen.training.seal import Seal
+
+# Of the files that models are saved in; raised whenever older versions could not read them.
+FORMAT = 1
 
 
 class PictureModel(keras.Model):
@@ -45,12 +60,16 @@ class PictureModel(keras.Model):
         super().compile(**self._execution, **kwargs)
 
     def get_compile_config(self):
-        """Return the arguments of `compile` as they were given.
+        """Return the arguments of `compile` as they were given; None before.
 
         Keras would save what "auto" came to: XLA on a GPU, which makes a ConvLSTM a hundred times
         slower on the CPU that loads the file.
         """
-        return {**super().get_compile_config(), **self._execution}
+        return {**self.compile_arguments(), **self._execution} if self.compiled else None
+
+    def compile_arguments(self) -> dict:
+        """Return the arguments of `compile` without those on how steps are executed."""
+        return super().get_compile_config()
 
     def compile_from_config(self, config):
         """Compile as the saved model was."""
@@ -73,12 +92,23 @@ class PictureModel(keras.Model):
             TypeError, ValueError: if the first batch (of an array: any picture) is not in the
                 format of this package, there is none, or they would never end.
             FloatingPointError: if a log becomes NaN or infinite.
+            KeyboardInterrupt: if Ctrl-C was pressed, with a word on how to go on.
         """
-        x, kwargs = training_set(self, x, y, batch_size, kwargs)
-        callbacks = [Guard(x), *as_callbacks(callbacks)]
-        with backends.readable_errors():
-            # Keras would shuffle the batches of a dataset by Python's global generator.
-            return super().fit(x, callbacks=callbacks, shuffle=False, **kwargs)
+        resume, callbacks = _resume_among(as_callbacks(callbacks), kwargs)
+        epochs = kwargs.get("epochs", 1)
+        run = resume.running(self, callbacks, epochs) if resume else _unsaved()
+        with run as first_epoch:
+            given = x
+            x, kwargs = training_set(self, x, y, batch_size, kwargs)
+            callbacks = [Guard(x), *callbacks]
+            if resume:
+                resume.check_data(described(x, given))
+                kwargs["initial_epoch"] = first_epoch
+                # The last one, so that a checkpoint holds what all the others did.
+                callbacks += [keras.callbacks.History(), resume]
+            with backends.readable_errors():
+                # Keras would shuffle the batches of a dataset by Python's global generator.
+                return super().fit(x, callbacks=callbacks, shuffle=False, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """Return the losses and metrics on held-out pictures; as `keras.Model.evaluate`.
@@ -101,34 +131,91 @@ class PictureModel(keras.Model):
             return super().evaluate(x, **kwargs)
 
     def get_config(self):
-        """Return the constructor's arguments that all models have."""
-        return {"seed": self.seed, "name": self.name, "dtype": self.dtype_policy.name}
+        """Return the constructor's arguments that all models have, and the format of the file."""
+        return {
+            "format": FORMAT,
+            "seed": self.seed,
+            "name": self.name,
+            "dtype": self.dtype_policy.name,
+        }
 
     @classmethod
     def from_config(cls, config):
         """Rebuild the model: every argument that is a saved Keras object becomes that object."""
+        config = dict(config)
+        written = config.pop("format", 0)
+        if written not in range(FORMAT + 1):
+            raise ValueError(
+                f"This {cls.__name__} was saved by a newer keras_imgen. Received: format "
+                f"{written!r}; this version reads formats up to {FORMAT}. Update it: "
+                "pip install -U keras-imgen."
+            )
         return cls(**{key: keras.saving.deserialize_keras_object(v) for key, v in config.items()})
 
+    def load_weights(self, filepath, **kwargs):
+        """Load weights, optimizers' moments and random states; as `keras.Model.load_weights`.
+
+        Args:
+            filepath: a `.weights.h5` or `.keras` file that a model of the same kind was saved in.
+            **kwargs: as in Keras.
+
+        Raises:
+            ValueError: if the file is damaged or of another model, which is then left as it was.
+        """
+        optimizer = getattr(self, "optimizer", None)
+        variables = [*self.variables, *(optimizer.variables if optimizer else [])]
+        before = [ops.convert_to_numpy(variable) for variable in variables]
+        try:
+            with warnings.catch_warnings():
+                # It leaves out an optimizer that does not fit; the seal then says so.
+                warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+                super().load_weights(filepath, **kwargs)
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+            raise ValueError(f"{str(filepath)!r} cannot be loaded: {in_short(error)}") from error
+
     def save_own_variables(self, store):
-        """Store the state of every random generator, of this model and of all its layers."""
+        """Store seeds and states of all random generators, of this model and of all its layers."""
+        store["seeds"] = np.array([part.seed for part in self._seeded()])
         for index, variable in enumerate(self._random_states()):
             store[f"random_state_{index}"] = ops.convert_to_numpy(variable)
 
     def load_own_variables(self, store):
-        """Bring back the state of every random generator."""
-        states = self._random_states()
-        if len(store.keys()) != len(states):
+        """Bring back seeds and states of all random generators."""
+        states, stored = self._random_states(), set(store.keys()) - {"seeds"}
+        if len(stored) != len(states):
             raise ValueError(
-                f"The file does not fit this model: it holds {len(store.keys())} random states, "
-                f"the model has {len(states)}. Load it with keras.saving.load_model, which builds "
-                "the model from the file."
+                f"The file does not fit this model: it holds {len(stored)} random states, the "
+                f"model has {len(states)}. Load it with keras_imgen.load_model, which builds the "
+                "model from the file."
             )
         for index, variable in enumerate(states):
             variable.assign(store[f"random_state_{index}"])
+        if "seeds" in store.keys():  # noqa: SIM118, not a dict
+            for part, seed in zip(self._seeded(), store["seeds"], strict=True):
+                part.seed = int(seed)
+
+    @property
+    def _zz_seal(self):
+        # Keras saves and loads attributes in the order of their names: this one must be the last.
+        return Seal(
+            lambda: {
+                "weights": self.weights,
+                "random states": self._random_states(),
+                "optimizer's moments": getattr(self.optimizer, "variables", []),
+            }
+        )
 
     def _random_states(self):
         weights = {id(variable) for variable in self.non_trainable_weights}
         return [v for v in self.non_trainable_variables if id(v) not in weights]
+
+    def _seeded(self):
+        """Return what draws by a seed of its own outside of training."""
+        return [self, *(part for part in self._flatten_layers() if isinstance(part, Degradation))]
 
 
 class LatentModel(PictureModel):
@@ -160,6 +247,30 @@ class LatentModel(PictureModel):
     def predict_latents(self, latents):
         """Return the picture in [0, 1] of each latent vector `(batch, latent_dim)`."""
         raise NotImplementedError
+
+
+def _resume_among(callbacks, options):
+    """Return the `Resume` of a training, or None, and the other callbacks."""
+    found = [callback for callback in callbacks if isinstance(callback, Resume)]
+    if len(found) > 1 or (found and options.get("initial_epoch")):
+        raise ValueError(
+            "One Resume decides where a training goes on. Received: "
+            f"{len(found)} of them, initial_epoch={options.get('initial_epoch', 0)}. Pass one, and "
+            "leave out `initial_epoch`."
+        )
+    return next(iter(found), None), [c for c in callbacks if not isinstance(c, Resume)]
+
+
+@contextlib.contextmanager
+def _unsaved():
+    """Say what a training without `Resume` leaves when it is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "Interrupted. The model is as it was at that moment, and saved nowhere. To be able to "
+            "go on exactly, pass callbacks=[keras_imgen.callbacks.Resume(folder)]."
+        ) from None
 
 
 def in_batches(function, values, size: int = 64) -> np.ndarray:

@@ -56,6 +56,23 @@ def held_out_set(model, x, y, batch_size, options: dict):
     return _fixed(_checked(model, x, batch_size, options.get("steps")))
 
 
+def described(x, given) -> dict:
+    """Return what tells the data of one training from those of another.
+
+    Args:
+        x: what `fit` iterates over.
+        given: what it was given; the order of arrays follows the model's own seed.
+    """
+    if isinstance(x, _Stream):
+        return {**described(x.dataset, given), "steps_per_epoch": x.steps}
+    if isinstance(x, PictureDataset):
+        names = ("num_pictures", "batch_size", "crops", "shuffle")
+        names += ("seed",) if x is given else ()
+        return {name: getattr(x, name) for name in names} | {"image_shape": list(x.image_shape)}
+    batches = x.num_batches if isinstance(x, keras.utils.PyDataset) else int(x.cardinality())
+    return {"batches": batches}
+
+
 def as_callbacks(callbacks) -> list:
     """Return a list of callbacks, or say what is none."""
     callbacks = callbacks if isinstance(callbacks, list | tuple) else [callbacks]

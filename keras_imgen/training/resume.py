@@ -1,0 +1,258 @@
+"""`Resume`: goes on with a training that was cut off, as if nothing had happened."""
+
+import contextlib
+import csv
+import io
+import json
+import warnings
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_imgen.files import locked, write_whole
+from keras_imgen.saving import damage
+from keras_imgen.training.setup import canonical, differences, setup_of
+
+# What Keras's callbacks remember from one epoch to the next.
+_MEMORY = {
+    keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch", "best_weights"),
+    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+    keras.callbacks.ModelCheckpoint: ("best",),
+}
+
+
+class Resume(keras.callbacks.Callback):
+    """Save the training after every epoch, and go on from there when it is started again.
+
+    Whatever cut a training off, be it a crash, a killed process, a power cut or Ctrl-C: run the
+    same program again, and it goes on from the last whole epoch. The result is, bit for bit, that
+    of a training that was never disturbed: weights, optimizers' moments, averages, random states
+    and history, on a machine of the same kind with the same number of threads. A training that
+    had ended returns at once, or goes on if `epochs` was raised.
+
+    The folder gets `history.csv` and `checkpoints/`, the last two epochs as `.keras` files that
+    `keras_imgen.load_model` reads. A file appears under its name only when it is whole and on the
+    disk; one that was damaged later is noticed by its checksum, and the one before is used. While
+    a training runs, no other process can write to the folder. If a log or a weight becomes NaN, the
+    training stops and the model goes back to the last good epoch.
+
+    Pictures must come in an order that depends only on the epoch, as those of `keras_imgen.load`
+    and its siblings, and arrays, do. Of other callbacks, what `EarlyStopping`, `ReduceLROnPlateau`
+    and `ModelCheckpoint` remember is kept.
+
+    Args:
+        folder: where to keep the training; made if it is missing. One folder for each training.
+
+    Raises:
+        BlockingIOError: at the start of training, if another process writes to the folder.
+        ValueError: at the start of training, if the folder holds a training of another model or
+            on other data, or no whole checkpoint is left.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from keras_imgen import Restorer, degradations, networks
+        >>> from keras_imgen.callbacks import Resume
+        >>> folder = tempfile.mkdtemp()
+        >>> for _ in range(2):  # the second time there is nothing left to do
+        ...     denoiser = Restorer(
+        ...         networks.dncnn(depth=3, filters=2), degradations.AdditiveNoise(0.1)
+        ...     )
+        ...     denoiser.compile()
+        ...     history = denoiser.fit(
+        ...         np.ones((8, 8, 8, 1)), epochs=2, callbacks=[Resume(folder)], verbose=0
+        ...     )
+        ...     len(history.history["loss"])
+        2
+        2
+    """
+
+    def __init__(self, folder: str | Path):
+        super().__init__()
+        self.folder = Path(folder).expanduser()
+        self.logs = []  # of every whole epoch
+        self._setup = self._data = None
+        self._companions, self._memory = [], []
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are whole."""
+        return len(self.logs)
+
+    @contextlib.contextmanager
+    def running(self, model, companions: list, epochs: int):
+        """Lock the folder, bring the model to its last whole epoch, and guard what then runs.
+
+        Args:
+            model: the compiled model.
+            companions: the other callbacks of the training.
+            epochs: how many epochs it is to have in all.
+
+        Yields:
+            How many epochs need no more training.
+        """
+        self._companions = [c for c in companions if isinstance(c, tuple(_MEMORY))]
+        with locked(self.folder):
+            self._setup = setup_of(model)
+            self._restore(model)
+            if self.epoch > epochs:
+                raise ValueError(
+                    f"{str(self.folder)!r} holds {self.epoch} epochs. Received: epochs={epochs}. "
+                    f"Pass epochs={self.epoch} or more, or another folder."
+                )
+            try:
+                yield epochs if self._was_stopped() else self.epoch
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(
+                    f"Interrupted in epoch {self.epoch + 1}. What was trained before is safe in "
+                    f"{str(self.folder)!r}: start the same training again to go on."
+                ) from None
+            except FloatingPointError as error:
+                self._restore(model)
+                raise FloatingPointError(
+                    f"{error} The model is back at the end of epoch {self.epoch}, as "
+                    f"{str(self.folder)!r} holds it."
+                ) from error
+
+    def check_data(self, description: dict) -> None:
+        """Raise if the training was begun on other data."""
+        if self._data is not None and self._data != description:
+            raise self._holds("a training on other data", self._data, description)
+        self._data = description
+
+    def on_train_begin(self, logs=None):
+        """Give the history and the other callbacks what they knew."""
+        history = self.model.history
+        history.epoch = list(range(self.epoch))
+        history.history = {}
+        for epoch_logs in self.logs:
+            for name, value in epoch_logs.items():
+                history.history.setdefault(name, []).append(value)
+        for callback, memory in self._remembered():
+            vars(callback).update(memory)
+        if not self.epoch:
+            self._write()  # so that even the first epoch begins with the same weights
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Write a checkpoint, unless a weight is no longer a number."""
+        self.logs.append({name: np.asarray(value).tolist() for name, value in (logs or {}).items()})
+        for variable in (*self.model.weights, *self.model.optimizer.variables):
+            if not np.all(np.isfinite(ops.convert_to_numpy(variable))):
+                raise FloatingPointError(
+                    f"`{variable.path}` holds NaN or infinity at the end of epoch {epoch + 1}: "
+                    "training has diverged. Lower the learning rate."
+                )
+        self._write()
+
+    def _restore(self, model):
+        """Bring the model to the last whole epoch that the folder holds."""
+        self.logs, self._data, self._memory = [], None, []
+        for file in (self.folder / "checkpoints").glob(".unfinished-*"):
+            file.unlink()  # of a process that was killed
+        checkpoints = self._checkpoints()
+        for file in checkpoints:
+            if (reason := damage(file)) is None:
+                return self._restore_from(file, model)
+            warnings.warn(
+                f"{str(file)!r} is left out: {reason}. The training goes on from the epoch before.",
+                stacklevel=2,
+            )
+        if checkpoints:
+            raise ValueError(
+                f"No checkpoint in {str(self.folder)!r} is whole. Nothing was changed. To begin "
+                "anew, pass another folder."
+            )
+        if (self.folder / "history.csv").exists():
+            raise FileExistsError(
+                f"{str(self.folder)!r} holds the history.csv of another training. Pass another "
+                "folder. Nothing was changed."
+            )
+        return None
+
+    def _restore_from(self, file, model):
+        with zipfile.ZipFile(file) as archive:
+            state = json.loads(archive.read("training.json"))
+            setups = state["setup"], canonical(json.loads(archive.read("config.json")))
+            with np.load(io.BytesIO(archive.read("callbacks.npz")), allow_pickle=False) as arrays:
+                arrays = dict(arrays)
+        # Built as at the start; or, in a notebook, the model itself, its learning rate reduced.
+        if self._setup not in setups:
+            if not state["logs"]:
+                return  # begun, no epoch trained: nothing to lose
+            raise self._holds("the training of another model", setups[0], self._setup)
+        model.load_weights(file)
+        self.logs, self._setup = state["logs"], setups[0]
+        self._data = state["data"] if self.logs else None
+        self._memory = state["callbacks"]
+        for index, memory in enumerate(self._memory):
+            for name, count in memory["arrays"].items():
+                memory["values"][name] = [arrays[f"{index}_{name}_{i}"] for i in range(count)]
+
+    def _write(self):
+        """Write a checkpoint; when it is whole, drop all but the one before."""
+        arrays, memories = {}, []
+        for index, callback in enumerate(self._companions):
+            memory = {"class": type(callback).__name__, "values": {}, "arrays": {}}
+            for name in _names(callback):
+                value = getattr(callback, name)
+                if isinstance(value, list):  # of weights
+                    memory["arrays"][name] = len(value)
+                    arrays |= {f"{index}_{name}_{i}": array for i, array in enumerate(value)}
+                else:
+                    memory["values"][name] = np.asarray(value).tolist()  # a number or None
+            memories.append(memory)
+        state = {
+            "logs": self.logs,
+            "setup": self._setup,
+            "data": self._data,
+            "callbacks": memories,
+        }
+        path = self.folder / "checkpoints" / f"epoch_{self.epoch:04d}.keras"
+        with write_whole(path) as unfinished:
+            self.model.save(unfinished)
+            with zipfile.ZipFile(unfinished, "a") as archive:
+                archive.writestr("training.json", json.dumps(state))
+                with archive.open("callbacks.npz", "w") as file:
+                    np.savez(file, **arrays)
+        self._write_history()
+        for file in self._checkpoints()[2:]:
+            file.unlink()
+
+    def _write_history(self):
+        names = list({name: None for logs in self.logs for name in logs})
+        path = self.folder / "history.csv"
+        with write_whole(path) as unfinished, unfinished.open("w", newline="") as file:
+            table = csv.DictWriter(file, ["epoch", *names])
+            table.writeheader()
+            table.writerows({"epoch": i, **logs} for i, logs in enumerate(self.logs, 1))
+
+    def _checkpoints(self):
+        """Return the checkpoints, newest first."""
+        files = (self.folder / "checkpoints").glob("epoch_*.keras")
+        return sorted(files, key=lambda file: (len(file.name), file.name), reverse=True)
+
+    def _remembered(self):
+        """Return the callbacks of which the checkpoint holds something, with what it holds."""
+        pairs = zip(self._companions, self._memory, strict=False)
+        return [(c, m["values"]) for c, m in pairs if type(c).__name__ == m["class"]]
+
+    def _was_stopped(self):
+        """Return whether an EarlyStopping, as patient as it is now, had ended the training."""
+        return any(
+            memory.get("stopped_epoch") and memory["wait"] >= callback.patience
+            for callback, memory in self._remembered()
+        )
+
+    def _holds(self, what, there, here):
+        found = "; ".join(differences(there, here)[:3])
+        return ValueError(
+            f"{str(self.folder)!r} holds {what}: {found}. Go on with what was there, or pass "
+            "another folder. Nothing was changed."
+        )
+
+
+def _names(callback):
+    return next(names for kind, names in _MEMORY.items() if isinstance(callback, kind))

@@ -162,8 +162,7 @@ class PictureModel(keras.Model):
         Raises:
             ValueError: if the file is damaged or of another model, which is then left as it was.
         """
-        optimizer = getattr(self, "optimizer", None)
-        variables = [*self.variables, *(optimizer.variables if optimizer else [])]
+        variables = [*self.variables, *self._moments()]
         before = [ops.convert_to_numpy(variable) for variable in variables]
         try:
             with warnings.catch_warnings():
@@ -205,9 +204,13 @@ class PictureModel(keras.Model):
             lambda: {
                 "weights": self.weights,
                 "random states": self._random_states(),
-                "optimizer's moments": getattr(self.optimizer, "variables", []),
+                "optimizer's moments": self._moments(),
             }
         )
+
+    def _moments(self):
+        optimizer = getattr(self, "optimizer", None)  # none before compile
+        return [] if optimizer is None else optimizer.variables
 
     def _random_states(self):
         weights = {id(variable) for variable in self.non_trainable_weights}

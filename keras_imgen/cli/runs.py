@@ -1,20 +1,23 @@
 """`keras-imgen train`: one training and the folder that it leaves.
 
 A run folder holds `config.json` (written first: arguments, versions), `history.csv`,
-`samples/*.png`, `samples.gif` and, when training is complete, `model.keras`. The same command again
-goes on after a crash; a folder that holds anything else is left alone.
+`samples/*.png`, `samples.gif`, while training goes on `checkpoints/` and, when it is complete,
+`model.keras`. The same command again goes on after a crash; a folder that holds anything else is
+left alone.
 """
 
 import json
 import platform
+import shutil
 import sys
 from pathlib import Path
 
 import keras
 
 from keras_imgen import __version__
-from keras_imgen.callbacks import TrainingGif
+from keras_imgen.callbacks import Resume, TrainingGif
 from keras_imgen.cli.recipes import RECIPES, load_data
+from keras_imgen.files import locked, write_whole
 
 # What makes two runs the same run: their results would be equal.
 IDENTITY = ("family", "data", "size", "crops", "channels", "epochs", "batch_size", "seed")
@@ -23,11 +26,7 @@ IDENTITY = ("family", "data", "size", "crops", "channels", "epochs", "batch_size
 def train(args) -> None:
     """Train one family as the arguments say."""
     folder = Path(args.out or f"runs/{args.family}")
-    if is_finished(folder, args):
-        raise FileExistsError(
-            f"{str(folder)!r} holds the finished run of this very command. Pass another --out, or "
-            "more --epochs with another --out, to train again."
-        )
+    _refuse_finished(folder, args)
     run(args, folder)
     print(f"\nThe model is {folder / 'model.keras'}; pictures of its training lie beside it.")
 
@@ -36,7 +35,7 @@ def is_finished(folder: Path, args) -> bool:
     """Return whether this run has been completed; raise if the folder holds something else."""
     if folder.is_file():
         raise FileExistsError(f"{str(folder)!r} is a file. Pass a folder as --out.")
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not folder.is_dir() or all(path.name == ".lock" for path in folder.iterdir()):
         return False
     if not (folder / "config.json").is_file():
         raise FileExistsError(
@@ -57,14 +56,21 @@ def is_finished(folder: Path, args) -> bool:
     return (folder / "model.keras").is_file()
 
 
+def _refuse_finished(folder, args):
+    if is_finished(folder, args):
+        raise FileExistsError(
+            f"{str(folder)!r} holds the finished run of this very command. Pass another --out, or "
+            "more --epochs with another --out, to train again."
+        )
+
+
 def _has_an_epoch(folder):
     """Return whether a run folder holds more than an attempt that failed at once."""
-    history = folder / "history.csv"
-    own = {"config.json", "history.csv", "samples", "backup"}
+    own = {"config.json", "history.csv", "samples", "checkpoints", ".lock"}
     return (
         not own.issuperset(path.name for path in folder.iterdir())
-        or any((folder / "samples").glob("*"))
-        or (history.is_file() and len(history.read_text().splitlines()) > 1)
+        or any((folder / "samples").glob("*.png"))
+        or any(file.stem != "epoch_0000" for file in (folder / "checkpoints").glob("*.keras"))
     )
 
 
@@ -75,30 +81,32 @@ def run(args, folder: Path):
     epochs = args.epochs or recipe.epochs
     keras.utils.set_random_seed(args.seed)  # the networks' first weights
     model = recipe.build(data.image_shape, epochs * len(data), args.seed)
-    started = (folder / "history.csv").is_file()
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_config(folder, args)
-    model.fit(
-        data,
-        validation_data=test,
-        epochs=epochs,
-        # A moving progress bar for people, one line an epoch for log files.
-        verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=[
-            recipe.watch(test, folder / "samples"),
-            TrainingGif(folder / "samples"),
-            keras.callbacks.CSVLogger(str(folder / "history.csv"), append=started),
-            keras.callbacks.BackupAndRestore(str(folder / "backup")),
-        ],
-    )
-    # Written under another name first: a file called model.keras is always whole.
-    model.save(folder / "unfinished.keras")
-    (folder / "unfinished.keras").replace(folder / "model.keras")
+    with locked(folder):
+        _refuse_finished(folder, args)  # another process may have come first
+        _write_config(folder, args)
+        model.fit(
+            data,
+            validation_data=test,
+            epochs=epochs,
+            # A moving progress bar for people, one line an epoch for log files.
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[
+                recipe.watch(test, folder / "samples"),
+                TrainingGif(folder / "samples"),
+                Resume(folder),
+            ],
+        )
+        with write_whole(folder / "model.keras") as unfinished:
+            model.save(unfinished)
+        shutil.rmtree(folder / "checkpoints")
     return model, test
 
 
 def _identity(args):
-    return {key: getattr(args, key) for key in IDENTITY}
+    """Return what was asked for, defaults filled in."""
+    given = {key: getattr(args, key) for key in IDENTITY}
+    recipe = RECIPES[args.family]
+    return {k: getattr(recipe, k, None) if v is None else v for k, v in given.items()}
 
 
 def _write_config(folder, args):
@@ -111,4 +119,5 @@ def _write_config(folder, args):
         },
         "backend": keras.backend.backend(),
     }
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    with write_whole(folder / "config.json") as unfinished:
+        unfinished.write_text(json.dumps(config, indent=2) + "\n")

@@ -108,9 +108,12 @@ def _strange(members):
 
 
 def in_short(error) -> str:
-    """Return the part of one of Keras's errors that helps; it may repeat the whole model."""
-    paragraphs = str(error).split("\n\n")
+    """Return the part of one of Keras's errors that helps; the whole may repeat the whole model."""
+    text = str(error).rpartition("Exception encountered: ")[2]  # the innermost
+    paragraphs = text.split("\n\n")
     if paragraphs[0].startswith("A total of") and len(paragraphs) > 1:
         paragraphs = paragraphs[1:]
     reason = " ".join(paragraphs[0].split()) or type(error).__name__
+    for rest in (" If you trust the source", " Full object config"):  # unsafe; too long
+        reason = reason.partition(rest)[0]
     return reason if len(reason) <= 400 else f"{reason[:400]} ..."

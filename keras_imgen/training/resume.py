@@ -37,7 +37,8 @@ class Resume(keras.callbacks.Callback):
     `keras_imgen.load_model` reads. A file appears under its name only when it is whole and on the
     disk; one that was damaged later is noticed by its checksum, and the one before is used. While
     a training runs, no other process can write to the folder. If a log or a weight becomes NaN, the
-    training stops and the model goes back to the last good epoch.
+    training stops before that is saved. Whatever ends it early, the model goes back to the last
+    whole epoch.
 
     Pictures must come in an order that depends only on the epoch, as those of `keras_imgen.load`
     and its siblings, and arrays, do. Of other callbacks, what `EarlyStopping`, `ReduceLROnPlateau`
@@ -105,17 +106,19 @@ class Resume(keras.callbacks.Callback):
                 )
             try:
                 yield epochs if self._was_stopped() else self.epoch
-            except KeyboardInterrupt:
-                raise KeyboardInterrupt(
-                    f"Interrupted in epoch {self.epoch + 1}. What was trained before is safe in "
-                    f"{str(self.folder)!r}: start the same training again to go on."
-                ) from None
-            except FloatingPointError as error:
+            except BaseException as error:
                 self._restore(model)
-                raise FloatingPointError(
-                    f"{error} The model is back at the end of epoch {self.epoch}, as "
-                    f"{str(self.folder)!r} holds it."
-                ) from error
+                state = (
+                    f"The model is back at the end of epoch {self.epoch}, which is safe in "
+                    f"{str(self.folder)!r}."
+                )
+                if isinstance(error, KeyboardInterrupt):
+                    raise KeyboardInterrupt(
+                        f"Interrupted. {state} Start the same training again to go on from there."
+                    ) from None
+                if isinstance(error, FloatingPointError):
+                    raise FloatingPointError(f"{error} {state}") from error
+                raise
 
     def check_data(self, description: dict) -> None:
         """Raise if the training was begun on other data."""

@@ -19,7 +19,7 @@ class Seal(keras.layers.Layer):
     """
 
     def __init__(self, groups: Callable[[], dict]):
-        super().__init__()
+        super().__init__(name="seal")  # always the same: it is written into the file
         self._groups = groups
 
     def save_own_variables(self, store):

@@ -1,0 +1,376 @@
+"""`Resume`: whatever ends a training, it goes on to the same bits; and what it refuses."""
+
+import json
+import random
+import re
+import shutil
+import time
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+import trainings
+
+import keras_imgen
+from keras_imgen import GAN, Restorer, degradations, networks
+from keras_imgen.callbacks import Resume
+from keras_imgen.files import locked
+
+CLEAN = np.random.default_rng(0).random((8, 8, 8, 1), "float32")
+
+
+def make(optimizer=None, depth=3, **options):
+    network = networks.dncnn((None, None, 1), depth=depth, filters=2, batch_norm=False)
+    model = Restorer(network, degradations.AdditiveNoise(0.1))
+    model.compile(optimizer, run_eagerly=True, **options)
+    return model
+
+
+def fit(model, folder, epochs=2, clean=CLEAN, more=(), **options):
+    options = {"batch_size": 4, "verbose": 0, **options}
+    return model.fit(clean, epochs=epochs, callbacks=[*more, Resume(folder)], **options)
+
+
+def values(model):
+    variables = (*model.variables, *model.optimizer.variables)
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+
+def equal(left, right):
+    pairs = zip(left, right, strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def contents(folder):
+    return {f: f.read_bytes() for f in folder.rglob("*") if f.is_file() and f.name != ".lock"}
+
+
+def names(folder):
+    return sorted(file.name for file in (folder / "checkpoints").iterdir())
+
+
+# ---- kill -9 ----
+
+
+@pytest.mark.parametrize("family", trainings.FAMILIES)
+def test_killed_at_random_moments_it_ends_with_the_same_bits(family, tmp_path):
+    # Dropout, shuffling, schedules, early stopping: see trainings.py. Four kills for each family.
+    seconds = trainings.finish(family, tmp_path / "undisturbed")
+    expected = trainings.outcome(tmp_path / "undisturbed")
+    assert any(name.startswith("model.keras/model.weights") for name in expected)
+    assert sum(name.endswith(".png") for name in expected) >= 4
+    rng, killed = random.Random(family), 0
+    while killed < 4:
+        folder = tmp_path / f"killed {killed}"
+        killed += trainings.kill_and_resume(family, folder, seconds, 4 - killed, rng)
+        found = trainings.outcome(folder)
+        assert sorted(found) == sorted(expected)
+        assert [name for name in found if found[name] != expected[name]] == []
+
+
+def test_a_second_process_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):
+    process = trainings.FORKS.Process(target=trainings.hold, args=(tmp_path,))
+    process.start()
+    while not (tmp_path / "held").exists():
+        time.sleep(0.01)
+    model = make()
+    before, there = values(model), contents(tmp_path)
+    with pytest.raises(BlockingIOError, match="Another process writes to .*Wait until it has"):
+        fit(model, tmp_path)
+    assert equal(values(model), before)
+    assert contents(tmp_path) == there
+    process.kill()
+    process.join()
+    fit(model, tmp_path)
+    with locked(tmp_path), locked(tmp_path):  # one process may take it twice
+        pass
+
+
+# ---- checkpoints ----
+
+
+def test_a_training_that_ended_returns_at_once_and_goes_on_if_asked(tmp_path):
+    first = make()
+    told = fit(first, tmp_path, epochs=2, validation_data=CLEAN[:2])
+    assert names(tmp_path) == ["epoch_0001.keras", "epoch_0002.keras"]
+    second = make()  # with another seed and other weights, until it is brought back
+    again = fit(second, tmp_path, epochs=2, validation_data=CLEAN[:2])
+    assert (again.history, again.epoch) == (told.history, [0, 1])
+    assert equal(values(second), values(first))
+    assert second.seed == first.seed
+    assert second.degradation.seed == first.degradation.seed
+    third = fit(make(), tmp_path, epochs=3, validation_data=CLEAN[:2])
+    assert [len(column) for column in third.history.values()] == [3] * 4
+    rows = (tmp_path / "history.csv").read_text().splitlines()
+    assert rows[0] == "epoch,loss,psnr,val_loss,val_psnr"
+    assert [row.split(",")[0] for row in rows[1:]] == ["1", "2", "3"]
+    assert float(rows[3].split(",")[1]) == third.history["loss"][2]
+
+
+def test_a_notebook_goes_on_with_the_model_itself(tmp_path):
+    model = make()
+    fit(model, tmp_path, epochs=1)
+    slower = keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3 / (1 + epoch))
+    with pytest.raises(KeyboardInterrupt):  # with the rate of an epoch that is not yet whole
+        fit(model, tmp_path, epochs=3, more=[slower, At(2, 1, press)])
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", min_delta=9.0, patience=0, factor=0.5)
+    fit(model, tmp_path, epochs=4, more=[plateau])
+    reduced = float(model.optimizer.learning_rate)
+    assert reduced < 5e-4
+    fit(model, tmp_path, epochs=5)  # the reduced rate is not another optimizer
+    assert float(model.optimizer.learning_rate) == reduced
+
+
+def test_a_checkpoint_is_a_model_file(tmp_path):
+    model = make()
+    fit(model, tmp_path)
+    loaded = keras_imgen.load_model(tmp_path / "checkpoints" / "epoch_0002.keras")
+    assert equal(values(loaded), values(model))
+
+
+def flip(file, member="model.weights.h5"):
+    """Flip one bit of a file in the middle of one of its parts."""
+    with zipfile.ZipFile(file) as archive:
+        info = archive.getinfo(member)
+    data = bytearray(file.read_bytes())
+    data[info.header_offset + 64 + info.file_size // 2] ^= 4
+    file.write_bytes(data)
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def empty(file):
+    file.write_bytes(b"")
+
+
+@pytest.mark.parametrize("harm", [flip, cut, empty, lambda file: flip(file, "training.json")])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(harm, tmp_path):
+    straight = make()
+    fit(straight, tmp_path, epochs=3)
+    shutil.copytree(tmp_path, tmp_path / "copy")
+    fit(straight, tmp_path, epochs=4)
+    newest = tmp_path / "copy" / "checkpoints" / "epoch_0003.keras"
+    harm(newest)
+    resumed = make()
+    found = re.escape(repr(str(newest)))
+    with pytest.warns(UserWarning, match=f"{found} is left out: .* goes on from the epoch before"):
+        fit(resumed, tmp_path / "copy", epochs=4)
+    assert equal(values(resumed), values(straight))
+    assert names(tmp_path / "copy") == ["epoch_0003.keras", "epoch_0004.keras"]
+
+
+@pytest.mark.filterwarnings("ignore:.*is left out")
+def test_if_no_checkpoint_is_whole_nothing_is_begun_anew(tmp_path):
+    fit(make(), tmp_path)
+    for file in (tmp_path / "checkpoints").iterdir():
+        cut(file)
+    before = contents(tmp_path)
+    with pytest.raises(ValueError, match="No checkpoint in .* is whole. .*pass another folder"):
+        fit(make(), tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    straight = make()
+    fit(straight, tmp_path / "straight", epochs=3)
+    shutil.copytree(tmp_path / "straight", tmp_path / "full")
+    before = contents(tmp_path / "full")
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", full)  # the last thing that is written
+        with pytest.raises(OSError, match="No space"):
+            fit(make(), tmp_path / "full", epochs=4)
+    assert contents(tmp_path / "full") == before
+    resumed = make()
+    fit(resumed, tmp_path / "full", epochs=4)
+    fit(straight, tmp_path / "straight", epochs=4)
+    assert equal(values(resumed), values(straight))
+
+
+def test_what_a_killed_process_left_is_cleared_away(tmp_path):
+    fit(make(), tmp_path)
+    (tmp_path / "checkpoints" / ".unfinished-epoch_0003.keras").write_bytes(b"half")
+    fit(make(), tmp_path)
+    assert names(tmp_path) == ["epoch_0001.keras", "epoch_0002.keras"]
+
+
+# ---- what is refused ----
+
+
+OTHERS = {
+    "another optimizer": (
+        lambda: make(keras.optimizers.SGD(0.01)),
+        {},
+        r"another model: compile_config.optimizer.class_name was 'Adam' and is 'SGD'",
+    ),
+    "another learning rate": (
+        lambda: make(keras.optimizers.Adam(0.01)),
+        {},
+        r"learning_rate was 0.00100\d+ and is 0.00999\d+",
+    ),
+    "another loss": (lambda: make(loss="mae"), {}, "loss was 'mse' and is 'mae'"),
+    "another network": (lambda: make(depth=4), {}, r"network.layers was .* and is "),
+    "other batches": (make, {"batch_size": 2}, "other data: batch_size was 4 and is 2"),
+    "other data": (make, {"clean": CLEAN[:4]}, "other data: num_pictures was 8 and is 4"),
+    "fewer epochs": (make, {"epochs": 1}, r"holds 2 epochs. Received: epochs=1. .*2 or more"),
+    "an epoch to begin with": (make, {"initial_epoch": 1}, "leave out `initial_epoch`"),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_a_folder_of_another_training_is_refused(case, tmp_path):
+    fit(make(), tmp_path)
+    before = contents(tmp_path)
+    build, options, advice = OTHERS[case]
+    with pytest.raises(ValueError, match=advice):
+        fit(build(), tmp_path, **{"epochs": 3, **options})
+    assert contents(tmp_path) == before
+
+
+def test_layers_may_have_other_names(tmp_path):
+    fit(make(), tmp_path)
+    keras.utils.clear_session()
+    fit(make(), tmp_path, epochs=3)  # dncnn, not dncnn_12
+
+
+def test_an_attempt_without_an_epoch_is_no_training(tmp_path):
+    import tensorflow as tf
+
+    broken = CLEAN.copy()
+    broken[5] = np.nan
+    stream = tf.data.Dataset.from_tensor_slices(broken).batch(4)
+    with pytest.raises(FloatingPointError):
+        fit(make(metrics=[]), tmp_path, clean=stream, batch_size=None)
+    assert names(tmp_path) == ["epoch_0000.keras"]
+    fit(make(keras.optimizers.SGD(0.01)), tmp_path)
+
+
+def test_other_files_are_left_alone(tmp_path):
+    (tmp_path / "history.csv").write_text("three years of work")
+    with pytest.raises(FileExistsError, match="history.csv of another training. Pass another"):
+        fit(make(), tmp_path)
+    assert (tmp_path / "history.csv").read_text() == "three years of work"
+    with pytest.raises(ValueError, match="One Resume decides.*Received: 2 of them"):
+        fit(make(), tmp_path / "a", more=[Resume(tmp_path / "b")])
+
+
+# ---- NaN and Ctrl-C ----
+
+
+class At(keras.callbacks.Callback):
+    """Do something once, at one batch of one epoch."""
+
+    def __init__(self, epoch, batch, action):
+        super().__init__()
+        self.when, self.action, self.epoch = (epoch, batch), action, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if (self.epoch, batch) == self.when:
+            self.action(self.model)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch, None) == self.when:
+            self.action(self.model)
+
+
+def break_weight(model):
+    weight = model.trainable_variables[0]
+    weight.assign(weight * np.nan)
+
+
+@pytest.mark.parametrize("batch", [0, 1, None])
+def test_a_training_that_diverges_goes_back_to_the_last_good_epoch(batch, tmp_path):
+    model = make()
+    fit(model, tmp_path, epochs=2)
+    good, before = values(model), contents(tmp_path)
+    if batch is not None:
+        what = rf"`loss` became nan in epoch 3, batch {batch + 1}: .*lower the learning rate"
+    else:  # after the last batch no log would tell
+        what = "holds NaN or infinity at the end of epoch 3: .*Lower the learning rate"
+    with pytest.raises(FloatingPointError, match=f"(?i){what}.* back at the end of epoch 2"):
+        fit(model, tmp_path, epochs=4, more=[At(2, batch, break_weight)])
+    assert equal(values(model), good)
+    assert contents(tmp_path) == before
+    fit(model, tmp_path, epochs=4)  # and can go on
+
+
+def press(model):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_training_says_how_to_go_on(tmp_path):
+    straight = make()
+    fit(straight, tmp_path / "straight", epochs=1)
+    shutil.copytree(tmp_path / "straight", tmp_path / "interrupted")
+    fit(straight, tmp_path / "straight", epochs=3)
+    with pytest.raises(
+        KeyboardInterrupt, match=r"end of epoch 1, .*safe in .* Start the same .*again"
+    ):
+        fit(make(), tmp_path / "interrupted", epochs=3, more=[At(1, 1, press)])
+    resumed = make()
+    fit(resumed, tmp_path / "interrupted", epochs=3)
+    assert equal(values(resumed), values(straight))
+
+
+def test_without_resume_an_interrupted_training_says_that_nothing_is_saved():
+    with pytest.raises(KeyboardInterrupt, match=r"saved nowhere. .*callbacks=\[.*Resume\(folder"):
+        make().fit(CLEAN, batch_size=4, callbacks=[At(0, 1, press)], verbose=0)
+
+
+def test_early_stopping_is_remembered_and_may_become_more_patient(tmp_path):
+    def stopping(patience):
+        return keras.callbacks.EarlyStopping("loss", min_delta=9.0, patience=patience)
+
+    told = fit(make(), tmp_path, epochs=9, more=[stopping(3)])
+    assert len(told.epoch) == 4
+    assert len(fit(make(), tmp_path, epochs=9, more=[stopping(3)]).epoch) == 4  # it had ended
+    assert len(fit(make(), tmp_path, epochs=9, more=[stopping(5)]).epoch) == 6
+    assert len(fit(make(), tmp_path, epochs=9).epoch) == 9
+
+
+def test_steps_and_streams_resume(tmp_path):
+    dataset = keras_imgen.load_arrays(CLEAN, batch_size=4)
+    straight = make()
+    options = {"clean": dataset, "batch_size": None, "steps_per_epoch": 3}
+    fit(straight, tmp_path, epochs=1, **options)
+    shutil.copytree(tmp_path, tmp_path / "copy")
+    fit(straight, tmp_path, epochs=3, **options)
+    resumed = make()
+    fit(resumed, tmp_path / "copy", epochs=3, **options)
+    assert equal(values(resumed), values(straight))
+    with pytest.raises(ValueError, match="steps_per_epoch was 3 and is 2"):
+        fit(make(), tmp_path, epochs=4, **{**options, "steps_per_epoch": 2})
+
+
+def test_half_precision_resumes(tmp_path):
+    # The scale of the loss is part of the state.
+    def half():
+        keras.config.set_dtype_policy("mixed_float16")
+        try:
+            generator = networks.dcgan_generator((8, 8, 1), latent_dim=2, filters=2)
+            model = GAN(generator, networks.dcgan_discriminator((8, 8, 1), filters=2))
+            model.compile(run_eagerly=True)
+        finally:
+            keras.config.set_dtype_policy("float32")
+        return model
+
+    straight = half()
+    fit(straight, tmp_path, epochs=1)
+    shutil.copytree(tmp_path, tmp_path / "copy")
+    fit(straight, tmp_path, epochs=3)
+    resumed = half()
+    fit(resumed, tmp_path / "copy", epochs=3)
+    assert equal(values(resumed), values(straight))
+    state = json.loads(
+        zipfile.ZipFile(tmp_path / "checkpoints" / "epoch_0003.keras").read("training.json")
+    )
+    assert len(state["logs"]) == 3

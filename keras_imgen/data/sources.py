@@ -93,7 +93,7 @@ def list_pictures(path: str | Path) -> list[Path]:
     Links to files are followed, links to folders are not: they may lead round in circles. A folder
     that cannot be looked into is listed itself, to be named with all else that cannot be read.
     """
-    folder = Path(os.path.expanduser(path))
+    folder = os.path.expanduser(path)
     if not os.path.isdir(folder):
         raise FileNotFoundError(
             f"There is no folder {str(path)!r}. Pass a folder that holds PNG or JPEG files."

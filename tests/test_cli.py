@@ -553,8 +553,9 @@ def fail(error):
         (OSError(errno.EROFS, "Read-only file system", "/a"), 2, "'/a' .*on another disk"),
         (OSError(errno.EIO, "Input/output error", "/a"), 1, "'/a' .*Look after its cause"),
         (ConnectionError("not reachable"), 1, "not reachable"),
-        (MemoryError(), 1, "MemoryError"),
+        (MemoryError(), 1, "not enough memory. Pass fewer or smaller"),
         (FloatingPointError("diverged"), 1, "diverged"),
+        (OSError(errno.ENOSPC, "No space", "from.ipynb", None, "to.ipynb"), 1, "'to.ipynb' .*Free"),
     ],
 )
 def test_what_the_system_refuses_is_said_with_path_and_advice(

@@ -77,15 +77,22 @@ def _run(args):
     except Exception as error:
         if args.debug:
             raise
-        if isinstance(error, OSError) and error.errno is not None:
-            name = errno.errorcode.get(error.errno, "")
-            # `.unfinished-` is what `write_whole` calls a file that it has not finished.
-            path = str(error.filename or getattr(args, "out", "")).replace(".unfinished-", "")
-            advice = ADVICE.get(name, "Look after its cause, then give the same command again.")
-            complain(f"{path!r} cannot be used: {error.strerror}. {advice}")
-            return 1 if name in FAILED else 2
-        complain(str(error) or type(error).__name__)
-        return 2 if isinstance(error, WRONG_ARGUMENT) else 1
+        sentence, status = _explain(error, getattr(args, "out", None))
+        complain(sentence)
+        return status
+
+
+def _explain(error, out):
+    """Return what an error says to people, and the exit status."""
+    if isinstance(error, OSError) and error.strerror:  # the operating system's own
+        name = errno.errorcode.get(error.errno, "")
+        path = str(error.filename2 or error.filename or out)
+        path = path.replace(".unfinished-", "")  # as `write_whole` calls what it is writing
+        advice = ADVICE.get(name, "Look after its cause, then give the same command again.")
+        return f"{path!r} cannot be used: {error.strerror}. {advice}", 1 if name in FAILED else 2
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return "there is not enough memory. Pass fewer or smaller pictures or batches.", 1
+    return str(error) or type(error).__name__, 2 if isinstance(error, WRONG_ARGUMENT) else 1
 
 
 def complain(text):

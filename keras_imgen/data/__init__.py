@@ -148,8 +148,10 @@ def load(
         data_dir: where TFDS keeps its data; by default TFDS's own folder.
 
     Raises:
-        ValueError: for an unknown split, or a set without what was asked for.
+        ValueError: for an unknown name or split, or a set without what was asked for or too large
+            for memory. Names are names: neither paths nor addresses.
         ConnectionError: if a TFDS set is neither on this machine nor can be downloaded.
+        OSError: if a TFDS set is damaged, or its download failed.
 
     Example:
         >>> from keras_imgen import load

@@ -1,11 +1,14 @@
 """The command: what it leaves behind, what it refuses, and that nothing is ever overwritten."""
 
 import csv
+import errno
 import json
 import os
 import re
 import subprocess
 import sys
+import warnings
+import zipfile
 from pathlib import Path
 
 import keras
@@ -121,7 +124,12 @@ def test_a_refused_training_does_not_block_the_corrected_one(tmp_path, capsys):
     folder = tmp_path / "run"
     command = ("train", "vae", "--data", "photos", "--epochs", 1, "--out", folder)
     assert run(*command) == 2  # crops to learn from, whole photographs for the test
-    assert "must fit the network" in capsys.readouterr().err
+    assert "64 x 64 pixels to train on and 192 x 192 to test on. Pass --size 64" in (
+        capsys.readouterr().err
+    )
+    assert not folder.exists()
+    folder.mkdir()  # as if it had failed at its first batch
+    (folder / "config.json").write_text("{}")
     assert run(*command, "--size", 32, "--crops", 1, "--batch-size", 4) == 0
     assert (folder / "model.keras").is_file()
 
@@ -166,6 +174,45 @@ def test_same_command_resumes_to_the_same_bits(small, tmp_path, monkeypatch):
         np.testing.assert_array_equal(a, b, err_msg=a.path)
     histories = [(tmp_path / name / "history.csv").read_text() for name in ("straight", "cut")]
     assert histories[0] == histories[1]
+
+
+def test_a_demo_that_went_on_claims_no_time(small, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "demo"
+    kept = {"gan": recipes.RECIPES["gan"]}
+    monkeypatch.setattr(demo, "RECIPES", kept)
+    monkeypatch.setattr(demo, "_draw", fail(OSError("cut off")))
+    assert run("demo", "--epochs", 1, "--out", folder) == 1
+    monkeypatch.setattr(demo, "_draw", lambda *args: None)
+    for _ in range(2):
+        assert run("demo", "--epochs", 1, "--out", folder) == 0
+        assert json.loads((folder / "gan" / "figures.json").read_text())["seconds"] is None
+        page = (folder / "index.html").read_text(encoding="utf-8")
+        assert "its time was not taken" in page
+        assert "Training took" not in page
+    assert "Done before; kept" in capsys.readouterr().out
+
+
+def test_a_demos_damaged_figures_are_measured_anew(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "RECIPES", {"gan": recipes.RECIPES["gan"]})
+    assert run("demo", "--epochs", 1, "--out", tmp_path) == 0
+    figures = json.loads((tmp_path / "gan" / "figures.json").read_text())
+    assert figures["seconds"] > 0
+    (tmp_path / "gan" / "figures.json").write_text("{")
+    assert run("demo", "--epochs", 1, "--out", tmp_path) == 0
+    again = json.loads((tmp_path / "gan" / "figures.json").read_text())
+    assert again["measured"] == figures["measured"]
+
+
+def test_a_folder_of_an_embedded_sets_name_is_taken_only_if_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(3):
+        photo(tmp_path / "digits" / f"{number}.png", 16, 16)
+    args = cli._parser().parse_args(["train", "vae", "--batch-size", "2"])
+    assert recipes.load_data(args, recipes.RECIPES["vae"])[0].num_pictures == 4000
+    args.data = "digits"
+    with pytest.warns(UserWarning, match="--data digits is a folder here"):
+        train, _ = recipes.load_data(args, recipes.RECIPES["vae"])
+    assert train.image_shape == (16, 16, 3)
 
 
 def test_demo_makes_a_page_that_needs_no_network(small, tmp_path, capsys):
@@ -258,6 +305,7 @@ def test_models_load_in_a_process_of_their_own(argv, start, trained, tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
+    assert done.stderr == ""  # no notices of TensorFlow's
     assert (tmp_path / "result.png").exists()
 
 
@@ -307,6 +355,87 @@ def test_restore_fills_the_white_of_a_mask_and_nothing_else(trained, tmp_path, c
     assert "9 x 31" in capsys.readouterr().err
 
 
+def test_one_bad_picture_holds_up_no_other(trained, tmp_path, capsys):
+    for name in ("a", "c", "e"):
+        photo(tmp_path / "in" / f"{name}.png", channels=1)
+    whole = (tmp_path / "in" / "a.png").read_bytes()
+    (tmp_path / "in" / "b.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "in" / "d.jpg").symlink_to("nowhere")
+    command = ("restore", trained / "denoise.keras", tmp_path / "in", "--out", tmp_path / "out")
+    assert run(*command) == 1
+    printed = capsys.readouterr()
+    assert printed.out.count(" -> ") == 3
+    assert [name for name in "abcde" if f"{name}.png" in printed.err] == ["b"]
+    assert "d.jpg" in printed.err
+    assert printed.err.count("\n") == 2
+    before = contents(tmp_path / "out")
+    assert [path.name for path in before] == ["a.png", "c.png", "e.png"]
+
+    (tmp_path / "in" / "b.png").write_bytes(whole)  # mended: the same command goes on
+    assert run(*command) == 1
+    assert "a.png' exists and is not overwritten. Pass another --out" in capsys.readouterr().err
+    after = contents(tmp_path / "out")
+    assert [path.name for path in after] == ["a.png", "b.png", "c.png", "e.png"]
+    assert before.items() <= after.items()
+
+
+def test_results_that_are_all_there_are_refused_at_once(trained, tmp_path, capsys):
+    files = [photo(tmp_path / f"{name}.png", channels=1) for name in "ab"]
+    command = ("restore", trained / "denoise.keras", *files)
+    assert run(*command, "--out", tmp_path) == 2  # beside the pictures, and so upon them
+    assert "a.png' and 1 more exist and are not overwritten" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == files
+
+
+def test_restore_to_a_full_disk_leaves_whole_pictures_and_goes_on(
+    trained, tmp_path, monkeypatch, capsys
+):
+    files = [photo(tmp_path / "in" / f"{name}.png", channels=1) for name in "ab"]
+    save = Image.Image.save
+
+    def fill_the_disk(image, path):
+        Path(path).write_bytes(b"half a picture")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    command = ("restore", trained / "denoise.keras", *files, "--out", tmp_path / "out")
+    monkeypatch.setattr(Image.Image, "save", fill_the_disk)
+    assert run(*command) == 1
+    assert "Free some space, then give the same command again" in capsys.readouterr().err
+    assert list((tmp_path / "out").iterdir()) == []
+    monkeypatch.setattr(Image.Image, "save", save)
+    assert run(*command) == 0
+
+
+def test_a_sequence_with_a_bad_frame_is_not_restored(trained, tmp_path, capsys):
+    for t in range(3):
+        photo(tmp_path / "frames" / f"{t}.png", 28, 28, 1)
+    (tmp_path / "frames" / "1.png").write_text("no picture")
+    command = ("restore", trained / "sequence.keras", tmp_path / "frames", "--degrade")
+    assert run(*command, "--out", tmp_path / "out") == 2
+    assert "1.png' cannot be read" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["with space.png", "-n.png", "日本 🎨.png", "new\nline.png", os.fsdecode(b"\xff.png"), "~.png"],
+    ids=ascii,
+)
+def test_odd_names(name, trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    photo(tmp_path / "in dir" / name, channels=1)
+    assert run("restore", trained / "denoise.keras", "in dir/", "--out", "./out dir/") == 0
+    assert os.listdir("out dir") == [name]
+    assert run("restore", trained / "denoise.keras", "in dir/", "--out", "./out dir/") == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_tilde_is_the_home_folder(trained, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run("sample", trained / "gan.keras", "-n", 1, "--out", "~/x/y.png") == 0
+    assert (tmp_path / "x" / "y.png").is_file()
+
+
 def test_restore_takes_frames_as_one_sequence(trained, tmp_path):
     for t in range(4):
         photo(tmp_path / "frames" / f"{t}.png", 28, 28, 1)
@@ -319,29 +448,54 @@ def test_restore_takes_frames_as_one_sequence(trained, tmp_path):
     ("argv", "status", "advice"),
     [
         (["sample", "missing.keras"], 2, "no model file"),
-        (["restore", "damaged.keras", "x.png"], 2, "damaged"),
+        (["restore", "damaged.keras", "here.png"], 2, "damaged"),
         (["restore", "{denoise}", "missing.png"], 2, "no picture 'missing.png'"),
         (["restore", "{gan}", "here.png"], 2, "keras-imgen sample"),
         (["restore", "{denoise}", "here.png", "--mask", "here.png"], 2, "takes no mask"),
         (["restore", "{denoise}", "broken.png"], 2, "broken.png"),
         (["restore", "{denoise}", "here.png", "sub/here.png"], 2, "same name"),
         (["restore", "{denoise}", "empty"], 2, "no PNG or JPEG"),
-        (["train", "gan", "--data", "no_such_set"], 2, "digits"),
+        (["restore", "{denoise}", "here.png", "--mask", "no.png"], 2, "'no.png' cannot be read"),
+        (["restore", "{denoise}", "broken.png"], 2, "neither PNG nor JPEG, the only kinds"),
+        (["restore", "foreign.keras", "here.png"], 2, "cannot be loaded as a model"),
+        (["restore", "here.png", "{denoise}"], 2, "no whole .keras file"),
+        (["sample", "{gan}", "--out", "x.txt"], 2, "Pass a name that ends in .png"),
+        (["sample", "{gan}", "--out", "empty"], 2, "ends in .png"),
+        (["sample", "{gan}", "--out", "here.png/x.png"], 2, "is a file: pass another one"),
+        (["sample", "{gan}", "--out", 300 * "x" + ".png"], 2, "Pass a shorter name"),
+        (["sample", "{gan}", "-n", "9999999"], 2, "Pass a smaller -n or --scale"),
+        (["sample", "{gan}", "--scale", "9999"], 2, "Pass a smaller -n or --scale"),
+        (["tutorials", "here.png/sub"], 2, "is a file: pass another one"),
+        (["train", "gan", "--data", "no_such_set"], 2, "--data takes a folder of PNG and JPEG"),
+        (["train", "gan", "--data", "../no/such"], 2, "--data takes a folder of PNG and JPEG"),
+        (["train", "gan", "--data", "here.png"], 2, "--data takes a folder of PNG and JPEG"),
         (["train", "denoise", "--data", "empty"], 2, "holds no picture"),
         (["train", "denoise", "--data", "one", "--size", "16"], 2, "at least 2"),
+        (["train", "gan", "--data", "two", "--size", "16"], 2, "at least 2 pictures at a time"),
+        (["train", "vae", "--batch-size", "1"], 2, "a --batch-size of 2 or more"),
         (["train", "sequence", "--data", "digits"], 2, "sequences"),
         (["train", "gan", "--data", "moving_digits"], 2, "sequences"),
-        (["train", "gan", "--data", "photos", "--size", "4096"], 2, "smaller `size`"),
+        (["train", "sequence", "--size", "64"], 2, "Received: --size. Leave it out"),
+        (["train", "gan", "--crops", "2"], 2, "--crops is the number of random crops of --size"),
+        (["train", "gan", "--data", "photos", "--size", "4096"], 2, "smaller --size, or --crops 0"),
+        (["train", "gan", "--size", "99999"], 2, "Pass a smaller --size"),
+        (["train", "gan", "--out", "here.png"], 2, "is a file"),
+        (["train", "gan", "--out", "here.png/sub"], 2, "is a file: pass another one"),
+        (["demo", "--out", "here.png/sub"], 2, "is a file: pass another one"),
     ],
 )
 def test_errors_are_one_sentence(argv, status, advice, trained, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "damaged.keras").write_bytes(b"PK not really")
+    with zipfile.ZipFile(tmp_path / "foreign.keras", "w") as file:
+        file.writestr("config.json", "{}")
     (tmp_path / "broken.png").write_bytes(b"\x89PNG not really")
     (tmp_path / "empty").mkdir()
     photo(tmp_path / "here.png")
     photo(tmp_path / "sub" / "here.png")
     photo(tmp_path / "one" / "here.png")
+    photo(tmp_path / "two" / "1.png")
+    photo(tmp_path / "two" / "2.png")
     before = contents(tmp_path)
     argv = [arg.format(**{f: trained / f"{f}.keras" for f in FAMILIES}) for arg in argv]
     assert run(*argv) == status
@@ -352,11 +506,117 @@ def test_errors_are_one_sentence(argv, status, advice, trained, tmp_path, monkey
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("argv", [["train", "gan", "--epochs", "0"], ["train", "cat"], []])
-def test_wrong_arguments_exit_with_2(argv):
+@pytest.mark.parametrize(
+    ("argv", "advice"),
+    [
+        (["train", "gan", "--epochs", "0"], "must be at least 1, not 0"),
+        (["train", "gan", "--epochs", "ten"], "invalid whole number value: 'ten'"),
+        (["train", "gan", "--seed", "4294967296"], "must be at most 2147483647"),
+        (["train", "cat"], "invalid choice: 'cat'"),
+        (["paint"], "invalid choice: 'paint'"),
+        (["sample"], "required: model"),
+        (["sample", "x.keras", "--out", ""], "must be a path, not ''"),
+        (["sample", "x\0.keras"], "must be a path"),
+        (["restore", "x.keras", "x.png", "--mask", "y.png", "--degrade"], "not allowed with"),
+    ],
+)
+def test_wrong_arguments_exit_with_2_and_one_sentence(argv, advice, capsys):
     with pytest.raises(SystemExit) as end:
         run(*argv)
     assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert advice in error
+    assert error.startswith("keras-imgen")
+    assert error.count("\n") == 1
+
+
+def test_nothing_asked_shows_the_help(capsys):
+    assert run() == 2
+    assert "Train one model" in capsys.readouterr().err
+
+
+def fail(error):
+    def raise_it(*args, **kwargs):
+        raise error
+
+    return raise_it
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "advice"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "'x.png' .*Free some space"),
+        (PermissionError(errno.EACCES, "Permission denied", "y.png"), 2, "'y.png' .*get the right"),
+        (FileNotFoundError(errno.ENOENT, "Not there", "/proc/x"), 2, "'/proc/x' .*another path"),
+        (OSError(errno.EROFS, "Read-only file system", "/a"), 2, "'/a' .*on another disk"),
+        (OSError(errno.EIO, "Input/output error", "/a"), 1, "'/a' .*Look after its cause"),
+        (ConnectionError("not reachable"), 1, "not reachable"),
+        (MemoryError(), 1, "not enough memory. Pass fewer or smaller"),
+        (FloatingPointError("diverged"), 1, "diverged"),
+        (OSError(errno.ENOSPC, "No space", "from.ipynb", None, "to.ipynb"), 1, "'to.ipynb' .*Free"),
+    ],
+)
+def test_what_the_system_refuses_is_said_with_path_and_advice(
+    error, status, advice, trained, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(keras_imgen.plotting, "save_grid", fail(error))
+    assert run("sample", trained / "gan.keras", "-n", 1, "--out", "x.png") == status
+    printed = capsys.readouterr().err
+    assert re.fullmatch(f"keras-imgen: .*{advice}.*\n", printed)
+    assert "Errno" not in printed
+
+
+def test_what_cannot_be_written_is_refused_before_any_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # as root, everything is allowed
+    monkeypatch.setattr(cli, "_import_quietly", fail(AssertionError("work was begun")))
+    for argv in (
+        ["demo", "--out", tmp_path / "x"],
+        ["train", "gan", "--out", tmp_path / "x" / "y"],
+        ["sample", "x.keras", "--out", tmp_path / "x.png"],
+        ["restore", "x.keras", "x.png", "--out", tmp_path / "x"],
+        ["tutorials", tmp_path / "x"],
+    ):
+        assert run(*argv) == 2
+        assert f"'{tmp_path}' cannot be used: Permission denied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "error", "expected"),
+    [
+        (["train", "gan"], KeyboardInterrupt(), "interrupted. The same command goes on from here."),
+        (["demo"], KeyboardInterrupt(), "interrupted. The same command goes on from here."),
+        (["doctor"], KeyboardInterrupt(), "interrupted."),
+        (["train", "gan"], KeyboardInterrupt("Saved epoch 3."), "Saved epoch 3."),
+    ],
+)
+def test_ctrl_c_promises_what_is_true(argv, error, expected, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "_import_quietly", fail(error))
+    assert run(*argv) == 130
+    assert capsys.readouterr().err == f"\nkeras-imgen: {expected}\n"
+
+
+def test_warnings_are_one_line_in_the_commands_words(monkeypatch, capsys):
+    class Command:
+        @staticmethod
+        def doctor(args):
+            warnings.warn("two\nlines. Pass `size=` or channels=1.", stacklevel=1)
+
+    monkeypatch.setattr(cli, "_import_quietly", lambda name: Command)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert run("doctor") == 0
+    expected = "keras-imgen: warning: two lines. Pass --size or --channels 1.\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_a_reader_that_leaves_is_no_error():
+    command = f"{sys.executable} -m keras_imgen doctor"
+    env = {**os.environ, "PYTHONPATH": str(Path(keras_imgen.__file__).parents[1])}
+    result = subprocess.run(
+        ["bash", "-c", f"{command} | true"], env=env, capture_output=True, text=True
+    )
+    assert result.stderr == ""
 
 
 def test_debug_shows_the_traceback(tmp_path):
@@ -397,6 +657,14 @@ def test_tutorials_never_overwrites_an_answer(tmp_path, capsys):
         assert contents(tmp_path) == {mine: b"my answers"}
 
 
+def test_tutorials_goes_on_where_it_was_cut_off(tmp_path):
+    assert run("tutorials", tmp_path) == 0
+    whole = contents(tmp_path)
+    next(iter(whole)).unlink()
+    assert run("tutorials", tmp_path) == 0
+    assert contents(tmp_path) == whole
+
+
 def test_tutorials_wants_a_folder(tmp_path, capsys):
     (tmp_path / "file").write_text("kept")
     assert run("tutorials", tmp_path / "file") == 2
@@ -424,3 +692,67 @@ def test_pixel_frechet_distance_closed_form():
     mean = pictures.mean(axis=0)
     wider = mean + 2 * (pictures - mean)
     assert distance(pictures, wider, 16) == pytest.approx(trace, rel=1e-6)
+
+
+OFFLINE = """
+import sys
+used = []
+
+def watch(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
+        used.append((event, args))
+        raise OSError("no network in tests")
+
+sys.addaudithook(watch)
+sys.argv = ["keras-imgen"]  # so that the command imports as little as it does by itself
+import time
+from pathlib import Path
+from keras_imgen.cli import main
+
+def command(*argv):
+    try:
+        return main(list(argv))
+    except SystemExit as end:
+        return end.code
+
+assert command("--help") == 0 and command("sample", "--help") == 0
+import keras_imgen
+assert command("tutorials", "class") == 0
+data = keras_imgen.load("digits", size=8, channels=3, batch_size=500, seed=1)
+keras_imgen.load("photos"), keras_imgen.load("moving_digits", "test")
+Path("pictures").mkdir()
+for number, picture in enumerate(data.take(4)):
+    keras_imgen.plotting.save_grid(f"pictures/{number}.png", picture[None])
+options = ("--data", "pictures", "--epochs", "1", "--batch-size", "2")
+assert command("train", "vae", *options, "--out", "vae") == 0
+assert command("sample", "vae/model.keras", "-n", "2", "--out", "new.png") == 0
+assert command("train", "denoise", *options, "--out", "cnn") == 0
+assert command("restore", "cnn/model.keras", "pictures", "--out", "restored") == 0
+assert len(list(Path("restored").iterdir())) == 4
+assert used == [], used
+
+assert command("doctor") == 0  # which asks for the network, and says that there is none
+assert used
+import tensorflow_datasets  # its import takes seconds of its own
+start = time.monotonic()
+try:
+    keras_imgen.load("mnist", data_dir="nothing here")
+except ConnectionError as error:
+    assert "Without a network these sets work" in str(error), error
+else:
+    raise AssertionError("no error")
+assert time.monotonic() - start < 5.0
+assert not Path("nothing here").exists()
+"""
+
+
+def test_nothing_but_a_set_of_tfds_and_the_doctor_touches_the_network(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", OFFLINE],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(keras_imgen.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "not reachable: embedded sets only" in done.stdout

@@ -1,9 +1,16 @@
 """Clean pictures: the format and its checks, the order of batches, and every source."""
 
+import errno
+import io
 import os
+import shutil
+import struct
 import time
+import tracemalloc
 import urllib.error
 import urllib.request
+import warnings
+import zlib
 from pathlib import Path
 
 import keras
@@ -193,7 +200,7 @@ def test_arrays_of_other_precision_become_float32():
 
 
 def test_arrays_need_one_label_each_and_a_batch_size():
-    with pytest.raises(ValueError, match="3 labels for 4 pictures"):
+    with pytest.raises(ValueError, match=r"labels of shape \(3,\) for 4 pictures"):
         load_arrays(numbered(4), labels=[0, 1, 2])
     for wrong in (0, -1, 2.5):
         with pytest.raises(ValueError, match="whole number, at least 1"):
@@ -463,9 +470,9 @@ def test_moving_digits_are_seeded_and_splits_differ():
     [
         ({"size": 27}, "size=27. Pass at least 28"),
         ({"size": (64, 20)}, "Pass at least 28"),
-        ({"num_frames": 0}, "must be at least 1"),
-        ({"num_sequences": 0}, "must be at least 1"),
-        ({"num_digits": 0}, "must be at least 1"),
+        ({"num_frames": 0}, "must be whole numbers, at least 1"),
+        ({"num_sequences": 0}, "must be whole numbers, at least 1"),
+        ({"num_digits": 0}, "must be whole numbers, at least 1"),
     ],
 )
 def test_moving_digits_say_what_to_do(options, advice):
@@ -559,7 +566,12 @@ def test_folder_is_read_with_all_folders_in_it(tmp_path, colours):
 def test_folder_gives_all_pictures_the_same_channels(tmp_path, colours, channels, expected):
     write(tmp_path / "colour.png", colours)
     write(tmp_path / "grey.png", colours[..., 0])
-    pictures = to_uint8(everything(load_folder(tmp_path, channels=channels, shuffle=False)))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        pictures = to_uint8(everything(load_folder(tmp_path, channels=channels, shuffle=False)))
+    said = [str(warning.message) for warning in caught]
+    assert len(said) == (channels is None)
+    assert all("1 of 2 pictures in" in text and "Pass channels=1" in text for text in said)
     assert pictures.shape == (2, 12, 20, expected)
     np.testing.assert_array_equal(pictures[1, ..., -1], colours[..., 0])
     if channels == 1:
@@ -619,6 +631,233 @@ def test_folder_of_different_sizes_needs_a_size(tmp_path, colours):
         load_folder(tmp_path)
     with pytest.raises(ValueError, match=r"size=12 for a picture of 11 x 20 pixels"):
         load_folder(tmp_path, size=12, crops=1)
+
+
+def test_folder_resizes_as_it_reads(tmp_path):
+    for number in range(8):
+        write(tmp_path / f"{number}.png", np.zeros((600, 800, 3), "uint8"))
+    whole = 600 * 800 * 3
+    load_folder(tmp_path, size=8)  # imports what it needs
+    tracemalloc.start()
+    load_folder(tmp_path, size=8)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert whole / 2 < peak < 4 * whole  # one picture, not eight
+
+
+def test_folder_too_large_for_memory_is_refused_while_it_is_read(tmp_path, monkeypatch):
+    for number in range(4):
+        write(tmp_path / f"{number}.png", np.full((12, 20, 3), number, "uint8"))
+    read, reads = sources.read_picture, []
+    monkeypatch.setattr(sources, "read_picture", lambda file: reads.append(file) or read(file))
+    monkeypatch.setattr(sources, "MAX_BYTES", 2 * 12 * 20 * 3)
+    with pytest.raises(ValueError, match=r"3 of the 4 pictures in .*Pass a smaller `size`"):
+        load_folder(tmp_path)
+    assert len(reads) == 3
+    with pytest.raises(ValueError, match="1 of the 4 pictures"):  # refused before it is enlarged
+        load_folder(tmp_path, size=10_000)
+    for options in ({"channels": 1}, {"size": 8}, {"size": 8, "channels": 3}):
+        assert load_folder(tmp_path, **options).num_pictures == 4
+
+
+def test_other_sets_too_large_for_memory_are_refused():
+    with pytest.raises(ValueError, match=r"4,000 pictures of 9999 x 9999 .* smaller `size`"):
+        load("digits", size=9999)
+    with pytest.raises(ValueError, match=r"1,000,000 sequences .* fewer, shorter or smaller"):
+        load_moving_digits(num_sequences=1_000_000)
+
+
+# Hostile pictures
+
+
+def png(*chunks):
+    """Return the bytes of a PNG file of these chunks."""
+    parts = [b"\x89PNG\r\n\x1a\n"]
+    for kind, data in chunks:
+        crc = zlib.crc32(kind + data).to_bytes(4, "big")
+        parts.append(len(data).to_bytes(4, "big") + kind + data + crc)
+    return b"".join(parts)
+
+
+def header(width, height):
+    return b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+
+
+def pixels(width, height):
+    return b"IDAT", zlib.compress((b"\0" + b"\x80" * width) * height)
+
+
+def text_bomb():
+    text = zlib.compress(b"x" * (80 * 2**20), 9)  # 80 MiB in 80 kB, before the pixels
+    return png(header(2, 2), (b"zTXt", b"Comment\0\0" + text), pixels(2, 2), (b"IEND", b""))
+
+
+def encoded(kind, mode="RGB"):
+    """Return a small picture as the bytes of a kind of file."""
+    file = io.BytesIO()
+    Image.new(mode, (4, 3)).save(file, kind)
+    return file.getvalue()
+
+
+UNREADABLE = {
+    "empty": (b"", "neither PNG nor JPEG"),
+    "text": (b"no picture", "neither PNG nor JPEG"),
+    "only a signature": (b"\x89PNG\r\n\x1a\n", "cannot be read as a picture"),
+    "half a PNG": (encoded("PNG")[:44], "cannot be read as a picture"),
+    "half a JPEG": (encoded("JPEG")[:400], "cannot be read as a picture"),
+    "wrong checksum": (encoded("PNG").replace(b"IDAT", b"IDAX"), "cannot be read as a picture"),
+    "EPS, which runs Ghostscript": (encoded("EPS"), "neither PNG nor JPEG"),
+    "GIF": (encoded("GIF"), "neither PNG nor JPEG"),
+    "TIFF": (encoded("TIFF"), "neither PNG nor JPEG"),
+    "BMP": (encoded("BMP"), "neither PNG nor JPEG"),
+    "WebP": (encoded("WEBP"), "neither PNG nor JPEG"),
+    "PDF": (encoded("PDF"), "neither PNG nor JPEG"),
+    "bomb of pixels": (
+        png(header(20_000, 20_000), pixels(9, 1), (b"IEND", b"")),
+        "more than 179 million pixels; make it smaller first",
+    ),
+    "bomb of text": (text_bomb(), "cannot be read as a picture"),
+    "no width": (png(header(0, 9), pixels(0, 9), (b"IEND", b"")), "cannot be read as a picture"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_cannot_be_read_is_named(name, tmp_path, colours):
+    content, reason = UNREADABLE[name]
+    write(tmp_path / "good.png", colours)
+    (tmp_path / "bad.png").write_bytes(content)
+    with pytest.raises(ValueError, match=reason):
+        sources.read_picture(tmp_path / "bad.png")
+    with pytest.warns(UserWarning, match="1 of 2 files .*bad.png") as caught:
+        assert load_folder(tmp_path).num_pictures == 1
+    assert len(caught) == 1
+
+
+def test_no_decoder_but_those_of_png_and_jpeg_runs(tmp_path, monkeypatch):
+    for kind in ("EPS", "GIF", "TIFF", "PPM", "ICO"):
+        (tmp_path / "x.png").write_bytes(encoded(kind))  # imports Pillow's part for this kind
+        calls = []
+        _, accept = Image.OPEN[kind]
+        monkeypatch.setitem(Image.OPEN, kind, (lambda *args, c=calls: c.append(args), accept))
+        with pytest.raises(ValueError, match="neither PNG nor JPEG"):
+            sources.read_picture(tmp_path / "x.png")
+        assert calls == []
+
+
+def test_large_pictures_are_read_without_a_word(tmp_path, monkeypatch):
+    """Pillow warns above one threshold and refuses above twice of it."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
+    for width, readable in ((20, True), (40, True), (41, False)):
+        write(tmp_path / "a.png", np.zeros((10, width), "uint8"))
+        if readable:
+            assert sources.read_picture(tmp_path / "a.png").shape == (10, width, 1)
+        else:
+            with pytest.raises(ValueError, match="million pixels; make it smaller first"):
+                sources.read_picture(tmp_path / "a.png")
+
+
+def test_every_kind_of_pixel_is_read(tmp_path, colours):
+    Image.fromarray(colours).convert("CMYK").save(tmp_path / "cmyk.jpg", quality=95)
+    Image.fromarray(colours).convert("P").save(tmp_path / "palette.png", transparency=0)
+    Image.fromarray(colours[..., 0] > 99).save(tmp_path / "bits.png")
+    frames = [Image.fromarray(colours), Image.fromarray(255 - colours)]
+    frames[0].save(tmp_path / "animated.png", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "stereo.jpg", "MPO", save_all=True, append_images=frames[1:])
+    for file in tmp_path.iterdir():
+        picture = sources.read_picture(file)
+        assert picture.dtype == np.uint8
+        assert picture.shape == (12, 20, 1 if file.stem == "bits" else 3)
+    np.testing.assert_array_equal(sources.read_picture(tmp_path / "animated.png"), colours)
+
+
+def test_thin_pictures_are_read_and_resized(tmp_path):
+    write(tmp_path / "a.png", np.full((1, 300), 7, "uint8"))
+    write(tmp_path / "b.png", np.full((300, 1), 7, "uint8"))
+    write(tmp_path / "c.png", np.full((1, 1), 7, "uint8"))
+    assert np.all(load_folder(tmp_path, size=(5, 8)).pictures == 7)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_links_pipes_and_folders_of_a_pictures_name(tmp_path, colours):
+    write(tmp_path / "deep" / "folder.png" / "good.png", colours)
+    (tmp_path / "deep" / "loop").symlink_to(tmp_path)
+    (tmp_path / "linked.png").symlink_to(tmp_path / "deep" / "folder.png" / "good.png")
+    (tmp_path / "broken.png").symlink_to("nowhere")
+    (tmp_path / "self.png").symlink_to("self.png")
+    os.mkfifo(tmp_path / "pipe.png")  # which would wait for a writer for ever
+    with pytest.warns(UserWarning, match="3 of 5 files") as caught:
+        dataset = load_folder(tmp_path)
+    assert dataset.num_pictures == 2
+    for name in ("broken.png", "self.png", "pipe.png"):
+        assert name in str(caught[0].message)
+
+
+def test_what_may_not_be_read_is_named(tmp_path, colours, monkeypatch):
+    write(tmp_path / "good.png", colours)
+    write(tmp_path / "closed" / "a.png", colours)
+    write(tmp_path / "secret.png", colours)
+    look, read = os.scandir, Image.open
+
+    def refuse(path):
+        return PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    def scandir(path):
+        if str(path).endswith("closed"):
+            raise refuse(path)
+        return look(path)
+
+    def opened(path, **options):
+        if str(path).endswith("secret.png"):
+            raise refuse(path)
+        return read(path, **options)
+
+    monkeypatch.setattr(os, "scandir", scandir)  # as root, everything is allowed
+    monkeypatch.setattr(Image, "open", opened)
+    with pytest.warns(UserWarning, match="2 of 3 files") as caught:
+        assert load_folder(tmp_path).num_pictures == 1
+    assert "secret.png' cannot be read as a picture: Permission denied" in str(caught[0].message)
+    assert "closed' cannot be read" in str(caught[0].message)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ü 日本 🎨.png",
+        "two\nlines.png",
+        "-rf.png",
+        "x" * 250 + ".png",
+        "a;b|c$(d).JPEG",
+    ],
+    ids=ascii,
+)
+def test_odd_names_are_names(name, tmp_path, colours):
+    write(tmp_path / name, colours)
+    assert load_folder(tmp_path).num_pictures == 1
+
+
+@pytest.mark.parametrize("path", ["", "x\0y", "y" * 5000, "~nobody_of_this_name/x", "https://x/y"])
+def test_paths_of_no_folder(path):
+    with pytest.raises(FileNotFoundError, match="There is no folder"):
+        load_folder(path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"size": "64"},
+        {"crops": -1},
+        {"channels": 2},
+        {"batch_size": None},
+        {"seed": -1},
+        {"path": 3},
+    ],
+    ids=str,
+)
+def test_folder_options_are_looked_at_before_any_picture(options, tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "read_picture", lambda file: pytest.fail("read a picture"))
+    write(tmp_path / "a.png", np.zeros((4, 4), "uint8"))
+    with pytest.raises((ValueError, TypeError), match=f"`{next(iter(options))}`"):
+        load_folder(**{"path": tmp_path, **options})
 
 
 # TensorFlow Datasets
@@ -734,9 +973,86 @@ def test_tfds_says_what_to_do(prepared, arguments, advice):
         load(**arguments, data_dir=prepared)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", " ", ".", "..", "../tiny", "/etc", "tiny/../../tiny", "tiny/..", "~/tiny", "tiny/"),
+        *("https://example.com/tiny", "gs://tiny/tiny", "hf://tiny", "huggingface:tiny", "a:b"),
+        *(
+            "tiny\n",
+            "tiny\0",
+            "日本",
+            "tiny\\..",
+            "C:\\tiny",
+            "tiny*",
+            "x" * 5000,
+            "tiny/" + "x" * 5000,
+        ),
+    ],
+    ids=lambda name: ascii(name[:20]),
+)
+def test_names_are_names_not_paths(name, prepared, monkeypatch):
+    """Whatever is no plain name is refused before a file or the network is touched."""
+    monkeypatch.setattr(tfds, "_builder", lambda *args: pytest.fail("went to look for it"))
+    with pytest.raises(ValueError, match="There is no set called .*Embedded sets") as caught:
+        load(name, data_dir=prepared / "unlabelled")
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "name", ["mnist", "voc/2007", "voc/2007:4.0.0", "tiny:3.9.0", "tiny/3.9.0"]
+)
+def test_names_of_tfds_are_names(name):
+    assert tfds.NAME.fullmatch(name)
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(
+    ("data_dir", "advice"),
+    [("{}/file", "which is a file"), ("gs://bucket", "a folder on this machine"), (3, "a folder")],
+)
+def test_data_dir_must_be_a_folder(data_dir, advice, tmp_path):
+    (tmp_path / "file").write_text("kept")
+    data_dir = data_dir.format(tmp_path) if isinstance(data_dir, str) else data_dir
+    with pytest.raises((OSError, TypeError), match=f"`data_dir` must be .*{advice}"):
+        load("mnist", data_dir=data_dir)
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    "arguments", [(3,), (None,), (Path("digits"),), ("digits", None), ("digits", 1)]
+)
+def test_names_and_splits_are_strings(arguments):
+    with pytest.raises(TypeError, match="must be a string. Received"):
+        load(*arguments)
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("spoilt", ["dataset_info.json", "*.tfrecord*"])
+def test_damaged_sets_are_named(spoilt, prepared, tmp_path):
+    shutil.copytree(prepared / "tiny" / "3.9.0", tmp_path / "tiny" / "3.9.0")
+    for file in (tmp_path / "tiny" / "3.9.0").glob(spoilt):
+        file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(OSError, match="'tiny' in .* cannot be read.*Remove what is there"):
+        load("tiny", data_dir=tmp_path)
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_download_that_was_cut_off_is_no_set(prepared, tmp_path):
+    shutil.copytree(prepared / "tiny" / "3.9.0", tmp_path / "tiny" / "incomplete.7_3.9.0")
+    with pytest.raises(ValueError, match="no set called 'tiny'"):
+        load("tiny", data_dir=tmp_path)
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_part_without_pictures_is_refused(prepared):
+    with pytest.raises(ValueError, match="holds no picture. Pass a larger part"):
+        load("tiny", "train[:0]", data_dir=prepared)
+
+
 @pytest.mark.usefixtures("offline")
 def test_sets_too_large_for_memory_are_refused(prepared, monkeypatch):
-    monkeypatch.setattr(tfds, "MAX_BYTES", 1000)
+    monkeypatch.setattr(sources, "MAX_BYTES", 1000)
     with pytest.raises(ValueError, match=r"Load a part of it, for example split='train\[:10%\]'"):
         load("tiny", data_dir=prepared)
     assert load("tiny", "train[:40%]", data_dir=prepared).num_pictures == 4

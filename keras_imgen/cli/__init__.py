@@ -1,40 +1,135 @@
 """The command `keras-imgen`: reads arguments, and turns errors into one sentence."""
 
 import argparse
+import contextlib
+import errno
 import importlib
+import logging
 import os
+import re
 import sys
+import warnings
+from pathlib import Path
 
 from keras_imgen import __version__
 
 FAMILIES = ("gan", "vae", "denoise", "inpaint", "sequence")
 
+MAX_SEED = 2**31 - 1  # which every generator takes
+
+# What to do when the operating system refuses a path, by the name of its error.
+ADVICE = {
+    "ENOSPC": "Free some space, then give the same command again.",
+    "EDQUOT": "Free some space, then give the same command again.",
+    "EACCES": "Pass another path, or get the right to use this one.",
+    "EPERM": "Pass another path, or get the right to use this one.",
+    "EROFS": "Pass a path on another disk.",
+    "ENAMETOOLONG": "Pass a shorter name.",
+    "ENOTDIR": "A part of this path is a file: pass another one.",
+    "EISDIR": "This is a folder: pass a file.",
+    "EEXIST": "Something else is there: pass another path.",
+    "ENOENT": "It is not there and cannot be made: pass another path.",
+    "ELOOP": "A link leads back to itself: pass another path.",
+}
+FAILED = ("ENOSPC", "EDQUOT", "EIO")  # a failed run; with the other errors, an argument was wrong
+WRONG_ARGUMENT = (
+    ValueError,
+    TypeError,
+    FileExistsError,
+    FileNotFoundError,
+    NotADirectoryError,
+    PermissionError,
+)
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 2 for a wrong argument, 1 for a failed run."""
-    args = _parser().parse_args(argv)
+    if hasattr(sys.stdout, "reconfigure"):  # a file's name may hold what cannot be printed
+        sys.stdout.reconfigure(errors="backslashreplace")
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if not hasattr(args, "module"):
+        parser.print_help(sys.stderr)
+        return 2
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *where: complain(f"warning: {message}")
+        return _run(args)
+
+
+def _run(args):
     try:
+        if hasattr(args, "out"):
+            _check_writable(Path(args.out or "runs"))
         command = _import_quietly(f"keras_imgen.cli.{args.module}")
-        return getattr(command, args.function)(args) or 0
-    except KeyboardInterrupt:
-        print("\nkeras-imgen: interrupted. The same command goes on from here.", file=sys.stderr)
+        for name in ("tensorflow", "absl"):  # notices for those who write networks
+            logging.getLogger(name).setLevel(logging.ERROR)
+        status = getattr(command, args.function)(args) or 0
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt as error:
+        goes_on = args.function in ("train", "demo")
+        print(file=sys.stderr)  # behind what was being printed
+        complain(str(error) or "interrupted." + " The same command goes on from here." * goes_on)
         return 130
+    except BrokenPipeError:  # whoever read what is printed has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
+        return 1
     except Exception as error:
         if args.debug:
             raise
-        wrong_argument = ValueError | TypeError | FileNotFoundError | FileExistsError
-        reason = " ".join(str(error).split()) or type(error).__name__
-        print(f"keras-imgen: {reason}", file=sys.stderr)
-        return 2 if isinstance(error, wrong_argument) else 1
+        sentence, status = _explain(error, getattr(args, "out", None))
+        complain(sentence)
+        return status
+
+
+def _explain(error, out):
+    """Return what an error says to people, and the exit status."""
+    if isinstance(error, OSError) and error.strerror:  # the operating system's own
+        name = errno.errorcode.get(error.errno, "")
+        path = str(error.filename2 or error.filename or out)
+        path = path.replace(".unfinished-", "")  # as `write_whole` calls what it is writing
+        advice = ADVICE.get(name, "Look after its cause, then give the same command again.")
+        return f"{path!r} cannot be used: {error.strerror}. {advice}", 1 if name in FAILED else 2
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return "there is not enough memory. Pass fewer or smaller pictures or batches.", 1
+    return str(error) or type(error).__name__, 2 if isinstance(error, WRONG_ARGUMENT) else 1
+
+
+def complain(text):
+    """Print one line on stderr; what it says of a function's arguments, it says of options."""
+    text = re.sub(
+        r"`?\b(size|crops|channels|batch_size)(=`|`|=)",
+        lambda match: f"--{match[1].replace('_', '-')}{' ' * (match[2] == '=')}",
+        " ".join(str(text).split()),
+    )
+    print(f"keras-imgen: {text}", file=sys.stderr, flush=True)
+
+
+def _check_writable(path):
+    """Raise, before any work is done, if nothing could be written to a path."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.lstat(path)  # which the operating system refuses if it can be no path at all
+    there = next(place for place in (path, *path.absolute().parents) if os.path.exists(place))
+    if there != path and not os.path.isdir(there):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    if not os.access(there, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}. See {self.prog} --help.\n")
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="keras-imgen",
         description="Train, sample and restore with GAN, VAE, convolutional and ConvLSTM networks.",
     )
     parser.add_argument("--version", action="version", version=f"keras-imgen {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(metavar="COMMAND")
 
     def command(name, module, text):
         sub = commands.add_parser(name, help=text, description=text)
@@ -43,8 +138,12 @@ def _parser():
         return sub
 
     demo = command("demo", "demo", "Train all five models on embedded pictures, a few minutes.")
-    demo.add_argument("--out", default="runs/demo", help="folder of the results [%(default)s]")
-    demo.add_argument("--seed", type=_count(0), default=0, help="random seed [%(default)s]")
+    demo.add_argument(
+        "--out", type=_path, default="runs/demo", help="folder of the results [%(default)s]"
+    )
+    demo.add_argument(
+        "--seed", type=_count(0, MAX_SEED), default=0, help="random seed [%(default)s]"
+    )
     demo.add_argument("--epochs", type=_count(1), help="epochs of each model [as fits 5 minutes]")
 
     train = command("train", "runs", "Train one model on your pictures or on a set by name.")
@@ -57,27 +156,38 @@ def _parser():
     train.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 colour")
     train.add_argument("--epochs", type=_count(1), help="epochs [the family's own]")
     train.add_argument("--batch-size", type=_count(1), help="pictures per batch [the family's own]")
-    train.add_argument("--seed", type=_count(0), default=0, help="random seed [%(default)s]")
-    train.add_argument("--out", help="folder of the results [runs/FAMILY]")
+    train.add_argument(
+        "--seed", type=_count(0, MAX_SEED), default=0, help="random seed [%(default)s]"
+    )
+    train.add_argument("--out", type=_path, help="folder of the results [runs/FAMILY]")
 
     sample = command("sample", "apply", "Draw new pictures with a trained GAN or VAE.")
-    sample.add_argument("model", help="the .keras file")
+    sample.add_argument("model", type=_path, help="the .keras file")
     sample.add_argument("-n", type=_count(1), default=64, help="number of pictures [%(default)s]")
-    sample.add_argument("--seed", type=_count(0), help="random seed [another one every time]")
+    sample.add_argument(
+        "--seed", type=_count(0, MAX_SEED), help="random seed [another one every time]"
+    )
     sample.add_argument("--scale", type=_count(1), default=2, help="enlargement [%(default)s]")
-    sample.add_argument("--out", default="samples.png", help="PNG file [%(default)s]")
+    sample.add_argument("--out", type=_path, default="samples.png", help="PNG file [%(default)s]")
 
     restore = command("restore", "apply", "Restore pictures of any size with a trained model.")
-    restore.add_argument("model", help="the .keras file")
-    restore.add_argument("pictures", nargs="+", help="PNG or JPEG files, or folders of them")
-    restore.add_argument("--mask", help="picture that is white where pixels are missing")
+    restore.add_argument("model", type=_path, help="the .keras file")
     restore.add_argument(
+        "pictures", type=_path, nargs="+", help="PNG or JPEG files, or folders of them"
+    )
+    holes = restore.add_mutually_exclusive_group()
+    holes.add_argument("--mask", type=_path, help="picture that is white where pixels are missing")
+    holes.add_argument(
         "--degrade", action="store_true", help="spoil the pictures first, as in training"
     )
-    restore.add_argument("--out", default="restored", help="folder of the results [%(default)s]")
+    restore.add_argument(
+        "--out", type=_path, default="restored", help="folder of the results [%(default)s]"
+    )
 
     notebooks = command("tutorials", "tutorials", "Copy the tutorials' notebooks into a folder.")
-    notebooks.add_argument("folder", help="where to; made if it is missing")
+    notebooks.add_argument(
+        "out", type=_path, metavar="folder", help="where to; made if it is missing"
+    )
     notebooks.add_argument(
         "--solutions", action="store_true", help="the teacher's copies, exercises solved"
     )
@@ -86,13 +196,22 @@ def _parser():
     return parser
 
 
-def _count(least: int):
-    """Return a converter to whole numbers that are at least `least`."""
+def _path(text):
+    """Return a path, "~" at its beginning replaced by the home folder."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"must be a path, not {text!r}")
+    return os.path.expanduser(text)
+
+
+def _count(least: int, most: int = sys.maxsize):
+    """Return a converter to whole numbers from `least` to `most`."""
 
     def convert(text):
         value = int(text)
         if value < least:
             raise argparse.ArgumentTypeError(f"must be at least {least}, not {value}")
+        if value > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most}, not {value}")
         return value
 
     convert.__name__ = "whole number"

@@ -55,5 +55,8 @@ def _tfds_folder():
     except ImportError as error:
         return f"tensorflow-datasets cannot be imported: {error}"
     folder = os.path.expanduser(constants.DATA_DIR)
-    sets = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    try:
+        sets = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    except OSError as error:
+        return f"{folder}: {error.strerror}"
     return f"{folder}: {', '.join(sets) or 'nothing prepared yet'}"

@@ -1,14 +1,17 @@
 """What `keras-imgen train` and `demo` train: data, model and pictures of the five families."""
 
+import os
+import reprlib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import keras
 import numpy as np
 
 from keras_imgen import GAN, VAE, Restorer, callbacks, load, load_folder, metrics, networks
-from keras_imgen.data import PictureDataset, to_float
+from keras_imgen.data import PictureDataset, tfds, to_float
+from keras_imgen.data.sources import EMBEDDED
 from keras_imgen.degradations import AdditiveNoise, Compose, MissingBlocks, MissingFrames
 
 
@@ -239,24 +242,60 @@ RECIPES = {
 def load_data(args, recipe) -> tuple[PictureDataset, PictureDataset]:
     """Return training and test pictures as the arguments ask for."""
     name = args.data or recipe.data
-    options = {"batch_size": args.batch_size or recipe.batch_size, "seed": args.seed}
-    options |= {
-        key: value
-        for key in ("size", "crops", "channels")
-        if (value := getattr(args, key)) is not None
-    }
-    if Path(name).expanduser().is_dir():
+    chosen = {key: getattr(args, key) for key in ("size", "crops", "channels")}
+    chosen = {key: value for key, value in chosen.items() if value is not None}
+    options = {"batch_size": args.batch_size or recipe.batch_size, "seed": args.seed, **chosen}
+    if args.data and os.path.isdir(os.path.expanduser(name)):
+        if name in EMBEDDED:
+            warnings.warn(
+                f"--data {name} is a folder here, which is taken instead of the set of that name.",
+                stacklevel=2,
+            )
         parts = _hold_out(load_folder(name, **options))
+    elif name == "moving_digits" and chosen:
+        raise ValueError(
+            "moving_digits has a size and channels of its own. Received: "
+            f"{', '.join(f'--{key}' for key in chosen)}. Leave it out."
+        )
     else:
-        parts = tuple(load(name, split, **options) for split in ("train", "test"))
-    has_time = len(parts[0].image_shape) == 4
+        try:
+            parts = tuple(load(name, split, **options) for split in ("train", "test"))
+        except tfds.UnknownSetError:
+            raise ValueError(
+                "--data takes a folder of PNG and JPEG files, an embedded set "
+                f"({', '.join(EMBEDDED)}) or the name of a TFDS set, such as mnist or cifar10. "
+                f"Received: {reprlib.repr(name)}, which is none of these."
+            ) from None
+    _check(args, name, *parts)
+    return parts
+
+
+def _check(args, name, train, test):
+    """Raise, before anything is trained, for pictures that a family cannot learn from."""
+    has_time = len(train.image_shape) == 4
     if has_time != (args.family == "sequence"):
         raise ValueError(
             "`sequence` is trained on sequences, the other families on pictures. Received: "
-            f"{args.family} on {name!r}, of shape {parts[0].image_shape}. Embedded sequences: "
+            f"{args.family} on {name!r}, of shape {train.image_shape}. Embedded sequences: "
             "moving_digits."
         )
-    return parts
+    if args.family not in ("gan", "vae"):
+        return
+    if train.image_shape != test.image_shape:
+        raise ValueError(
+            f"A {args.family} is trained and tested on pictures of one size. Received: {name!r}, "
+            f"of {_sides(train)} pixels to train on and {_sides(test)} to test on. Pass --size 64."
+        )
+    if min(train.batch_size, train.num_pictures) < 2:
+        raise ValueError(
+            f"A {args.family} learns from at least 2 pictures at a time. Received: "
+            f"{train.num_pictures} to train on, in batches of {train.batch_size}. Pass more "
+            "pictures and a --batch-size of 2 or more."
+        )
+
+
+def _sides(dataset):
+    return " x ".join(map(str, dataset.image_shape[:2]))
 
 
 def _hold_out(dataset):

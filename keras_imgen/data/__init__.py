@@ -10,7 +10,14 @@ import keras
 import numpy as np
 
 from keras_imgen.data import sources, tfds
-from keras_imgen.data.dataset import PictureDataset, check_pictures, to_float, to_uint8
+from keras_imgen.data.dataset import (
+    PictureDataset,
+    check_batches,
+    check_pictures,
+    is_whole,
+    to_float,
+    to_uint8,
+)
 
 __all__ = [
     "PictureDataset",
@@ -49,10 +56,10 @@ def load_arrays(
     """
     check_pictures(pictures)
     pictures = keras.ops.convert_to_numpy(pictures).astype("float32")
-    if labels is not None and len(labels) != len(pictures):
+    if labels is not None and np.shape(labels)[:1] != (len(pictures),):
         raise ValueError(
             "`labels` must hold one label per picture. "
-            f"Received: {len(labels)} labels for {len(pictures)} pictures."
+            f"Received: labels of shape {np.shape(labels)} for {len(pictures)} pictures."
         )
     return PictureDataset(pictures, labels, batch_size=batch_size, shuffle=shuffle, seed=seed)
 
@@ -69,8 +76,8 @@ def load_folder(
 ) -> PictureDataset:
     """Load the PNG and JPEG files of a folder and of all folders in it.
 
-    Files that cannot be read are left out, with one warning that names them; so are hidden ones,
-    without.
+    Files that cannot be read are left out, with one warning that names them; so are hidden ones
+    and links to folders, without. Only PNG and JPEG are ever decoded, whatever a file is called.
 
     Args:
         path: the folder.
@@ -78,14 +85,16 @@ def load_folder(
             needs pictures of equal size.
         crops: 0 to resize each picture (what exceeds the proportions is cut off evenly); otherwise
             how many random crops of `size` to take from each picture in an epoch.
-        channels: 1 for grey, 3 for colour; by default 1 if all files are grey, else 3.
+        channels: 1 for grey, 3 for colour; by default 1 if all files are grey, else 3, with a
+            warning if only some are.
         batch_size: pictures per batch.
         shuffle: True for training, False for validation and test.
         seed: integer that fixes order and crops.
 
     Raises:
         FileNotFoundError: if there is no such folder, or no readable picture in it.
-        ValueError: if sizes differ and no `size` is given, or a picture is smaller than a crop.
+        ValueError: if sizes differ and no `size` is given, a picture is smaller than a crop, or all
+            together would need more than 4 GiB of memory.
 
     Example:
         >>> from keras_imgen import load_folder
@@ -93,7 +102,10 @@ def load_folder(
         >>> load_folder(ASSETS / "photos" / "test", size=64, crops=8, channels=1).num_pictures
         24
     """
-    pictures = sources.read_folder(path, channels)
+    if not isinstance(path, str | Path):
+        raise TypeError(f"`path` must be the path of a folder. Received: {path!r}.")
+    _check_options(size, crops, channels, batch_size, seed)
+    pictures = sources.read_folder(path, channels, None if crops or size is None else _pair(size))
     return _dataset(
         pictures, None, size=size, crops=crops, batch_size=batch_size, shuffle=shuffle, seed=seed
     )
@@ -136,8 +148,10 @@ def load(
         data_dir: where TFDS keeps its data; by default TFDS's own folder.
 
     Raises:
-        ValueError: for an unknown split, or a set without what was asked for.
+        ValueError: for an unknown name or split, or a set without what was asked for or too large
+            for memory. Names are names: neither paths nor addresses.
         ConnectionError: if a TFDS set is neither on this machine nor can be downloaded.
+        OSError: if a TFDS set is damaged, or its download failed.
 
     Example:
         >>> from keras_imgen import load
@@ -146,6 +160,12 @@ def load(
         >>> pictures.shape, labels.shape
         ((32, 28, 28, 1), (32,))
     """
+    for argument, value in (("name", name), ("split", split)):
+        if not isinstance(value, str):
+            raise TypeError(f"`{argument}` must be a string. Received: {value!r}.")
+    _check_options(
+        64 if name == "photos" and size is None else size, crops or 0, channels, batch_size, seed
+    )
     shuffle = split.startswith("train") if shuffle is None else shuffle
     options = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed}
     if name == "moving_digits":
@@ -211,6 +231,7 @@ def load_moving_digits(
         >>> load_moving_digits(num_sequences=4, num_frames=5, size=32).image_shape
         (5, 32, 32, 1)
     """
+    _check_options(size, 0, None, batch_size, seed)
     height, width = _pair(size)
     if num_sequences is None:
         num_sequences = 512 if split == "train" else 64
@@ -218,11 +239,16 @@ def load_moving_digits(
         raise ValueError(
             f"A frame must hold a digit of 28 x 28 pixels. Received: size={size}. Pass at least 28."
         )
-    if min(num_sequences, num_frames, num_digits) < 1:
+    if not all(is_whole(number, 1) for number in (num_sequences, num_frames, num_digits)):
         raise ValueError(
-            "`num_sequences`, `num_frames` and `num_digits` must be at least 1. Received: "
-            f"{num_sequences}, {num_frames}, {num_digits}."
+            "`num_sequences`, `num_frames` and `num_digits` must be whole numbers, at least 1. "
+            f"Received: {num_sequences!r}, {num_frames!r}, {num_digits!r}."
         )
+    sources.check_memory(
+        num_sequences * num_frames * height * width,
+        f"{num_sequences:,} sequences of {num_frames:,} frames of {height} x {width} pixels",
+        "Make fewer, shorter or smaller ones",
+    )
     digits, _ = sources.read_digits(split)
     # The split is part of the seed: test sequences are not training ones with other digits.
     rng = np.random.default_rng((seed, 0 if split == "train" else 1))
@@ -236,9 +262,23 @@ def load_moving_digits(
     return PictureDataset(sequences, batch_size=batch_size, shuffle=shuffle, seed=seed)
 
 
+def _check_options(size, crops, channels, batch_size, seed):
+    """Raise for what no pictures could go with, before any are read."""
+    if not is_whole(crops, 0) or (crops and size is None):
+        raise ValueError(
+            "`crops` is the number of random crops of `size` per picture, or 0 to resize. "
+            f"Received: crops={crops!r}, size={size!r}."
+        )
+    if size is not None:
+        _pair(size)
+    if channels not in (None, 1, 3):
+        sources.with_channels([], channels)
+    check_batches(batch_size, seed)
+
+
 def _pair(size) -> tuple[int, int]:
-    pair = tuple(size) if isinstance(size, Sequence) else (size, size)
-    if len(pair) != 2 or any(side != int(side) or side < 1 for side in pair):
+    pair = tuple(size) if isinstance(size, Sequence | np.ndarray) else (size, size)
+    if len(pair) != 2 or not all(is_whole(side, 1) for side in pair):
         raise ValueError(
             f"`size` is a side in whole pixels, or a pair (height, width). Received: size={size!r}."
         )
@@ -247,11 +287,6 @@ def _pair(size) -> tuple[int, int]:
 
 def _dataset(pictures, labels, *, size, crops, **options) -> PictureDataset:
     """Bring whole pictures to one size, by resizing or cropping."""
-    if crops != int(crops) or crops < 0 or (crops and size is None):
-        raise ValueError(
-            "`crops` is the number of random crops of `size` per picture, or 0 to resize. "
-            f"Received: crops={crops}, size={size}."
-        )
     if crops:
         crop_size = _pair(size)
         for picture in pictures:
@@ -263,7 +298,13 @@ def _dataset(pictures, labels, *, size, crops, **options) -> PictureDataset:
                 )
         return PictureDataset(pictures, labels, crop_size=crop_size, crops=int(crops), **options)
     if size is not None:
-        pictures = [sources.resize(picture, *_pair(size)) for picture in pictures]
+        height, width = _pair(size)
+        sources.check_memory(
+            len(pictures) * height * width * pictures[0].shape[-1],
+            f"{len(pictures):,} pictures of {height} x {width} pixels",
+            "Pass a smaller `size`, or load a part",
+        )
+        pictures = [sources.resize(picture, height, width) for picture in pictures]
     shapes = sorted({picture.shape for picture in pictures})
     if len(shapes) > 1:
         raise ValueError(

@@ -125,6 +125,24 @@ def check_pictures(pictures, image_shape: Sequence | None = None, name: str = "p
         )
 
 
+def is_whole(value, least: int) -> bool:
+    """Return whether a value is a whole number that is at least `least`."""
+    try:
+        return int(value) == value and value >= least
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def check_batches(batch_size, seed) -> None:
+    """Raise if no batches can be made in that way."""
+    if not is_whole(batch_size, 1):
+        raise ValueError(
+            f"`batch_size` must be a whole number, at least 1. Received: {batch_size!r}."
+        )
+    if not is_whole(seed, 0):
+        raise ValueError(f"`seed` must be a whole number, at least 0. Received: {seed!r}.")
+
+
 class PictureDataset(keras.utils.PyDataset):
     """Batches of clean pictures in an order that is a function of `(seed, epoch)`.
 
@@ -169,17 +187,16 @@ class PictureDataset(keras.utils.PyDataset):
         seed: int = 0,
     ):
         super().__init__()
-        if batch_size != int(batch_size) or batch_size < 1:
-            raise ValueError(
-                f"`batch_size` must be a whole number, at least 1. Received: {batch_size!r}."
-            )
+        check_batches(batch_size, seed)
+        if not len(pictures):
+            raise ValueError("`pictures` holds no picture. Received: none at all.")
         self.pictures = pictures
         self.labels = None if labels is None else np.asarray(labels)
         self.batch_size = int(batch_size)
         self.crop_size = crop_size
         self.crops = crops
         self.shuffle = shuffle
-        self.seed = seed
+        self.seed = int(seed)
         self.epoch = 0
         self.num_pictures = len(pictures) * crops
         first = pictures[0].shape
@@ -202,8 +219,10 @@ class PictureDataset(keras.utils.PyDataset):
         The same ones every time: what callbacks want to show. Of crops, the first of every picture
         comes before the second of any.
         """
+        if not is_whole(count, 1):
+            raise ValueError(f"`count` must be a whole number, at least 1. Received: {count!r}.")
         order = np.arange(self.num_pictures).reshape(-1, self.crops).T.ravel()
-        return self._batch(order[:count], fixed=True)
+        return self._batch(order[: int(count)], fixed=True)
 
     def on_epoch_end(self):
         """Move on to the next epoch's order, for models that do not set `epoch` themselves."""

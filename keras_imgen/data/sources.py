@@ -1,5 +1,7 @@
 """Pictures of 8 bits, from the embedded sets and the files of a folder, and as Pillow's images."""
 
+import os
+import stat
 import warnings
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import numpy as np
 ASSETS = Path(__file__).parents[1] / "assets"
 EMBEDDED = ("digits", "photos", "moving_digits")
 SUFFIXES = (".png", ".jpg", ".jpeg")
+MAX_BYTES = 4 * 2**30  # of pictures in memory
 
 
 def read_digits(split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -34,25 +37,47 @@ def _check_split(split):
 
 
 def read_picture(file: str | Path) -> np.ndarray:
-    """Return one picture file as uint8 `(H, W, 1)` if it is grey, else `(H, W, 3)`.
+    """Return one PNG or JPEG file as uint8 `(H, W, 1)` if it is grey, else `(H, W, 3)`.
 
     The camera's orientation is applied, 16-bit grey is reduced to 8 and transparency is laid on
-    white.
+    white. Whatever a file is called, no decoder but those of PNG and JPEG sees it.
+
+    Raises:
+        ValueError: if it cannot be read, for whatever reason.
     """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        if not stat.S_ISREG(os.stat(file).st_mode):  # opening a pipe would wait for ever
+            raise ValueError("it is a folder, a pipe or a device")
+        with warnings.catch_warnings():  # what is wrong with a picture, an error says
+            warnings.simplefilter("ignore")
+            with Image.open(file, formats=("PNG", "JPEG")) as image:
+                return _pixels(image)
+    except UnidentifiedImageError:
+        reason = "it holds neither PNG nor JPEG, the only kinds that are read"
+    except Image.DecompressionBombError:
+        limit = 2 * Image.MAX_IMAGE_PIXELS / 1e6
+        reason = f"it has more than {limit:.0f} million pixels; make it smaller first"
+    except Exception as error:  # Pillow raises a dozen kinds, and promises none
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    raise ValueError(f"{str(file)!r} cannot be read as a picture: {reason}.")
+
+
+def _pixels(image):
     from PIL import Image, ImageOps
 
-    with Image.open(file) as image:
-        image = ImageOps.exif_transpose(image)
-        grey = image.mode in ("1", "L", "LA")
-        if image.mode.startswith("I"):  # 16 or 32 bits, which Pillow's convert would clip
-            values = np.asarray(image, "float64") / 65535.0
-            return np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype("uint8")[..., None]
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            white = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(white, image)
-        pixels = np.asarray(image.convert("L" if grey else "RGB"))
-        return pixels[..., None] if grey else pixels
+    image = ImageOps.exif_transpose(image)
+    grey = image.mode in ("1", "L", "LA")
+    if image.mode.startswith("I"):  # 16 or 32 bits, which Pillow's convert would clip
+        values = np.asarray(image, "float64") / 65535.0
+        return np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype("uint8")[..., None]
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    pixels = np.asarray(image.convert("L" if grey else "RGB"))
+    return pixels[..., None] if grey else pixels
 
 
 def as_image(pixels: np.ndarray):
@@ -63,36 +88,79 @@ def as_image(pixels: np.ndarray):
 
 
 def list_pictures(path: str | Path) -> list[Path]:
-    """Return all PNG and JPEG files below a folder, sorted by path; hidden ones are left out."""
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
+    """Return all that is called PNG or JPEG below a folder, sorted by path, but hidden files.
+
+    Links to files are followed, links to folders are not: they may lead round in circles. A folder
+    that cannot be looked into is listed itself, to be named with all else that cannot be read.
+    """
+    folder = os.path.expanduser(path)
+    if not os.path.isdir(folder):
         raise FileNotFoundError(
             f"There is no folder {str(path)!r}. Pass a folder that holds PNG or JPEG files."
         )
-    files = (f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
-    # Notebooks keep copies in .ipynb_checkpoints, macOS its own notes in ._name.png.
-    return sorted(f for f in files if not any(p[0] == "." for p in f.relative_to(folder).parts))
+    files, closed = [], []
+    for place, folders, names in os.walk(folder, onerror=closed.append):
+        # Notebooks keep copies in .ipynb_checkpoints, macOS its own notes in ._name.png.
+        folders[:] = [name for name in folders if name[0] != "."]
+        files += [
+            Path(place, name)
+            for name in names
+            if name[0] != "." and name.lower().endswith(SUFFIXES)
+        ]
+    return sorted(files + [Path(error.filename) for error in closed])
 
 
-def read_folder(path: str | Path, channels: int | None) -> list[np.ndarray]:
-    """Return all readable pictures of a folder with the same number of channels."""
+def read_folder(
+    path: str | Path, channels: int | None, size: tuple[int, int] | None = None
+) -> list[np.ndarray]:
+    """Return all readable pictures of a folder with the same number of channels.
+
+    With `size`, each is resized as soon as it is read, so that never more than one is whole.
+    """
     files = list_pictures(path)
-    pictures, unreadable = [], []
+    pictures, unreadable, pixels, most = [], [], 0, channels or 1
     for file in files:
         try:
-            pictures.append(read_picture(file))
-        except (OSError, ValueError, SyntaxError) as error:  # Pillow raises all three
-            unreadable.append(f"{file.name} ({error})")
+            picture = read_picture(file)
+        except ValueError as error:
+            unreadable.append(str(error))
+            continue
+        picture = with_channels(picture, channels) if channels else picture
+        pixels += size[0] * size[1] if size else picture.shape[0] * picture.shape[1]
+        most = max(most, picture.shape[-1])
+        check_memory(
+            pixels * most,
+            f"{len(pictures) + 1:,} of the {len(files):,} pictures in {str(path)!r}",
+            "Pass a smaller `size`, channels=1, or a folder of fewer pictures",
+        )
+        pictures.append(resize(picture, *size) if size else picture)
     if unreadable:
-        shown = "; ".join(unreadable[:5]) + ("; ..." if len(unreadable) > 5 else "")
-        count = f"{len(unreadable)} of {len(files)} files"
-        message = f"{count} in {str(path)!r} are unreadable: {shown}"
+        shown = " ".join(unreadable[:5]) + (" ..." if len(unreadable) > 5 else "")
+        message = (
+            f"{len(unreadable)} of {len(files)} files in {str(path)!r} are unreadable: {shown}"
+        )
     if not pictures:
         reason = message if unreadable else f"No file there ends in {', '.join(SUFFIXES)}."
         raise FileNotFoundError(f"{str(path)!r} holds no picture that can be read. {reason}")
     if unreadable:
-        warnings.warn(f"{message}. They are left out.", stacklevel=3)
-    return with_channels(pictures, channels or max(p.shape[-1] for p in pictures))
+        warnings.warn(f"{message} They are left out.", stacklevel=3)
+    grey = sum(picture.shape[-1] == 1 for picture in pictures)
+    if channels is None and 0 < grey < len(pictures):
+        warnings.warn(
+            f"{grey} of {len(pictures)} pictures in {str(path)!r} are grey and are used as "
+            "coloured ones. Pass channels=1 to make all grey, or channels=3 if that is right.",
+            stacklevel=3,
+        )
+    return with_channels(pictures, most)
+
+
+def check_memory(num_bytes: int, what: str, advice: str) -> None:
+    """Raise if pictures would need more memory than is right for a set held in memory."""
+    if num_bytes > MAX_BYTES:
+        raise ValueError(
+            f"{what} would need {num_bytes / 2**30:.1f} GiB of memory, and at most "
+            f"{MAX_BYTES / 2**30:.0f} are used. {advice}."
+        )
 
 
 def with_channels(pictures, channels: int):

@@ -1,19 +1,29 @@
 """Reads sets of TensorFlow Datasets (TFDS): prepared ones first, the network only if asked for."""
 
+import contextlib
+import http.client
+import os
+import re
+import reprlib
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import numpy as np
 
+from keras_imgen.data import sources
 from keras_imgen.data.sources import EMBEDDED
 
 HOST = "storage.googleapis.com"  # where TFDS keeps its catalogue
-MAX_BYTES = 4 * 2**30
+# A name, configuration and version: "mnist", "mnist:3.0.1", "voc/2007:4.0.0". The rest of what TFDS
+# accepts, such as addresses and other catalogues, could lead anywhere.
+NAME = re.compile(r"\w{1,100}(/\w[\w.+-]{0,99}){0,2}(:[\d.*]{1,20})?", re.ASCII)
 
 
 def read_tfds(name: str, split: str, labels: bool, data_dir: str | Path | None):
     """Return the pictures (uint8, one array or a list) and labels of one split."""
+    if not NAME.fullmatch(name):
+        raise UnknownSetError(name)
     try:
         import tensorflow_datasets
     except ImportError as error:
@@ -21,15 +31,43 @@ def read_tfds(name: str, split: str, labels: bool, data_dir: str | Path | None):
             f"{name!r} is not an embedded set ({_quoted(EMBEDDED)}), and to load it from TFDS "
             f"tensorflow-datasets must be installed, with what it needs ({error})."
         ) from error
-    builder = _builder(tensorflow_datasets, name, data_dir)
+    folder = _folder(data_dir or tensorflow_datasets.core.constants.DATA_DIR)
+    builder = _builder(tensorflow_datasets, name, folder)
     _check(builder, name, split, labels)
-    pictures, targets = [], []
-    for example in tensorflow_datasets.as_numpy(builder.as_dataset(split=split)):
-        pictures.append(example["image"])
-        targets.append(example["label"] if labels else 0)
+    pictures, targets, num_bytes = [], [], 0
+    with _named(f"The data of {name!r} in {str(folder)!r} cannot be read"):
+        for example in tensorflow_datasets.as_numpy(builder.as_dataset(split=split)):
+            pictures.append(example["image"])
+            targets.append(example["label"] if labels else 0)
+            num_bytes += example["image"].nbytes
+            if num_bytes > sources.MAX_BYTES:  # of pictures whose sizes were not known before
+                break
+    _check_memory(num_bytes, name, split)
     if len({picture.shape for picture in pictures}) == 1:
         pictures = np.stack(pictures)
     return pictures, np.asarray(targets, "int32")
+
+
+class UnknownSetError(ValueError):
+    """A name that is that of no set."""
+
+    def __init__(self, name):
+        super().__init__(
+            f"There is no set called {reprlib.repr(name)}. Embedded sets: {_quoted(EMBEDDED)}; "
+            'other names are those of TFDS, such as "mnist" or "cifar10". For a folder use '
+            "load_folder."
+        )
+
+
+@contextlib.contextmanager
+def _named(problem):
+    """Turn what TFDS raises, which may be anything, into one sentence."""
+    try:
+        yield
+    except Exception as error:
+        raise OSError(
+            f"{problem}: {error}. Remove what is there, or mend the cause, and load the set again."
+        ) from error
 
 
 def is_reachable(timeout: float = 3.0) -> bool:
@@ -39,29 +77,43 @@ def is_reachable(timeout: float = 3.0) -> bool:
             return True
     except urllib.error.HTTPError:  # it says what it thinks of the address, so it is there
         return True
-    except OSError:
+    except (OSError, ValueError, http.client.HTTPException):  # a proxy may be or answer anything
         return False
 
 
-def _builder(tfds, name, data_dir):
-    """Return a builder whose data are on this machine, downloading them if need be."""
-    folder = Path(data_dir or tfds.core.constants.DATA_DIR).expanduser()
-    path = folder / name.replace(":", "/")  # TFDS's own way to name a version: "mnist:3.0.1"
-    prepared = sorted(path.glob("**/dataset_info.json"), key=_version)
-    if name and prepared:
-        return tfds.builder_from_directory(prepared[-1].parent)
-    if name.split("/")[0].split(":")[0] not in _known_names(tfds):
-        raise ValueError(
-            f"There is no set called {name!r}. Embedded sets: {_quoted(EMBEDDED)}; other names are "
-            'those of TFDS, such as "mnist" or "cifar10". For a folder use load_folder.'
+def _folder(data_dir) -> Path:
+    """Return the folder in which TFDS keeps its data."""
+    if not isinstance(data_dir, str | Path) or "://" in str(data_dir):
+        raise TypeError(f"`data_dir` must be a folder on this machine. Received: {data_dir!r}.")
+    folder = Path(os.path.expanduser(data_dir))
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise NotADirectoryError(
+            f"`data_dir` must be a folder. Received: {str(data_dir)!r}, which is a file."
         )
+    return folder
+
+
+def _builder(tfds, name, folder):
+    """Return a builder whose data are on this machine, downloading them if need be."""
+    path = folder / name.replace(":", "/")  # TFDS's own way to name a version: "mnist:3.0.1"
+    prepared = [
+        file
+        for file in sorted(path.glob("**/dataset_info.json"), key=_version)
+        if not file.parent.name.startswith("incomplete.")  # a download that was cut off
+    ]
+    if prepared:
+        with _named(f"The data of {name!r} in {str(path)!r} cannot be read"):
+            return tfds.builder_from_directory(prepared[-1].parent)
+    if name.split("/")[0].split(":")[0] not in _known_names(tfds):
+        raise UnknownSetError(name)
     if not is_reachable():
         raise ConnectionError(
             f"{name!r} is not prepared in {str(folder)!r}, and TFDS's server cannot be reached to "
             f"download it. Without a network these sets work: {_quoted(EMBEDDED)}."
         )
-    builder = tfds.builder(name, data_dir=folder)
-    builder.download_and_prepare()
+    with _named(f"{name!r} could not be downloaded to {str(folder)!r}"):
+        builder = tfds.builder(name, data_dir=folder)
+        builder.download_and_prepare()
     return builder
 
 
@@ -83,21 +135,25 @@ def _check(builder, name, split, labels):
         )
     try:
         count = builder.info.splits[split].num_examples
-    except (KeyError, ValueError) as error:
+    except Exception as error:  # TFDS asserts, too
         raise ValueError(
             f"{name!r} has no split {split!r}. It has: {_quoted(builder.info.splits)}."
         ) from error
+    if not count:
+        raise ValueError(f"The split {split!r} of {name!r} holds no picture. Pass a larger part.")
     shape = features["image"].shape
     if features["image"].np_dtype != np.uint8 or None in shape[2:]:
         raise ValueError(
             f"The pictures of {name!r} must be uint8 with a fixed number of channels. "
             f"Received: {features['image']}."
         )
-    if None not in shape and count * int(np.prod(shape)) > MAX_BYTES:
-        raise ValueError(
-            f"{name!r} is held in memory and would need {count * np.prod(shape) / 2**30:.0f} GiB. "
-            f"Load a part of it, for example split='{split}[:10%]'."
-        )
+    if None not in shape:
+        _check_memory(count * int(np.prod(shape)), name, split)
+
+
+def _check_memory(num_bytes, name, split):
+    advice = f"Load a part of it, for example split='{split}[:10%]'"
+    sources.check_memory(num_bytes, f"{name!r}, or what was read of it,", advice)
 
 
 def _quoted(names) -> str:

@@ -7,6 +7,7 @@ Takes as many times 5 minutes as there are seeds. A seed whose folder is complet
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -39,7 +40,7 @@ def main():
             json.loads((args.out / str(seed) / family / "figures.json").read_text())
             for seed in args.seeds
         ]
-        seconds = statistics.mean(run["seconds"] for run in runs)
+        seconds = statistics.mean(run["seconds"] or math.nan for run in runs)  # none if cut off
         for name in runs[0]["measured"]:
             before = statistics.mean(run["measured"][name][0] for run in runs)
             after = [run["measured"][name][1] for run in runs]

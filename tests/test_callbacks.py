@@ -18,18 +18,20 @@ from keras_imgen.plotting import figure_pixels, image_grid, plot_sequence
 
 # What is being tested does not depend on the size of the pictures or of the networks.
 QUIET = {"verbose": 0, "batch_size": 5}
+# Nor, mostly, on whether the step is compiled, which takes longer than so few steps.
+EAGER = {"run_eagerly": True}
 
 
 @pytest.fixture
 def make_gan():
-    def make():
+    def make(**compile_options):
         keras.utils.set_random_seed(0)
         gan = GAN(
             networks.dcgan_generator((12, 20, 1), latent_dim=3, filters=2),
             networks.dcgan_discriminator((12, 20, 1), filters=2),
             seed=0,
         )
-        gan.compile()
+        gan.compile(**compile_options)
         return gan
 
     return make
@@ -71,7 +73,7 @@ def test_files_are_named_after_epochs(make_vae, pictures, tmp_path):
 
 
 def test_a_resumed_training_goes_on_with_the_names(make_vae, pictures, tmp_path):
-    vae, callback = make_vae(), SampleGrid(tmp_path, n=4)
+    vae, callback = make_vae(**EAGER), SampleGrid(tmp_path, n=4)
     vae.fit(pictures, epochs=1, callbacks=[callback], **QUIET)
     vae.fit(pictures, epochs=3, initial_epoch=1, callbacks=[callback], **QUIET)
     assert names(tmp_path) == ["epoch_0001.png", "epoch_0002.png", "epoch_0003.png"]
@@ -100,7 +102,7 @@ def test_without_a_folder_nothing_is_written(make_vae, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["vae", "gan"])
 def test_latents_are_the_same_in_every_epoch(request, pictures, tmp_path, kind):
-    model = request.getfixturevalue(f"make_{kind}")()
+    model = request.getfixturevalue(f"make_{kind}")(**EAGER)
     callback = SampleGrid(tmp_path, n=4)
     show(callback, model, epochs=2)
     first, second = (pixels(tmp_path / f"epoch_000{epoch}.png") for epoch in (1, 2))
@@ -124,7 +126,7 @@ def test_pictures_are_shown_beside_their_reconstructions(make_vae, pictures):
 @pytest.mark.parametrize("dataset", [False, True])
 def test_before_and_after_shows_held_out_pictures(make_restorer, pictures, tmp_path, dataset):
     held_out = load_arrays(pictures, shuffle=False) if dataset else pictures
-    restorer, callback = make_restorer(), BeforeAfter(held_out, tmp_path, n=2)
+    restorer, callback = make_restorer(**EAGER), BeforeAfter(held_out, tmp_path, n=2)
     restorer.fit(pictures, epochs=2, callbacks=[callback], **QUIET)
     np.testing.assert_array_equal(callback.clean, pictures[:2])
     fixed = AdditiveNoise(0.1, seed=0)(pictures[:2])
@@ -215,7 +217,7 @@ def test_a_gif_keeps_grey_levels(tmp_path):
 def test_a_gif_is_made_when_training_ends(make_vae, pictures, tmp_path):
     folder = tmp_path / "samples"
     callbacks = [SampleGrid(folder, n=4), TrainingGif(folder)]
-    make_vae().fit(pictures, epochs=3, callbacks=callbacks, **QUIET)
+    make_vae(**EAGER).fit(pictures, epochs=3, callbacks=callbacks, **QUIET)
     assert len(list(gif_frames(tmp_path / "samples.gif"))) == 3
 
 

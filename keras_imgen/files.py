@@ -36,8 +36,10 @@ def write_whole(path: str | Path) -> Iterator[Path]:
         yield unfinished
         _flush(unfinished)
         unfinished.replace(path)
-    except BaseException:
+    except BaseException as error:
         unfinished.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # of a full disk the system says no more than that it is
         raise
     if os.name == "posix":  # elsewhere a folder cannot be opened
         _flush(path.parent)

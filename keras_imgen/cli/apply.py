@@ -2,14 +2,13 @@
 
 import os
 import secrets
-import zipfile
 from pathlib import Path
 
 import keras
 import numpy as np
 
 # Keras finds the classes of a file only after their import, and the command sees a lazy package.
-from keras_imgen import GAN, VAE, Restorer, networks, plotting  # noqa: F401
+from keras_imgen import GAN, VAE, Restorer, load_model, networks, plotting  # noqa: F401
 from keras_imgen.cli import complain
 from keras_imgen.data import sources, to_float, to_uint8
 from keras_imgen.files import write_whole
@@ -86,18 +85,6 @@ def restore(args) -> int:
     if not left_out:
         return 0
     return 1 if left_out < len(files) else 2
-
-
-def load_model(path):
-    """Load a model, or say in one sentence why that is impossible."""
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"There is no model file {path!r}. Train one: keras-imgen train.")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path!r} is no whole .keras file: it is damaged or of another kind.")
-    try:
-        return keras.saving.load_model(path)
-    except Exception as error:  # Keras lets through whatever its parts raise
-        raise ValueError(f"{path!r} cannot be loaded as a model of keras_imgen: {error}") from error
 
 
 def _read(file):

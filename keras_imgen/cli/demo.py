@@ -8,8 +8,7 @@ from pathlib import Path
 
 import keras
 
-from keras_imgen import plotting
-from keras_imgen.cli.apply import load_model
+from keras_imgen import load_model, plotting
 from keras_imgen.cli.recipes import RECIPES, load_data
 from keras_imgen.cli.runs import IDENTITY, is_finished, run
 from keras_imgen.files import locked, write_whole
@@ -50,7 +49,7 @@ def _family(args, family, folder):
     started_before = bool(_visible(folder))
     start = time.monotonic()
     if (folder / "model.keras").is_file():
-        model = load_model(str(folder / "model.keras"))
+        model = load_model(folder / "model.keras")
         test = load_data(own, recipe)[1]
     else:
         model, test = run(own, folder)

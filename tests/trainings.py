@@ -72,7 +72,9 @@ def _newest(folder):
     return max(times)
 
 
-def kill_and_resume(family: str, folder: Path, seconds: float, kills: int, rng) -> int:
+def kill_and_resume(
+    family: str, folder: Path, seconds: float, kills: int, rng, writing=None
+) -> int:
     """Kill a training at random moments, let it then run to its end, and return how many it were.
 
     Args:
@@ -81,6 +83,7 @@ def kill_and_resume(family: str, folder: Path, seconds: float, kills: int, rng) 
         seconds: how long it takes undisturbed.
         kills: after how many kills it is left alone.
         rng: `random.Random` that chooses the moments.
+        writing: list to which is appended, for each kill, whether a file was being written.
     """
     killed = 0
     while killed < kills:
@@ -93,6 +96,8 @@ def kill_and_resume(family: str, folder: Path, seconds: float, kills: int, rng) 
             return killed
         assert process.exitcode == -signal.SIGKILL
         killed += 1
+        if writing is not None:
+            writing.append(any(folder.rglob(".unfinished-*")))
     finish(family, folder)
     return killed
 

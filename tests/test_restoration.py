@@ -152,6 +152,24 @@ def test_unfit_observed_pictures_are_refused(case):
         denoiser().restore(make())
 
 
+@pytest.mark.parametrize("dtype", ["str", "bytes", "f4,f4", "longdouble", "datetime64[s]", "uint8"])
+def test_observed_pictures_of_odd_dtypes_are_refused(dtype):
+    with pytest.raises(ValueError, match="`observed` must be floating point.* Received: dtype="):
+        denoiser().restore(np.zeros(CLEAN.shape, dtype))
+
+
+@pytest.mark.parametrize("observed", [None, {1}, [None]])
+def test_what_is_no_array_is_no_observed_picture(observed):
+    with pytest.raises(TypeError, match="`observed` must be one array.* Received"):
+        denoiser().restore(observed)
+
+
+@pytest.mark.parametrize("loss", [3, "mes", [], -1.0])
+def test_what_is_no_loss_is_refused(loss):
+    with pytest.raises(ValueError, match='`loss` must be .* such as "mse".* Received: loss='):
+        denoiser().compile(loss=loss)
+
+
 def test_noise_may_leave_the_range():
     assert NOISY.min() < -2
     assert np.isfinite(denoiser().restore(NOISY)).all()

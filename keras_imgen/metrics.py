@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_imgen import backends
+from keras_imgen.checks import dtype_name
 
 __all__ = ["PSNR", "SSIM", "psnr", "ssim"]
 
@@ -77,12 +78,14 @@ def _check_format(clean, restored):
                 f"`{name}` must be pictures of shape (..., height, width, channels). "
                 f"Received: {getattr(pictures, 'shape', type(pictures).__name__)}."
             )
-        dtype = keras.backend.standardize_dtype(pictures.dtype)
+        dtype = dtype_name(pictures)
         if "float" not in dtype:
             raise ValueError(
                 f"`{name}` must be floating point in [0, 1]. Received: dtype={dtype}. "
                 "Convert pictures of 8 bits with keras_imgen.data.to_float."
             )
+        if 0 in tuple(pictures.shape):
+            raise ValueError(f"`{name}` holds no picture. Received: shape={tuple(pictures.shape)}.")
     known = [
         (a, b) for a, b in zip(clean.shape, restored.shape, strict=False) if None not in (a, b)
     ]

@@ -100,10 +100,12 @@ def array(value) -> np.ndarray:
 def dtype_name(array) -> str:
     """Return the name of an array's dtype, also of dtypes that Keras does not know.
 
+    What is no array of equal rows, such as a list or a ragged tensor, holds objects.
+
     Args:
         array: array or tensor of any library.
     """
-    dtype = getattr(array, "dtype", "object")
+    dtype = getattr(array, "dtype", "object") if hasattr(array, "__array__") else "object"
     return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
 
 

@@ -104,12 +104,13 @@ def _checked(clean, restored):
     # pictures may go a little beyond the range, but not to 255.
     backends.check(
         ops.logical_and(ops.min(clean) >= 0.0, ops.max(clean) <= 1.0),
-        "PSNR and SSIM need clean pictures in [0, 1]. Divide pictures in [0, 255] by 255.",
+        "PSNR and SSIM need clean pictures in [0, 1]. Received: others. Divide pictures in "
+        "[0, 255] by 255.",
     )
     backends.check(
         ops.logical_not(ops.any(ops.abs(restored) >= 16.0)),
-        "PSNR and SSIM need restored pictures in [0, 1]; these go beyond 16 in size. Divide "
-        "pictures in [0, 255] by 255.",
+        "PSNR and SSIM need restored pictures in [0, 1]. Received: some beyond 16 in size. "
+        "Divide pictures in [0, 255] by 255.",
     )
     return clean, restored
 

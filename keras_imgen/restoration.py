@@ -133,6 +133,8 @@ class Restorer(PictureModel):
         Raises:
             ValueError: if the shape does not fit the network or a value is not finite.
         """
+        if dtype_name(observed) == "object":
+            check_pictures(observed, name="observed")
         observed = ops.convert_to_numpy(observed)
         *_, channels = self.network.input_shape
         extra = self.degradation.extra_channels

@@ -65,6 +65,10 @@ def test_lists_of_different_shapes_are_no_pictures():
     for convert in (to_float, to_uint8):
         with pytest.raises(ValueError, match="Received: a list of different shapes. Resize"):
             convert([np.zeros((8, 9, 1)), np.zeros((9, 8, 1))])
+    ragged = tf.ragged.constant([[0.5], [0.5, 0.5]])
+    for convert in (to_float, to_uint8, check_pictures):
+        with pytest.raises((TypeError, ValueError), match="Received"):
+            convert(ragged)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_imgen import Restorer, degradations, metrics, networks
 
@@ -158,7 +159,9 @@ def test_observed_pictures_of_odd_dtypes_are_refused(dtype):
         denoiser().restore(np.zeros(CLEAN.shape, dtype))
 
 
-@pytest.mark.parametrize("observed", [None, {1}, [None]])
+@pytest.mark.parametrize(
+    "observed", [None, {1}, [None], tf.ragged.constant([[[[0.5]]], [[[0.5], [0.5]]]])]
+)
 def test_what_is_no_array_is_no_observed_picture(observed):
     with pytest.raises(TypeError, match="`observed` must be one array.* Received"):
         denoiser().restore(observed)

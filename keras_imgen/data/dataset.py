@@ -50,7 +50,7 @@ def to_uint8(pictures) -> np.ndarray:
         [0, 51, 255]
     """
     pictures = array(pictures)
-    if np.issubdtype(pictures.dtype, np.integer):
+    if "float" not in dtype_name(pictures) and pictures.dtype != bool:
         raise ValueError(
             "`to_uint8` converts floating-point pictures in [0, 1]. "
             f"Received: dtype={pictures.dtype}. Pictures of 8 bits need no conversion."

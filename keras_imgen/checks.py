@@ -6,7 +6,10 @@ from numbers import Real
 
 import numpy as np
 
-__all__ = ["array", "dtype_name", "number", "path", "seed", "shown", "whole_number"]
+# Keras and TensorFlow compute with no others.
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+__all__ = ["FLOATS", "array", "dtype_name", "number", "path", "seed", "shown", "whole_number"]
 
 
 def whole_number(name: str, value, least: int, advice: str = "", most: int | None = None) -> int:

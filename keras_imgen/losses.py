@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-from keras_imgen.checks import dtype_name
+from keras_imgen.checks import FLOATS, dtype_name
 
 __all__ = [
     "ADVERSARIAL",
@@ -83,7 +83,7 @@ def _sum_per_picture(values):
 def _float_pair(pictures, reconstructions):
     """Return both as float32, or raise where broadcasting would give a number without meaning."""
     for name, given in (("pictures", pictures), ("reconstructions", reconstructions)):
-        if "float" not in dtype_name(given):
+        if dtype_name(given) not in FLOATS:
             raise TypeError(
                 f"`{name}` must be a floating-point tensor in [0, 1]. "
                 f"Received: a {type(given).__name__} of dtype {dtype_name(given)}."

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_imgen import backends
-from keras_imgen.checks import dtype_name
+from keras_imgen.checks import FLOATS, dtype_name
 
 __all__ = ["PSNR", "SSIM", "psnr", "ssim"]
 
@@ -79,7 +79,7 @@ def _check_format(clean, restored):
                 f"Received: {getattr(pictures, 'shape', type(pictures).__name__)}."
             )
         dtype = dtype_name(pictures)
-        if "float" not in dtype:
+        if dtype not in FLOATS:
             raise ValueError(
                 f"`{name}` must be floating point in [0, 1]. Received: dtype={dtype}. "
                 "Convert pictures of 8 bits with keras_imgen.data.to_float."

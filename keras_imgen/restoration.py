@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_imgen import backends
-from keras_imgen.checks import dtype_name, shown
+from keras_imgen.checks import FLOATS, dtype_name, shown
 from keras_imgen.data import check_pictures
 from keras_imgen.degradations import Degradation
 from keras_imgen.metrics import PSNR
@@ -175,7 +175,7 @@ class Restorer(PictureModel):
 
 def _without_noise(observed):
     """Return observed pictures as they are checked: only noise may leave [0, 1]."""
-    if dtype_name(observed) not in ("float16", "bfloat16", "float32", "float64"):
+    if dtype_name(observed) not in FLOATS:
         return observed
     return np.where(np.abs(observed) < 16.0, observed.clip(0.0, 1.0), observed)
 

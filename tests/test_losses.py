@@ -210,7 +210,10 @@ def test_kl_is_least_at_the_standard_normal():
     assert np.all(values >= -1e-7)
 
 
-@pytest.mark.parametrize("pictures", [None, [[0.5]], {1}, np.zeros((2, 8, 9, 1), "uint8"), "x"])
+@pytest.mark.parametrize(
+    "pictures",
+    [None, [[0.5]], np.zeros((2, 8, 9, 1), "uint8"), np.zeros((2, 8, 9, 1), "longdouble")],
+)
 def test_what_is_no_tensor_of_pictures_is_refused(pictures):
     good = np.zeros((2, 8, 9, 1), "float32")
     for loss in (bernoulli_nll, gaussian_nll):

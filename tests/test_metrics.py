@@ -244,7 +244,7 @@ def test_no_picture_has_no_figure(figure):
         figure(empty, empty)
 
 
-@pytest.mark.parametrize("dtype", ["str", "bytes", "f4,f4"])
+@pytest.mark.parametrize("dtype", ["str", "bytes", "f4,f4", "longdouble"])
 def test_texts_are_no_pictures(dtype):
     with pytest.raises(ValueError, match="`restored` must be floating point.* Received: dtype="):
         psnr(np.zeros((1, 12, 20, 1), "float32"), np.zeros((1, 12, 20, 1), dtype))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from keras_imgen.checks import array, dtype_name
+from keras_imgen.checks import FLOATS, array, dtype_name
 
 
 def to_float(pictures) -> np.ndarray:
@@ -86,7 +86,7 @@ def check_pictures(pictures, image_shape: Sequence | None = None, name: str = "p
             f"`{name}` must be one array of shape (batch, height, width, channels). Received: a "
             f"{type(pictures).__name__} of objects. Stack a list of equal pictures with np.stack."
         )
-    if dtype not in ("float16", "bfloat16", "float32", "float64"):
+    if dtype not in FLOATS:
         raise ValueError(
             f"`{name}` must be floating point in [0, 1]. Received: dtype={dtype}. "
             "Convert pictures of 8 bits with keras_imgen.data.to_float."

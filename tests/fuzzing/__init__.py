@@ -16,6 +16,8 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from fuzzing.building import (
+    BUILT,
+    MOVING,
     compilations,
     constructions,
     formulas,
@@ -67,7 +69,8 @@ PROPERTIES = {
     "restore": Property(fuzz_restore, observations(), 4),
     "reconstruct": Property(fuzz_reconstruct, pictures(), 2),
     "sample": Property(fuzz_sample, samplings, 3),
-    "construct": Property(fuzz_construct, constructions(), 4),
+    "construct": Property(fuzz_construct, constructions(BUILT), 4),
+    "moving digits": Property(fuzz_construct, constructions(MOVING), 1),
     "compile": Property(fuzz_compile, compilations(), 2),
     "formula": Property(fuzz_formula, formulas, 4),
     "load_arrays": Property(

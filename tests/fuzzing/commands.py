@@ -104,8 +104,13 @@ def fuzz_command(argv):
         return exit_of(argv)
 
 
-def exit_of(argv):
-    """Run the command and return its exit status in words, after a check of what it said."""
+def exit_of(argv, named=""):
+    """Run the command and return its exit status in words, after a check of what it said.
+
+    Args:
+        argv: the arguments.
+        named: what an error must name.
+    """
     try:
         with time_limit(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -124,6 +129,7 @@ def exit_of(argv):
     assert 1 <= len(lines) <= 2, f"{len(lines)} lines on stderr: {err}"
     assert len(err) < 2 * LONGEST, f"{len(err)} characters on stderr: {err}"
     assert lines[-1].startswith("keras-imgen"), err
+    assert named in err, f"does not name {named!r}: {err}"
     leaks = [leak for leak in LEAKS if leak in err]
     assert not leaks, f"leaks {leaks}: {err}"
     return f"exit {status}"
@@ -196,7 +202,7 @@ def fuzz_model_file(case):
     argv, picture = USES[kind]
     whole = _picture_of(kind)
     with zoo({"a.keras": DAMAGE[damage](file_of(kind), place)}) as here:
-        result = exit_of(argv)
+        result = exit_of(argv, named="a.keras")
         if result == "success":
             assert (here.folder / picture).read_bytes() == whole, "used, and not as it was saved"
         assert result == "success" or damage != "none"

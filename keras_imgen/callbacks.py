@@ -6,7 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_imgen import plotting
+from keras_imgen import checks, plotting
+from keras_imgen.checks import whole_number
 from keras_imgen.data import PictureDataset, check_pictures, sources
 from keras_imgen.files import write_whole
 from keras_imgen.training import Resume
@@ -22,14 +23,13 @@ class _EpochPicture(keras.callbacks.Callback):
 
     def __init__(self, folder=None, *, every=1, show=None, tensorboard=None):
         super().__init__()
-        _check_count("every", every)
         if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
             raise ImportError(
                 "`tensorboard=` needs the tensorboard package. Install it with "
                 "`pip install tensorboard`, or leave the argument out."
             )
-        self.folder = None if folder is None else Path(folder)
-        self.every = every
+        self.folder = None if folder is None else _path("folder", folder)
+        self.every = whole_number("every", every, 1)
         self.show = _in_notebook() if show is None else show
         self.tensorboard = tensorboard
         self.image = None
@@ -127,10 +127,10 @@ class SampleGrid(_EpochPicture):
         tensorboard: str | Path | None = None,
     ):
         super().__init__(folder, every=every, show=show, tensorboard=tensorboard)
-        _check_count("n", n)
-        _check_count("scale", scale)
-        self.n, self.columns, self.scale, self.seed = n, columns, scale, seed
-        self.pictures = _taken(pictures, n)
+        self.n, self.scale = whole_number("n", n, 1), whole_number("scale", scale, 1)
+        self.columns = None if columns is None else whole_number("columns", columns, 1)
+        self.seed = checks.seed(seed)
+        self.pictures = _taken(pictures, self.n)
 
     def on_train_begin(self, logs=None):
         """Refuse models that cannot show what is asked for."""
@@ -189,8 +189,7 @@ class BeforeAfter(_EpochPicture):
         tensorboard: str | Path | None = None,
     ):
         super().__init__(folder, every=every, show=show, tensorboard=tensorboard)
-        _check_count("n", n)
-        self.clean = _taken(pictures, n)
+        self.clean = _taken(pictures, whole_number("n", n, 1))
 
     def on_train_begin(self, logs=None):
         """Spoil the pictures, once for all frames."""
@@ -229,9 +228,9 @@ class TrainingGif(keras.callbacks.Callback):
 
     def __init__(self, folder: str | Path, path: str | Path | None = None, seconds: float = 0.4):
         super().__init__()
-        self.folder = Path(folder)
-        self.path = self.folder.with_suffix(".gif") if path is None else Path(path)
-        self.seconds = seconds
+        self.folder = _path("folder", folder)
+        self.path = self.folder.with_suffix(".gif") if path is None else _path("path", path)
+        self.seconds = plotting.check_seconds(seconds)
 
     def on_train_end(self, logs=None):
         """Write the GIF."""
@@ -246,11 +245,11 @@ class TrainingGif(keras.callbacks.Callback):
         plotting.write_gif(self.path, [Image.open(file) for file in files], self.seconds)
 
 
-def _check_count(name, value):
-    if value != int(value) or value < 1:
-        raise ValueError(
-            f"`{name}` must be a whole number, at least 1. Received: {name}={value!r}."
-        )
+def _path(name, value):
+    checks.path(name, value)
+    if not Path(value).name:
+        raise ValueError(f"`{name}` must have a name. Received: {name}={checks.shown(value)}.")
+    return Path(value)
 
 
 def _taken(pictures, n):

@@ -12,7 +12,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 
 import keras
+import numpy as np
 from keras import ops
+
+from keras_imgen import checks
+from keras_imgen.checks import number, shown, whole_number
 
 __all__ = [
     "AdditiveNoise",
@@ -53,6 +57,7 @@ class Degradation(keras.layers.Layer):
         # Noise computed in half precision would be coarser than the pictures themselves.
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
+        seed = None if seed is None else checks.seed(seed)
         # Read off the state, because the generator forgets a seed that it drew itself.
         self.seed = int(ops.convert_to_numpy(keras.random.SeedGenerator(seed).state)[0])
         self.seed_generator = keras.random.SeedGenerator(self._seed_of_draw(0))
@@ -105,13 +110,17 @@ class Degradation(keras.layers.Layer):
 
 def _range(name: str, value, low: float, high: float, hint: str) -> tuple[float, float]:
     """Return `value` (a number or a pair) as a pair `(smallest, largest)` within [low, high]."""
-    pair = tuple(value) if hasattr(value, "__iter__") else (value, value)
-    if len(pair) != 2 or not low <= pair[0] <= pair[1] <= high:
+    pair = tuple(value) if isinstance(value, Sequence | np.ndarray) else (value, value)
+    try:
+        smallest, largest = (number(name, each, low, high) for each in pair)
+    except ValueError:
+        smallest, largest = 1.0, 0.0
+    if smallest > largest:
         raise ValueError(
             f"`{name}` must be a number in [{low:g}, {high:g}], or a pair (smallest, largest) of "
-            f"such numbers. Received: {name}={value!r}. {hint}"
+            f"such numbers. Received: {name}={shown(value)}. {hint}"
         )
-    return float(pair[0]), float(pair[1])
+    return smallest, largest
 
 
 def _per_picture(clean, low: float, high: float, seed):
@@ -240,14 +249,11 @@ class MissingBlocks(_Hiding):
         self, fraction: float | Sequence[float] = 0.2, block_size: int = 8, *, seed=None, **kwargs
     ):
         super().__init__(seed=seed, **kwargs)
-        if block_size != int(block_size) or block_size < 1:
-            raise ValueError(
-                "`block_size` is the side of a block in whole pixels and at least 1. "
-                f"Received: block_size={block_size!r}."
-            )
         self.fraction = fraction
         self._low, self._high = _range("fraction", fraction, 0.0, 1.0, _SHARE)
-        self.block_size = int(block_size)
+        self.block_size = whole_number(
+            "block_size", block_size, 1, "It is the side of a block in pixels."
+        )
 
     def known(self, clean, seeds):
         """Return a mask that is 0 inside the blocks."""
@@ -293,12 +299,9 @@ class MissingFrames(_Hiding):
 
     def __init__(self, num_frames: int = 2, *, seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
-        if num_frames != int(num_frames) or num_frames < 0:
-            raise ValueError(
-                "`num_frames` is the number of frames that each sequence loses: 0, 1, 2, ... "
-                f"Received: num_frames={num_frames!r}. For 3 of 10 frames pass 3."
-            )
-        self.num_frames = int(num_frames)
+        self.num_frames = whole_number(
+            "num_frames", num_frames, 0, "Each sequence loses so many. For 3 of 10 frames pass 3."
+        )
 
     def known(self, clean, seeds):
         """Return a mask that is 0 in the lost frames: those with the smallest of random numbers."""
@@ -346,10 +349,11 @@ class Compose(Degradation):
                 "Compose([AdditiveNoise(0.1, seed=0), MissingPixels(0.3, seed=0)])."
             )
         super().__init__(**kwargs)
-        if not degradations or not all(isinstance(d, Degradation) for d in degradations):
+        is_list = isinstance(degradations, Sequence) and len(degradations) > 0
+        if not is_list or not all(isinstance(d, Degradation) for d in degradations):
             raise ValueError(
                 "Compose takes a list of at least one degradation. "
-                f"Received: degradations={degradations!r}. "
+                f"Received: degradations={shown(degradations)}. "
                 "Example: Compose([AdditiveNoise(0.1), MissingPixels(0.3)])."
             )
         self.degradations = list(degradations)

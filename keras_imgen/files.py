@@ -7,6 +7,8 @@ from pathlib import Path
 
 import filelock
 
+from keras_imgen import checks
+
 __all__ = ["locked", "write_whole"]
 
 
@@ -21,6 +23,9 @@ def write_whole(path: str | Path) -> Iterator[Path]:
     Args:
         path: the file; folders that are missing are made.
 
+    Raises:
+        OSError: if the file cannot be written; nothing has changed.
+
     Example:
         >>> import pathlib, tempfile
         >>> file = pathlib.Path(tempfile.mkdtemp()) / "results" / "figures.txt"
@@ -29,7 +34,10 @@ def write_whole(path: str | Path) -> Iterator[Path]:
         >>> file.read_text()
         '28.9 dB'
     """
+    checks.path("path", path)
     path = Path(path)
+    if path.exists() and not path.is_file():  # a device would be replaced like any file
+        raise IsADirectoryError(f"{str(path)!r} is no file. Pass a path where a file may be.")
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".unfinished-{path.name}")
     try:
@@ -37,9 +45,10 @@ def write_whole(path: str | Path) -> Iterator[Path]:
         _flush(unfinished)
         unfinished.replace(path)
     except BaseException as error:
-        unfinished.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # of a full disk the system says no more than that it is
+        with contextlib.suppress(OSError):  # the folder may be one in which nothing can be changed
+            unfinished.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(unfinished)):
+            error.filename, error.filename2 = str(path), None  # of a full disk it names none
         raise
     if os.name == "posix":  # elsewhere a folder cannot be opened
         _flush(path.parent)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
+from keras_imgen.checks import FLOATS, dtype_name
+
 __all__ = [
     "ADVERSARIAL",
     "RECONSTRUCTION",
@@ -80,6 +82,12 @@ def _sum_per_picture(values):
 
 def _float_pair(pictures, reconstructions):
     """Return both as float32, or raise where broadcasting would give a number without meaning."""
+    for name, given in (("pictures", pictures), ("reconstructions", reconstructions)):
+        if dtype_name(given) not in FLOATS:
+            raise TypeError(
+                f"`{name}` must be a floating-point tensor in [0, 1]. "
+                f"Received: a {type(given).__name__} of dtype {dtype_name(given)}."
+            )
     shapes = tuple(pictures.shape), tuple(reconstructions.shape)
     if len(shapes[0]) != len(shapes[1]) or any(
         a != b for a, b in zip(*shapes, strict=True) if None not in (a, b)

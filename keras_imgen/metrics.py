@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_imgen import backends
+from keras_imgen.checks import FLOATS, dtype_name
 
 __all__ = ["PSNR", "SSIM", "psnr", "ssim"]
 
@@ -77,12 +78,14 @@ def _check_format(clean, restored):
                 f"`{name}` must be pictures of shape (..., height, width, channels). "
                 f"Received: {getattr(pictures, 'shape', type(pictures).__name__)}."
             )
-        dtype = keras.backend.standardize_dtype(pictures.dtype)
-        if "float" not in dtype:
+        dtype = dtype_name(pictures)
+        if dtype not in FLOATS:
             raise ValueError(
                 f"`{name}` must be floating point in [0, 1]. Received: dtype={dtype}. "
                 "Convert pictures of 8 bits with keras_imgen.data.to_float."
             )
+        if 0 in tuple(pictures.shape):
+            raise ValueError(f"`{name}` holds no picture. Received: shape={tuple(pictures.shape)}.")
     known = [
         (a, b) for a, b in zip(clean.shape, restored.shape, strict=False) if None not in (a, b)
     ]
@@ -101,12 +104,13 @@ def _checked(clean, restored):
     # pictures may go a little beyond the range, but not to 255.
     backends.check(
         ops.logical_and(ops.min(clean) >= 0.0, ops.max(clean) <= 1.0),
-        "PSNR and SSIM need clean pictures in [0, 1]. Divide pictures in [0, 255] by 255.",
+        "PSNR and SSIM need clean pictures in [0, 1]. Received: others. Divide pictures in "
+        "[0, 255] by 255.",
     )
     backends.check(
         ops.logical_not(ops.any(ops.abs(restored) >= 16.0)),
-        "PSNR and SSIM need restored pictures in [0, 1]; these go beyond 16 in size. Divide "
-        "pictures in [0, 255] by 255.",
+        "PSNR and SSIM need restored pictures in [0, 1]. Received: some beyond 16 in size. "
+        "Divide pictures in [0, 255] by 255.",
     )
     return clean, restored
 

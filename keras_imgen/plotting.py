@@ -11,8 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_imgen import checks
+from keras_imgen.checks import number, shown, whole_number
 from keras_imgen.data import sources, to_uint8
 from keras_imgen.files import write_whole
+
+MAX_PIXELS = 2**28  # of one picture: a quarter of a gigabyte for each channel
 
 __all__ = [
     "image_grid",
@@ -47,15 +51,14 @@ def image_grid(pictures, columns: int | None = None, padding: int = 2) -> np.nda
     """
     pictures = _pictures(pictures, rank=4)
     count, height, width, channels = pictures.shape
-    columns = math.ceil(math.sqrt(count)) if columns is None else columns
-    if columns < 1 or padding < 0:
-        raise ValueError(
-            "`columns` must be at least 1 and `padding` at least 0. "
-            f"Received: columns={columns}, padding={padding}."
-        )
+    if columns is None:
+        columns = math.ceil(math.sqrt(count))
+    columns, padding = whole_number("columns", columns, 1), whole_number("padding", padding, 0)
     rows = math.ceil(count / columns)
     down, right = height + padding, width + padding
-    grid = np.ones((rows * down - padding, columns * right - padding, channels), "float32")
+    sides = rows * down - padding, columns * right - padding
+    _check_area(*sides)
+    grid = np.ones((*sides, channels), "float32")
     for index, picture in enumerate(pictures):
         top, left = index // columns * down, index % columns * right
         grid[top : top + height, left : left + width] = picture
@@ -85,6 +88,7 @@ def save_grid(
         ...     save_grid(f"{folder}/grid.png", np.zeros((4, 8, 8, 1))).name
         'grid.png'
     """
+    _check_ending(path, sources.SUFFIXES)
     image = sources.as_image(enlarged(image_grid(pictures, columns, padding), scale))
     with write_whole(path) as unfinished:
         image.save(unfinished)
@@ -111,7 +115,8 @@ def save_gif(path: str | Path, frames, seconds: float = 0.4, scale: int = 1) -> 
         ...     save_gif(f"{folder}/fade.gif", [np.zeros((8, 8, 1)), np.ones((8, 8, 1))]).name
         'fade.gif'
     """
-    write_gif(path, [sources.as_image(enlarged(frame, scale)) for frame in frames], seconds)
+    images = [sources.as_image(enlarged(frame, scale)) for frame in _pictures(frames, rank=4)]
+    write_gif(path, images, seconds)
     return Path(path)
 
 
@@ -256,6 +261,8 @@ def psnr_text(clean, picture) -> str:
 
 def enlarged(picture, scale: int) -> np.ndarray:
     """Return a picture in 8 bits, each pixel as a square of `scale` pixels."""
+    scale = whole_number("scale", scale, 1)
+    _check_area(scale * picture.shape[0], scale * picture.shape[1])
     return to_uint8(picture).repeat(scale, axis=0).repeat(scale, axis=1)
 
 
@@ -263,10 +270,17 @@ def write_gif(path: str | Path, images, seconds: float) -> None:
     """Write Pillow's images as an endless GIF; the last one stays three times as long."""
     from PIL import Image
 
+    _check_ending(path, (".gif",))
+    seconds = check_seconds(seconds)
     first, *rest = [image.convert("P", palette=Image.Palette.ADAPTIVE) for image in images]
     durations = [int(1000 * seconds)] * len(rest) + [int(3000 * seconds)]
     with write_whole(path) as unfinished:
-        first.save(unfinished, save_all=True, append_images=rest, duration=durations, loop=0)
+        first.save(unfinished, "GIF", save_all=True, append_images=rest, duration=durations, loop=0)
+
+
+def check_seconds(seconds) -> float:
+    """Return how long a picture of a GIF is shown, or raise if a GIF cannot say so."""
+    return number("seconds", seconds, 0.0, 200.0, "It is how long each picture is shown.")
 
 
 def figure_pixels(figure) -> np.ndarray:
@@ -307,15 +321,32 @@ def _show(ax, picture, title):
         ax.set_title(title, fontsize=10)
 
 
+def _check_ending(path, endings):
+    checks.path("path", path)
+    if Path(path).suffix.lower() not in endings:
+        raise ValueError(
+            f"`path` must end in {' or '.join(endings)}. Received: path={shown(path)}."
+        )
+
+
+def _check_area(height, width):
+    """Raise before memory is asked for that no machine has."""
+    if height * width > MAX_PIXELS:
+        raise ValueError(
+            f"A picture may have {MAX_PIXELS:,} pixels. Received: columns, padding or scale that "
+            f"would make it {height:g} x {width:g}."
+        )
+
+
 def _pictures(pictures, rank):
-    pictures = np.asarray(pictures)
-    if pictures.ndim != rank or pictures.shape[-1] not in (1, 3) or not len(pictures):
+    pictures = checks.array(pictures)
+    if pictures.ndim != rank or pictures.shape[-1] not in (1, 3) or 0 in pictures.shape:
         axes = "(n, time, height, width, channels)" if rank == 5 else "(n, height, width, channels)"
         raise ValueError(
             f"Pictures must have shape {axes} with 1 or 3 channels, and be at least one. "
             f"Received: shape={pictures.shape}."
         )
-    if np.issubdtype(pictures.dtype, np.integer):
+    if "float" not in checks.dtype_name(pictures):
         raise ValueError(
             f"Pictures must be floating point in [0, 1]. Received: dtype={pictures.dtype}. "
             "Convert pictures of 8 bits with keras_imgen.data.to_float."

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_imgen import backends
+from keras_imgen.checks import FLOATS, dtype_name, shown
 from keras_imgen.data import check_pictures
 from keras_imgen.degradations import Degradation
 from keras_imgen.metrics import PSNR
@@ -84,7 +85,13 @@ class Restorer(PictureModel):
             metrics: by default `[keras_imgen.metrics.PSNR()]`.
             **kwargs: as in Keras.
         """
-        keras.losses.get(loss)  # a misspelt name is refused now, not at the first batch
+        try:  # a misspelt name is refused now, not at the first batch
+            keras.losses.get(loss)
+        except (TypeError, ValueError):
+            raise ValueError(
+                '`loss` must be the name of a loss of Keras, such as "mse", or a function of clean '
+                f"and restored pictures. Received: loss={shown(loss)}."
+            ) from None
         optimizer = prepare_optimizer(optimizer, "adam", "Restorer", self)
         metrics = [PSNR()] if metrics is None else metrics
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
@@ -126,6 +133,8 @@ class Restorer(PictureModel):
         Raises:
             ValueError: if the shape does not fit the network or a value is not finite.
         """
+        if dtype_name(observed) == "object":
+            check_pictures(observed, name="observed")
         observed = ops.convert_to_numpy(observed)
         *_, channels = self.network.input_shape
         extra = self.degradation.extra_channels
@@ -166,7 +175,7 @@ class Restorer(PictureModel):
 
 def _without_noise(observed):
     """Return observed pictures as they are checked: only noise may leave [0, 1]."""
-    if observed.dtype.kind in "iub":
+    if dtype_name(observed) not in FLOATS:
         return observed
     return np.where(np.abs(observed) < 16.0, observed.clip(0.0, 1.0), observed)
 

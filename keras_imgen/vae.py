@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_imgen import losses
+from keras_imgen.checks import number
 from keras_imgen.data import check_pictures
 from keras_imgen.training import (
     LatentModel,
@@ -58,13 +59,9 @@ class VAE(LatentModel):
         check_network("VAE", "encoder", encoder)
         check_network("VAE", "decoder", decoder)
         _check_pair(encoder, decoder)
-        if not kl_weight >= 0.0:
-            raise ValueError(
-                f"`kl_weight` must be 0 or more. Received: kl_weight={kl_weight}. Usual: 1."
-            )
         self.encoder = encoder
         self.decoder = decoder
-        self.kl_weight = kl_weight
+        self.kl_weight = number("kl_weight", kl_weight, 0.0, advice="Usual: 1.")
         self.latent_dim = decoder.input_shape[-1]
         self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction_loss")
         self.kl_tracker = keras.metrics.Mean(name="kl_loss")

@@ -39,21 +39,22 @@ PUBLIC = [
 ALLOWED = {
     "__main__": {"cli"},
     "__init__": set(PUBLIC),
-    "cli": {*PUBLIC, "files"},
-    "callbacks": {"data", "files", "metrics", "plotting", "training"},
-    "gan": {"backends", "losses", "training"},
-    "vae": {"data", "losses", "training"},
-    "restoration": {"backends", "data", "degradations", "metrics", "training"},
-    "training": {"backends", "data", "degradations", "files", "saving"},
-    "plotting": {"data", "files"},
-    "metrics": {"backends"},
+    "cli": {*PUBLIC, "checks", "files"},
+    "callbacks": {"checks", "data", "files", "metrics", "plotting", "training"},
+    "gan": {"backends", "checks", "losses", "training"},
+    "vae": {"checks", "data", "losses", "training"},
+    "restoration": {"backends", "checks", "data", "degradations", "metrics", "training"},
+    "training": {"backends", "checks", "data", "degradations", "files", "saving"},
+    "plotting": {"checks", "data", "files"},
+    "metrics": {"backends", "checks"},
     "backends": set(),
-    "files": set(),
+    "checks": set(),
+    "files": {"checks"},
     "saving": set(),
-    "data": set(),
-    "degradations": set(),
-    "losses": set(),
-    "networks": set(),
+    "data": {"checks"},
+    "degradations": {"checks"},
+    "losses": {"checks"},
+    "networks": {"checks"},
 }
 # What takes seconds to import, or need not be installed, is imported where it is used.
 HEAVY = {"IPython", "PIL", "jax", "matplotlib", "tensorflow", "tensorflow_datasets", "torch"}
@@ -89,7 +90,7 @@ def test_imports_point_down(part):
 
 
 def test_the_table_has_no_circle():
-    order = ["backends", "data", "degradations", "files", "losses", "networks", "saving"]
+    order = ["backends", "checks", "data", "degradations", "files", "losses", "networks", "saving"]
     order += ["metrics", "plotting", "training", "gan", "vae", "restoration", "callbacks"]
     for position, part in enumerate(order):
         assert ALLOWED[part] <= set(order[:position])

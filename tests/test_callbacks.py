@@ -244,6 +244,13 @@ def test_models_that_cannot_be_shown_are_refused(make_gan, make_vae, make_restor
     [
         (lambda: SampleGrid(every=0), "`every` must be a whole number, at least 1. Rec.* every=0"),
         (lambda: SampleGrid(n=2.5), "`n` must be a whole number, at least 1. Received: n=2.5"),
+        (lambda: SampleGrid(n="x"), "`n` must be a whole number, at least 1. Received: n='x'"),
+        (lambda: SampleGrid(every=[]), r"every=\[\]"),
+        (lambda: SampleGrid(columns=1.5), "`columns` must be a whole number"),
+        (lambda: SampleGrid(seed=-1), "`seed` must be a whole number"),
+        (lambda: SampleGrid(seed=10**30), "`seed` must be .* at most 9223372036854775807"),
+        (lambda: TrainingGif("a", seconds="x"), "`seconds` must be a number .* seconds='x'"),
+        (lambda: TrainingGif(""), "`folder` must have a name. Received: folder=''"),
         (lambda: SampleGrid(scale=0), "`scale` must be a whole number, at least 1"),
         (lambda: SampleGrid(pictures=np.zeros((2, 12, 20), "float32")), "channel axis"),
         (lambda: BeforeAfter(np.full((2, 12, 20, 1), 255.0)), "by 255"),
@@ -253,6 +260,13 @@ def test_models_that_cannot_be_shown_are_refused(make_gan, make_vae, make_restor
 def test_arguments_are_explained(make, advice):
     with pytest.raises(ValueError, match=advice):
         make()
+
+
+@pytest.mark.parametrize("folder", [3, b"samples", ["samples"], 1.5])
+def test_what_is_no_folder_is_refused(folder):
+    for callback in (SampleGrid, TrainingGif):
+        with pytest.raises(TypeError, match="`folder` must be a path, .* Received: folder="):
+            callback(folder)
 
 
 # TensorBoard

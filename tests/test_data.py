@@ -62,6 +62,22 @@ def test_conversions_refuse_what_they_would_spoil(convert, wrong, advice):
 GOOD = np.full((2, 12, 20, 1), 0.5, "float32")
 
 
+@pytest.mark.parametrize("dtype", ["str", "bytes", "f4,f4", "longdouble", "datetime64[s]"])
+def test_check_knows_dtypes_that_keras_does_not(dtype):
+    with pytest.raises(ValueError, match=r"floating point in \[0, 1\]. Received: dtype="):
+        check_pictures(np.zeros((2, 12, 20, 1), dtype))
+
+
+def test_lists_of_different_shapes_are_no_pictures():
+    for convert in (to_float, to_uint8):
+        with pytest.raises(ValueError, match="Received: a list of different shapes. Resize"):
+            convert([np.zeros((8, 9, 1)), np.zeros((9, 8, 1))])
+    ragged = tf.ragged.constant([[0.5], [0.5, 0.5]])
+    for convert in (to_float, to_uint8, check_pictures):
+        with pytest.raises((TypeError, ValueError), match="Received"):
+            convert(ragged)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize("shape", [(1, 12, 20, 1), (2, 5, 12, 20, 3)])
 def test_check_accepts_pictures_and_sequences(dtype, shape):

@@ -208,3 +208,15 @@ def test_kl_is_least_at_the_standard_normal():
     assert np.argmin(values) == 220  # the middle, where both are 0
     assert values[220] == pytest.approx(0.0, abs=1e-7)
     assert np.all(values >= -1e-7)
+
+
+@pytest.mark.parametrize(
+    "pictures",
+    [None, [[0.5]], np.zeros((2, 8, 9, 1), "uint8"), np.zeros((2, 8, 9, 1), "longdouble")],
+)
+def test_what_is_no_tensor_of_pictures_is_refused(pictures):
+    good = np.zeros((2, 8, 9, 1), "float32")
+    for loss in (bernoulli_nll, gaussian_nll):
+        for pair in ((pictures, good), (good, pictures)):
+            with pytest.raises(TypeError, match="must be a floating-point tensor.* Received: a "):
+                loss(*pair)

@@ -235,3 +235,16 @@ def test_ssim_needs_room_for_its_window(shape):
     with pytest.raises(ValueError, match=r"at least 11. .* For smaller ones use PSNR"):
         ssim(clean, clean)
     assert array(psnr(clean, clean)).shape == (1,)
+
+
+@pytest.mark.parametrize("figure", [psnr, ssim])
+def test_no_picture_has_no_figure(figure):
+    empty = np.zeros((0, 12, 20, 1), "float32")
+    with pytest.raises(ValueError, match=r"`clean` holds no picture. Received: shape=\(0, 12"):
+        figure(empty, empty)
+
+
+@pytest.mark.parametrize("dtype", ["str", "bytes", "f4,f4", "longdouble"])
+def test_texts_are_no_pictures(dtype):
+    with pytest.raises(ValueError, match="`restored` must be floating point.* Received: dtype="):
+        psnr(np.zeros((1, 12, 20, 1), "float32"), np.zeros((1, 12, 20, 1), dtype))

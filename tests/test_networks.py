@@ -164,7 +164,7 @@ def test_pictures_too_small_to_halve_are_refused(name):
     "build", [networks.dcgan_generator, networks.vae_encoder, networks.vae_decoder]
 )
 def test_latents_are_counted_from_1(build):
-    with pytest.raises(ValueError, match="`latent_dim` is the number of latent variables"):
+    with pytest.raises(ValueError, match="`latent_dim` must be .* number of latent variables"):
         build((12, 20, 1), latent_dim=0)
     assert build((12, 20, 1), latent_dim=1, filters=2).built
 
@@ -302,11 +302,26 @@ def test_unet_sees_further_with_every_level(depth):
 @pytest.mark.parametrize(
     ("build", "advice"),
     [
-        (lambda: networks.dncnn(depth=2), "counts the convolutions.*depth=2. The paper uses 17"),
-        (lambda: networks.unet(depth=0), "number of halvings and must be at least 1.*depth=0"),
+        (
+            lambda: networks.dncnn(depth=2),
+            "at least 3. Received: depth=2. .* counts the convolutions; the paper has 17",
+        ),
+        (lambda: networks.unet(depth=0), "at least 1. Received: depth=0. .* number of halvings"),
+        (lambda: networks.dncnn(depth="x"), "`depth` must be a whole number.* depth='x'"),
+        (lambda: networks.dncnn(filters=0), "`filters` must be a whole number.* filters=0"),
+        (lambda: networks.unet(filters=1.5), "filters=1.5"),
+        (lambda: networks.unet(extra_channels=-1), "at least 0. Received: extra_channels=-1"),
+        (lambda: networks.conv_lstm((8, 9, 1), filters="x"), "filters='x'"),
+        (lambda: networks.conv_lstm((8, 9, 1), extra_channels=True), "extra_channels=True"),
+        (lambda: networks.dcgan_generator((8, 9, 1), None), "latent_dim=None"),
+        (lambda: networks.dcgan_generator((8, 9, 1), filters=[]), r"filters=\[\]"),
+        (lambda: networks.dcgan_discriminator((8, 9, 1), filters={}), "filters={}"),
+        (lambda: networks.dcgan_discriminator((8, 9, 1), dropout=30), "for 30 % pass 0.3"),
+        (lambda: networks.vae_encoder((8, 9, 1), filters=float("nan")), "filters=nan"),
+        (lambda: networks.vae_decoder((8, 9, 1), latent_dim=float("inf")), "latent_dim=inf"),
     ],
 )
-def test_depths_are_explained(build, advice):
+def test_sizes_are_explained(build, advice):
     with pytest.raises(ValueError, match=advice):
         build()
 

@@ -17,6 +17,7 @@ from keras_imgen.plotting import (
     plot_images,
     plot_sequence,
     psnr_text,
+    save_gif,
     save_grid,
 )
 
@@ -80,6 +81,9 @@ def test_tensors_are_shown_too():
         (np.zeros((0, 12, 20, 1)), "be at least one"),
         (np.zeros((3, 12, 20, 1), "uint8"), "dtype=uint8. .*keras_imgen.data.to_float"),
         (np.zeros((3, 12, 20, 1), int), "dtype=int64"),
+        (np.zeros((3, 12, 20, 1), str), "dtype=<U1"),
+        (np.zeros((3, 12, 0, 1)), "be at least one"),
+        ([np.zeros((8, 9, 1)), np.zeros((9, 8, 1))], "a list of different shapes"),
         (np.full((3, 12, 20, 1), 200.0), "from 200 to 200. Divide pictures in .* by 255"),
         (np.full((3, 12, 20, 1), np.nan), "from nan to nan"),
     ],
@@ -90,10 +94,46 @@ def test_what_is_no_batch_of_pictures_is_refused(pictures, advice):
             function(pictures)
 
 
-@pytest.mark.parametrize("options", [{"columns": 0}, {"columns": -1}, {"padding": -1}])
-def test_grids_need_columns(options):
-    with pytest.raises(ValueError, match="`columns` must be at least 1 and `padding` at least 0"):
-        image_grid(random_pictures(), **options)
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *[("columns", value) for value in (0, -1, 1.5, "x", float("nan"), True)],
+        *[("padding", value) for value in (-1, 0.5, None, (1, 2))],
+        *[("scale", value) for value in (0, 1.5, "", None, {}, float("inf"))],
+        *[("seconds", value) for value in (-1, "x", None, 10**12, float("nan"), {})],
+    ],
+)
+def test_options_are_explained(option, value, tmp_path):
+    write, name = (save_gif, "a.gif") if option == "seconds" else (save_grid, "a.png")
+    with pytest.raises(ValueError, match=f"`{option}` must be .*Received: {option}="):
+        write(tmp_path / name, random_pictures(), **{option: value})
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["columns", "padding", "scale"])
+def test_pictures_too_large_for_any_memory_are_refused(option, tmp_path):
+    with pytest.raises(ValueError, match=r"may have 268,435,456 pixels. Rec.* would make it"):
+        save_grid(tmp_path / "a.png", random_pictures(), **{option: 10**12})
+
+
+@pytest.mark.parametrize("path", [None, 3, b"a.png", ["a.png"]])
+def test_what_is_no_path_is_refused(path):
+    for write in (save_grid, save_gif):
+        with pytest.raises(TypeError, match="`path` must be a path, .* Received: path="):
+            write(path, random_pictures())
+
+
+@pytest.mark.parametrize("path", ["", ".", "grid", "grid.txt", "grid.keras"])
+def test_the_ending_says_the_kind_of_file(path):
+    for write in (save_grid, save_gif):
+        with pytest.raises(ValueError, match=r"`path` must end in \..* Received: path="):
+            write(path, random_pictures())
+
+
+@pytest.mark.parametrize("frames", [[], None, 0.5, [np.zeros((8, 9, 1)), np.zeros((9, 8, 1))]])
+def test_frames_of_a_gif_are_checked(frames, tmp_path):
+    with pytest.raises(ValueError, match="Pictures must .*Received"):
+        save_gif(tmp_path / "new.gif", frames)
 
 
 # Files

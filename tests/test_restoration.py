@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_imgen import Restorer, degradations, metrics, networks
 
@@ -150,6 +151,26 @@ def test_unfit_observed_pictures_are_refused(case):
     make, advice = UNFIT[case]
     with pytest.raises(ValueError, match=f"(?s)`observed`.*Received: .*{advice}"):
         denoiser().restore(make())
+
+
+@pytest.mark.parametrize("dtype", ["str", "bytes", "f4,f4", "longdouble", "datetime64[s]", "uint8"])
+def test_observed_pictures_of_odd_dtypes_are_refused(dtype):
+    with pytest.raises(ValueError, match="`observed` must be floating point.* Received: dtype="):
+        denoiser().restore(np.zeros(CLEAN.shape, dtype))
+
+
+@pytest.mark.parametrize(
+    "observed", [None, {1}, [None], tf.ragged.constant([[[[0.5]]], [[[0.5], [0.5]]]])]
+)
+def test_what_is_no_array_is_no_observed_picture(observed):
+    with pytest.raises(TypeError, match="`observed` must be one array.* Received"):
+        denoiser().restore(observed)
+
+
+@pytest.mark.parametrize("loss", [3, "mes", [], -1.0])
+def test_what_is_no_loss_is_refused(loss):
+    with pytest.raises(ValueError, match='`loss` must be .* such as "mse".* Received: loss='):
+        denoiser().compile(loss=loss)
 
 
 def test_noise_may_leave_the_range():

@@ -4,6 +4,7 @@ Each refusal comes before a weight has changed, and names what was received and 
 """
 
 import itertools
+import math
 
 import keras
 import numpy as np
@@ -448,7 +449,12 @@ def test_a_network_frozen_later_is_refused():
 
 NUMBERS = {
     "ema_momentum": (lambda: GAN(*gan_networks(), ema_momentum=1.0), r"\[0, 1\).*0.9999"),
-    "kl_weight": (lambda: VAE(*vae_networks(), kl_weight=-1), "must be 0 or more"),
+    "kl_weight": (
+        lambda: VAE(*vae_networks(), kl_weight=-1),
+        "0 or more.* kl_weight=-1. Usual: 1",
+    ),
+    "kl_weight of text": (lambda: VAE(*vae_networks(), kl_weight="x"), "kl_weight='x'. Usual: 1"),
+    "kl_weight without end": (lambda: VAE(*vae_networks(), kl_weight=math.inf), "kl_weight=inf"),
     "seed": (lambda: VAE(*vae_networks(), seed=-1), "an integer, 0 or more"),
     "seed of text": (lambda: GAN(*gan_networks(), seed="zero"), "an integer, 0 or more"),
 }

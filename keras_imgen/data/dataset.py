@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from keras_imgen.checks import FLOATS, array, dtype_name
+
 
 def to_float(pictures) -> np.ndarray:
     """Convert pictures of 8 bits (uint8, 0 to 255) to this package's float32 in [0, 1].
@@ -22,7 +24,7 @@ def to_float(pictures) -> np.ndarray:
         >>> to_float(np.array([0, 51, 255], "uint8")).tolist()
         [0.0, 0.20000000298023224, 1.0]
     """
-    pictures = np.asarray(pictures)
+    pictures = array(pictures)
     if pictures.dtype != np.uint8:
         raise ValueError(
             "`to_float` converts pictures of 8 bits, of dtype uint8. "
@@ -47,8 +49,8 @@ def to_uint8(pictures) -> np.ndarray:
         >>> to_uint8(np.array([-0.1, 0.2, 1.0])).tolist()
         [0, 51, 255]
     """
-    pictures = np.asarray(pictures)
-    if np.issubdtype(pictures.dtype, np.integer):
+    pictures = array(pictures)
+    if "float" not in dtype_name(pictures) and pictures.dtype != bool:
         raise ValueError(
             "`to_uint8` converts floating-point pictures in [0, 1]. "
             f"Received: dtype={pictures.dtype}. Pictures of 8 bits need no conversion."
@@ -78,14 +80,13 @@ def check_pictures(pictures, image_shape: Sequence | None = None, name: str = "p
         ...
         ValueError: `pictures` must have shape (batch, height, width, channels). ...
     """
-    dtype = getattr(pictures, "dtype", "object")
+    dtype = dtype_name(pictures)
     if not hasattr(pictures, "shape") or dtype == "object":
         raise TypeError(
             f"`{name}` must be one array of shape (batch, height, width, channels). Received: a "
             f"{type(pictures).__name__} of objects. Stack a list of equal pictures with np.stack."
         )
-    dtype = keras.backend.standardize_dtype(dtype)
-    if dtype not in ("float16", "bfloat16", "float32", "float64"):
+    if dtype not in FLOATS:
         raise ValueError(
             f"`{name}` must be floating point in [0, 1]. Received: dtype={dtype}. "
             "Convert pictures of 8 bits with keras_imgen.data.to_float."

@@ -5,7 +5,10 @@ import math
 import keras
 from keras import layers
 
+from keras_imgen.checks import number, whole_number
 from keras_imgen.networks.parts import check_shape
+
+_LATENT_DIM = "It is the number of latent variables."
 
 
 def _halvings(image_shape) -> list[tuple[int, int]]:
@@ -14,14 +17,6 @@ def _halvings(image_shape) -> list[tuple[int, int]]:
     while min(sides[-1]) >= 6:
         sides.append(tuple(math.ceil(side / 2) for side in sides[-1]))
     return sides
-
-
-def _check_latent_dim(latent_dim):
-    if latent_dim < 1:
-        raise ValueError(
-            "`latent_dim` is the number of latent variables and must be at least 1. "
-            f"Received: latent_dim={latent_dim}."
-        )
 
 
 def _grow(x, sides, filters: int, channels: int, *, batch_norm: bool):
@@ -73,7 +68,8 @@ def dcgan_generator(image_shape, latent_dim: int = 64, filters: int = 64) -> ker
         (None, 28, 28, 1)
     """
     image_shape = _check_generated(image_shape)
-    _check_latent_dim(latent_dim)
+    latent_dim = whole_number("latent_dim", latent_dim, 1, _LATENT_DIM)
+    filters = whole_number("filters", filters, 1)
     sides = _halvings(image_shape)
     height, width = sides[-1]
     deepest = filters * 2 ** (len(sides) - 2)
@@ -121,6 +117,8 @@ def dcgan_discriminator(image_shape, filters: int = 64, dropout: float = 0.3) ->
         (None, 1)
     """
     image_shape = _check_generated(image_shape)
+    filters = whole_number("filters", filters, 1)
+    dropout = number("dropout", dropout, 0.0, 1.0, "It is the share to drop: for 30 % pass 0.3.")
     pictures = layers.Input(image_shape, name="pictures")
     x = layers.Rescaling(2.0, offset=-1.0)(pictures)
     for stage in range(len(_halvings(image_shape)) - 1):
@@ -154,7 +152,8 @@ def vae_encoder(image_shape, latent_dim: int = 16, filters: int = 32) -> keras.M
         [(None, 2), (None, 2)]
     """
     image_shape = _check_generated(image_shape)
-    _check_latent_dim(latent_dim)
+    latent_dim = whole_number("latent_dim", latent_dim, 1, _LATENT_DIM)
+    filters = whole_number("filters", filters, 1)
     pictures = layers.Input(image_shape, name="pictures")
     x = pictures
     for stage in range(len(_halvings(image_shape)) - 1):
@@ -188,7 +187,8 @@ def vae_decoder(image_shape, latent_dim: int = 16, filters: int = 32) -> keras.M
         (None, 27, 33, 3)
     """
     image_shape = _check_generated(image_shape)
-    _check_latent_dim(latent_dim)
+    latent_dim = whole_number("latent_dim", latent_dim, 1, _LATENT_DIM)
+    filters = whole_number("filters", filters, 1)
     sides = _halvings(image_shape)
     height, width = sides[-1]
     deepest = filters * 2 ** (len(sides) - 2)

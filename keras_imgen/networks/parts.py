@@ -3,6 +3,8 @@
 import keras
 from keras import layers, ops
 
+from keras_imgen.checks import shown
+
 
 @keras.saving.register_keras_serializable("keras_imgen")
 class CropLike(layers.Layer):
@@ -77,6 +79,6 @@ def check_shape(image_shape, *, any_size: bool) -> tuple:
         example = "(28, 28, 1) or (None, None, 3)" if any_size else "(28, 28, 1)"
         raise ValueError(
             "`image_shape` must be (height, width, channels) of one picture, for example "
-            f"{example}. Received: image_shape={image_shape!r}."
+            f"{example}. Received: image_shape={shown(image_shape)}."
         )
     return shape

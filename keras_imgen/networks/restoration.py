@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from keras_imgen.checks import whole_number
 from keras_imgen.networks.parts import CropLike, FramewiseModel, check_shape
 
 
@@ -42,11 +43,14 @@ def dncnn(
         (None, None, None, 3)
     """
     height, width, channels = check_shape(image_shape, any_size=True)
-    if depth < 3:
-        raise ValueError(
-            "`depth` counts the convolutions: a first, a last and at least one between them. "
-            f"Received: depth={depth}. The paper uses 17."
-        )
+    extra_channels = whole_number("extra_channels", extra_channels, 0)
+    depth = whole_number(
+        "depth",
+        depth,
+        3,
+        "It counts the convolutions; the paper has 17.",
+    )
+    filters = whole_number("filters", filters, 1)
     observed = layers.Input((height, width, channels + extra_channels), name="observed")
     x = layers.Conv2D(filters, 3, padding="same", activation="relu")(observed)
     for _ in range(depth - 2):
@@ -92,10 +96,9 @@ def unet(
         (None, 27, 33, 1)
     """
     height, width, channels = check_shape(image_shape, any_size=True)
-    if depth < 1:
-        raise ValueError(
-            f"`depth` is the number of halvings and must be at least 1. Received: depth={depth}."
-        )
+    extra_channels = whole_number("extra_channels", extra_channels, 0)
+    depth = whole_number("depth", depth, 1, "It is the number of halvings.")
+    filters = whole_number("filters", filters, 1)
     observed = layers.Input((height, width, channels + extra_channels), name="observed")
 
     def convolve(x, level, **options):
@@ -156,6 +159,8 @@ def conv_lstm(
         (None, None, 16, 16, 1)
     """
     height, width, channels = check_shape(image_shape, any_size=False)
+    extra_channels = whole_number("extra_channels", extra_channels, 0)
+    filters = whole_number("filters", filters, 1)
 
     frame = layers.Input((height, width, channels + extra_channels))
     halved = layers.Conv2D(filters, 4, strides=2, padding="same", activation="relu")(frame)

@@ -1,0 +1,135 @@
+"""Checks single arguments, so that each mistake gets the same kind of answer everywhere."""
+
+import os
+import sys
+from numbers import Real
+
+import numpy as np
+
+# Keras and TensorFlow compute with no others.
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+__all__ = ["FLOATS", "array", "dtype_name", "number", "path", "seed", "shown", "whole_number"]
+
+
+def whole_number(name: str, value, least: int, advice: str = "", most: int | None = None) -> int:
+    """Return `value` as an integer, or raise if it is no whole number of that size.
+
+    Args:
+        name: the argument.
+        value: what was passed; 2.0 is a whole number, True is none.
+        least: the smallest that is allowed.
+        advice: what it means and what to pass, if the name does not say it.
+        most: the largest that is allowed; by default any.
+
+    Raises:
+        ValueError: with name, value and advice.
+
+    Example:
+        >>> from keras_imgen.checks import whole_number
+        >>> whole_number("n", 1.5, 1)
+        Traceback (most recent call last):
+        ...
+        ValueError: `n` must be a whole number, at least 1. Received: n=1.5.
+    """
+    is_whole = _is_number(value) and value % 1 == 0
+    if not is_whole or value < least or (most is not None and value > most):
+        wanted = f"a whole number, at least {least}" + (f" and at most {most}" if most else "")
+        text = f"`{name}` must be {wanted}. Received: {name}={shown(value)}"
+        raise ValueError(f"{text}. {advice}".rstrip())
+    return int(value)
+
+
+def number(name: str, value, low: float, high: float | None = None, advice: str = "") -> float:
+    """Return `value` as a float, or raise if it is no number in [low, high].
+
+    Args:
+        name: the argument.
+        value: what was passed.
+        low: the smallest that is allowed.
+        high: the largest; by default any that is finite.
+        advice: what it means and what to pass, if the name does not say it.
+
+    Raises:
+        ValueError: with name, value and advice.
+
+    Example:
+        >>> from keras_imgen.checks import number
+        >>> number("seconds", "x", 0.0)
+        Traceback (most recent call last):
+        ...
+        ValueError: `seconds` must be a number, 0 or more. Received: seconds='x'.
+    """
+    largest = sys.float_info.max if high is None else high
+    if not _is_number(value) or not low <= value <= largest:
+        wanted = (
+            f"a number, {low:g} or more" if high is None else f"a number in [{low:g}, {high:g}]"
+        )
+        text = f"`{name}` must be {wanted}. Received: {name}={shown(value)}"
+        raise ValueError(f"{text}. {advice}".rstrip())
+    return float(value)
+
+
+def seed(value) -> int:
+    """Return a seed as an integer, or raise if it is none that Keras can take.
+
+    Args:
+        value: what was passed.
+
+    Raises:
+        ValueError: with what was received.
+    """
+    return whole_number("seed", value, 0, most=2**63 - 1)
+
+
+def array(value) -> np.ndarray:
+    """Return pictures as one array, or raise if they have different shapes.
+
+    Args:
+        value: array, tensor, or list of equal arrays.
+
+    Raises:
+        ValueError: for pictures of different shapes.
+    """
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(
+            "Pictures must be one array, or a list of equal ones. Received: a "
+            f"{type(value).__name__} of different shapes. Resize them first, or take one by one."
+        ) from None
+
+
+def dtype_name(array) -> str:
+    """Return the name of an array's dtype, also of dtypes that Keras does not know.
+
+    What is no array of equal rows, such as a list or a ragged tensor, holds objects.
+
+    Args:
+        array: array or tensor of any library.
+    """
+    dtype = getattr(array, "dtype", "object") if hasattr(array, "__array__") else "object"
+    return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
+
+
+def path(name: str, value) -> None:
+    """Raise TypeError unless `value` is the path of a file or folder: a text or a `Path`.
+
+    Args:
+        name: the argument.
+        value: what was passed.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(
+            f"`{name}` must be a path, a text or a pathlib.Path. Received: {name}={shown(value)}."
+        )
+
+
+def shown(value, most: int = 120) -> str:
+    """Return how a value is shown in a message: in one line, and cut off if it is long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)

@@ -1,0 +1,138 @@
+"""Networks, degradations, callbacks, models and figures: made or called with odd arguments."""
+
+import keras
+import numpy as np
+from hypothesis import strategies as st
+
+from fuzzing.inputs import NAN, SHAPE, TIME, mostly, numbers, options, pictures, small_numbers
+from fuzzing.judge import outcome
+from fuzzing.models import check_dataset, model_of
+from keras_imgen import (
+    GAN,
+    VAE,
+    Restorer,
+    callbacks,
+    data,
+    degradations,
+    load_moving_digits,
+    losses,
+    metrics,
+    networks,
+)
+
+# What is called with one or two odd options; the others have these values. Sizes of networks are
+# not drawn enormous: how much memory there is, is not theirs to know.
+IMAGE_SHAPES = st.sampled_from(
+    [(8, 9, 1), (8, 9), (8, 9, 0), (7, 9, 1), (None, None, 1), (8.0, 9, 1), "x", None, 8, ()]
+)
+CONSTRUCTORS = {
+    networks.dncnn: {"image_shape": IMAGE_SHAPES, "depth": 3, "filters": 2, "extra_channels": 0},
+    networks.unet: {"image_shape": IMAGE_SHAPES, "depth": 1, "filters": 2, "extra_channels": 0},
+    networks.conv_lstm: {"image_shape": IMAGE_SHAPES, "filters": 2, "extra_channels": 0},
+    networks.dcgan_generator: {"image_shape": IMAGE_SHAPES, "latent_dim": 2, "filters": 2},
+    networks.dcgan_discriminator: {"image_shape": IMAGE_SHAPES, "dropout": 0.5, "filters": 2},
+    networks.vae_encoder: {"image_shape": IMAGE_SHAPES, "latent_dim": 2, "filters": 2},
+    networks.vae_decoder: {"image_shape": IMAGE_SHAPES, "latent_dim": 2, "filters": 2},
+    degradations.AdditiveNoise: {"sigma": 0.1, "seed": 0},
+    degradations.MissingPixels: {"fraction": 0.1, "seed": 0},
+    degradations.MissingBlocks: {"fraction": 0.1, "block_size": 2, "seed": 0},
+    degradations.MissingFrames: {"num_frames": 1, "seed": 0},
+    degradations.Compose: {"degradations": [degradations.AdditiveNoise()]},
+    callbacks.SampleGrid: {"n": 2, "scale": 2, "every": 1, "columns": 2, "seed": 0},
+    callbacks.BeforeAfter: {"pictures": np.zeros((2, *SHAPE)), "n": 2, "every": 1},
+    callbacks.TrainingGif: {"folder": "samples", "seconds": 0.1},
+    load_moving_digits: {
+        "num_sequences": 2,
+        "num_frames": 2,
+        "size": 32,
+        "num_digits": 1,
+        "batch_size": 2,
+        "seed": 0,
+    },
+}
+MOVING = (load_moving_digits,)  # whose digits take longer than all the rest
+BUILT = tuple(made for made in CONSTRUCTORS if made not in MOVING)
+ENORMOUS_TOO = (callbacks.SampleGrid, load_moving_digits)
+
+
+@st.composite
+def constructions(draw, members):
+    """Draw what is to be built, and odd values for one or two of its options."""
+    built = draw(st.sampled_from(members))
+    usual = CONSTRUCTORS[built]
+    values = numbers if built in ENORMOUS_TOO else small_numbers
+    odd = {k: v if isinstance(v, st.SearchStrategy) else values for k, v in usual.items()}
+    return built, draw(options(**odd))
+
+
+def fuzz_construct(case):
+    """Networks, degradations, callbacks and moving digits are built and work, or are refused."""
+    built, chosen = case
+    usual = {
+        name: SHAPE if isinstance(value, st.SearchStrategy) else value
+        for name, value in CONSTRUCTORS[built].items()
+    }
+
+    def call():
+        made = built(**{**usual, **chosen})
+        if isinstance(made, degradations.Degradation):
+            made(np.zeros((2, TIME, *SHAPE), "float32"))
+        elif isinstance(made, data.PictureDataset):
+            check_dataset(made)
+        elif isinstance(made, callbacks.SampleGrid):
+            made.set_model(model_of("gan"))
+            made.on_train_begin()
+            made.on_epoch_end(0)
+
+    return outcome(call)
+
+
+@st.composite
+def compilations(draw):
+    """Draw a model with odd settings and odd arguments of `compile`."""
+    kind = draw(st.sampled_from(["gan", "vae", "denoiser"]))
+    odd = st.sampled_from(["x", 3, keras.optimizers.Adam, None, "adam", [], NAN, -1.0])
+    names = ("generator_optimizer", "discriminator_optimizer") if kind == "gan" else ("optimizer",)
+    flags = ("run_eagerly", "jit_compile", "steps_per_execution")
+    settings = {
+        "gan": {"ema_momentum": numbers, "generator": odd, "discriminator": odd},
+        "vae": {"kl_weight": numbers, "encoder": odd, "decoder": odd},
+        "denoiser": {"keep_known": numbers, "network": odd, "degradation": odd},
+    }
+    arguments = dict.fromkeys((*names, "loss"), odd) | dict.fromkeys(flags, small_numbers)
+    chosen = draw(options(1, seed=numbers, name=st.sampled_from(["a/b", "x", 3]), **settings[kind]))
+    return kind, chosen, draw(options(**arguments))
+
+
+PARTS = {
+    "gan": (GAN, ("generator", "discriminator"), {}),
+    "vae": (VAE, ("encoder", "decoder"), {}),
+    "denoiser": (Restorer, ("network", "degradation"), {}),
+}
+
+
+def fuzz_compile(case):
+    """Models are made and compiled, or refused."""
+    kind, chosen, arguments = case
+    cls, names, _ = PARTS[kind]
+    # Fresh networks: an optimizer must never meet those of another model.
+    parts = {name: getattr(model_of(kind), name) for name in names}
+    return outcome(lambda: cls(**{**parts, **chosen}).compile(**arguments))
+
+
+FORMULAS = (
+    *(metrics.psnr, metrics.ssim, losses.bernoulli_nll, losses.gaussian_nll),
+    *(data.check_pictures, data.to_float, data.to_uint8),
+)
+
+
+def fuzz_formula(case):
+    """A figure is a finite number per picture, or refused."""
+    formula, first, second = case
+    given = [first.made(), second.made()][: 1 if formula in FORMULAS[4:] else 2]
+    return outcome(lambda: formula(*given))
+
+
+formulas = st.tuples(
+    st.sampled_from(FORMULAS), pictures((12, 13, 1)), mostly(pictures((12, 13, 1)), pictures())
+)

@@ -1,0 +1,52 @@
+"""Files are written whole or not at all, and an error says which one could not be written."""
+
+import errno
+import os
+
+import pytest
+
+from keras_imgen.files import write_whole
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "old.txt"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), write_whole(path) as unfinished:
+        _ = unfinished.write_text("half of") / 0
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_named_with_the_file(tmp_path):
+    path = tmp_path / "a.txt"
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.txt'"), write_whole(path):
+        raise full
+    assert full.errno == errno.ENOSPC
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_hidden_name_is_never_told(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught, write_whole(tmp_path / "a.txt"):
+        pass  # nothing is written
+    assert caught.value.filename == str(tmp_path / "a.txt")
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "device.png").symlink_to("/dev/null")
+    (tmp_path / "folder.png").mkdir()
+    for name in ("pipe.png", "device.png", "folder.png"):
+        refused = pytest.raises(OSError, match=f"{name}' is no file. Pass a path")
+        with refused, write_whole(tmp_path / name) as unfinished:
+            unfinished.write_text("new")
+    assert (tmp_path / "pipe.png").is_fifo()
+    assert (tmp_path / "device.png").is_symlink()
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("path", [None, 3, b"a.txt"])
+def test_a_path_is_a_text_or_a_path(path):
+    refused = pytest.raises(TypeError, match="`path` must be a path, .*Received: path=")
+    with refused, write_whole(path):
+        pass

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_imgen import backends, losses
+from keras_imgen import backends, checks, losses
 from keras_imgen.training import (
     LatentModel,
     check_last_activation,
@@ -34,8 +34,8 @@ class GAN(LatentModel):
         TypeError, ValueError: if a network is not built, has nothing to train, or the two do not
             fit together.
 
-    Source: Goodfellow et al. 2014 (arXiv 1406.2661), Algorithm 1, one discriminator step for each
-        generator step; the average: Yazici et al. 2019 (arXiv 1806.04498), equation 5.
+    Source: Goodfellow et al. 2014 (arXiv 1406.2661), Algorithm 1; the average: Yazici et al. 2019
+        (arXiv 1806.04498), equation 5.
 
     Example:
         >>> import numpy as np
@@ -82,6 +82,9 @@ class GAN(LatentModel):
         discriminator_optimizer=None,
         loss: str = "non_saturating",
         *,
+        critic_steps: int = 1,
+        penalty: str | None = None,
+        penalty_weight: float = 10.0,
         run_eagerly: bool = False,
         jit_compile: bool | str = "auto",
         steps_per_execution: int = 1,
@@ -92,21 +95,25 @@ class GAN(LatentModel):
             generator_optimizer: by default Adam with learning rate 2e-4 and beta_1 0.5 (Radford et
                 al. 2016).
             discriminator_optimizer: the same by default.
-            loss: `"non_saturating"`, `"least_squares"` or `"hinge"`.
+            loss: `"non_saturating"`, `"least_squares"`, `"hinge"` or `"wasserstein"`.
+            critic_steps: steps of the discriminator, each on a batch of its own, for one of the
+                generator; the paper's k. Usual: 1, with the Wasserstein loss 5.
+            penalty: `"r1"`, `"r2"` or `"gradient_penalty"`, what keeps the discriminator's scores
+                from being too steep for the generator to follow; by default none.
+            penalty_weight: its factor, the papers' gamma and lambda.
             run_eagerly: as in Keras, like the next two.
             jit_compile: whether to compile with XLA.
             steps_per_execution: batches per call of the compiled step.
 
         Raises:
-            TypeError, ValueError: for an unknown loss, an optimizer that is none, or one for both.
+            TypeError, ValueError: for an unknown loss or penalty, numbers out of range, an
+                optimizer that is none, or one for both.
             NotImplementedError: on another backend than TensorFlow.
         """
         backends.check_minimize()
-        if loss not in tuple(losses.ADVERSARIAL):
-            raise ValueError(
-                f"`loss` must be one of {', '.join(map(repr, losses.ADVERSARIAL))}. "
-                f"Received: loss={loss!r}."
-            )
+        _check_choice("loss", loss, losses.ADVERSARIAL)
+        if penalty is not None:
+            _check_choice("penalty", penalty, losses.PENALTIES)
         optimizers = (generator_optimizer, discriminator_optimizer)
         if optimizers[0] is optimizers[1] and isinstance(optimizers[0], keras.optimizers.Optimizer):
             raise ValueError(
@@ -127,15 +134,20 @@ class GAN(LatentModel):
         # What learning-rate callbacks change must be what trains.
         self.optimizer = _OptimizerPair(self.generator_optimizer, self.discriminator_optimizer)
         self.adversarial_loss = loss
+        self.critic_steps = checks.whole_number("critic_steps", critic_steps, 1)
+        self.penalty = penalty
+        self.penalty_weight = checks.number("penalty_weight", penalty_weight, 0.0)
         # Keras's own loss tracker would report a loss that does not exist.
         self._loss_tracker = None
-        self.trackers = {
-            name: keras.metrics.Mean(name=name)
-            for name in ("generator_loss", "discriminator_loss", "discriminator_accuracy")
-        }
+        names = ["generator_loss", "discriminator_loss", "discriminator_accuracy"]
+        names += [] if penalty is None else ["penalty"]
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
 
     def train_step(self, data):
-        """Take one step of the discriminator, then one of the generator (Algorithm 1)."""
+        """Take a step of the discriminator and, if it is its turn, one of the generator.
+
+        Algorithm 1, its k being `critic_steps`.
+        """
         real = ops.cast(pictures_of(data), "float32")
         if self._needs_batch:
             real = more_than_one(real)
@@ -147,7 +159,8 @@ class GAN(LatentModel):
             real_scores = self.discriminator(real, training=True)
             fake_scores = self.discriminator(fake, training=True)
             values = formulas.discriminator(real_scores, fake_scores)
-            penalty = sum(self.discriminator.losses)  # of weights, if its layers have regularizers
+            penalty = self._penalty(real, fake, self.seed_generator, training=True)
+            penalty += sum(self.discriminator.losses)  # of weights, if layers have regularizers
             return ops.mean(values) + penalty, (values, real_scores, fake_scores)
 
         def generator_loss():
@@ -155,16 +168,27 @@ class GAN(LatentModel):
             values = formulas.generator(self.discriminator(fake, training=True))
             return ops.mean(values) + sum(self.generator.losses), values
 
+        def generator_step():
+            g_values = backends.minimize(
+                self.generator_optimizer, self.generator.trainable_variables, generator_loss
+            )
+            self._follow_generator()
+            self.trackers["generator_loss"].update_state(g_values)
+
+        before = self.discriminator_optimizer.iterations + 0  # its value, not the variable
         d_values, real_scores, fake_scores = backends.minimize(
             self.discriminator_optimizer,
             self.discriminator.trainable_variables,
             discriminator_loss,
         )
-        g_values = backends.minimize(
-            self.generator_optimizer, self.generator.trainable_variables, generator_loss
-        )
-        self._follow_generator()
-        return self._report(g_values, d_values, real_scores, fake_scores)
+        self._track_discriminator(d_values, real_scores, fake_scores)
+        if self.critic_steps == 1:
+            generator_step()
+        else:  # the count is the optimizer's, so it is saved; in half precision a step may be void
+            steps = self.discriminator_optimizer.iterations + 0
+            turn = ops.logical_and(steps > before, steps % self.critic_steps == 0)
+            ops.cond(turn, generator_step, lambda: None)
+        return {tracker.name: tracker.result() for tracker in self.metrics}
 
     def test_step(self, data):
         """Return the losses on held-out pictures, for latents that are always the same."""
@@ -174,7 +198,10 @@ class GAN(LatentModel):
         real_scores = self.discriminator(real, training=False)
         fake_scores = self.discriminator(fake, training=False)
         d_values = formulas.discriminator(real_scores, fake_scores)
-        return self._report(formulas.generator(fake_scores), d_values, real_scores, fake_scores)
+        self._penalty(real, fake, self.seed, training=False)
+        self._track_discriminator(d_values, real_scores, fake_scores)
+        self.trackers["generator_loss"].update_state(formulas.generator(fake_scores))
+        return {tracker.name: tracker.result() for tracker in self.metrics}
 
     def predict_latents(self, latents):
         """Return the averaged generator's picture of each latent vector `(batch, latent_dim)`."""
@@ -202,6 +229,9 @@ class GAN(LatentModel):
         return {
             **{k: keras.saving.serialize_keras_object(v) for k, v in optimizers.items()},
             "loss": self.adversarial_loss,
+            "critic_steps": self.critic_steps,
+            "penalty": self.penalty,
+            "penalty_weight": self.penalty_weight,
         }
 
     def _latents(self, count, seed):
@@ -215,12 +245,24 @@ class GAN(LatentModel):
         for average, weight in pairs:
             average.assign(momentum * average + (1.0 - momentum) * weight)
 
-    def _report(self, g_values, d_values, real_scores, fake_scores):
+    def _penalty(self, real, fake, seed, training):
+        """Return the weighted penalty of the batch, 0 if there is none, and keep its mean."""
+        if self.penalty is None:
+            return 0.0
+        penalty = losses.PENALTIES[self.penalty]
+        mix = keras.random.uniform((ops.shape(real)[0], 1, 1, 1), seed=seed)
+        places = penalty.places(real, ops.cast(fake, "float32"), mix)
+        gradients = backends.input_gradients(
+            lambda pictures: self.discriminator(pictures, training=training), places
+        )
+        values = penalty.value(ops.cast(gradients, "float32"))
+        self.trackers["penalty"].update_state(values)
+        return self.penalty_weight * ops.mean(values)
+
+    def _track_discriminator(self, values, real_scores, fake_scores):
         right = ops.concatenate([real_scores > 0, fake_scores < 0], axis=0)
-        values = (g_values, d_values, ops.cast(right, "float32"))
-        for tracker, value in zip(self.trackers.values(), values, strict=True):
-            tracker.update_state(value)
-        return {tracker.name: tracker.result() for tracker in self.metrics}
+        self.trackers["discriminator_loss"].update_state(values)
+        self.trackers["discriminator_accuracy"].update_state(ops.cast(right, "float32"))
 
 
 class _OptimizerPair:
@@ -254,6 +296,14 @@ class _OptimizerPair:
     @property
     def variables(self):
         return [variable for part in self.parts for variable in part.variables]
+
+
+def _check_choice(name, value, choices):
+    if value not in tuple(choices):
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(map(repr, choices))}. "
+            f"Received: {name}={checks.shown(value)}."
+        )
 
 
 def _check_pair(generator, discriminator):

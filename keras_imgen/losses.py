@@ -10,8 +10,10 @@ from keras_imgen.checks import FLOATS, dtype_name
 
 __all__ = [
     "ADVERSARIAL",
+    "PENALTIES",
     "RECONSTRUCTION",
     "AdversarialLoss",
+    "Penalty",
     "bernoulli_nll",
     "gaussian_nll",
     "kl_divergence",
@@ -65,14 +67,68 @@ def _hinge_generator(fake_scores):
     return -fake_scores
 
 
+def _wasserstein_discriminator(real_scores, fake_scores):
+    return fake_scores - real_scores
+
+
+def _wasserstein_generator(fake_scores):
+    return -fake_scores
+
+
 # Goodfellow et al. 2014 (arXiv 1406.2661), Algorithm 1, with the generator's loss of section 3 that
 # "provides much stronger gradients early": -log D(G(z)) in place of log(1 - D(G(z))).
 # Mao et al. 2017 (arXiv 1611.04076), equation 9 (a = 0, b = c = 1).
 # Lim and Ye 2017 (arXiv 1705.02894), as in Miyato et al. 2018 (arXiv 1802.05957), equations 16-17.
+# Arjovsky et al. 2017 (arXiv 1701.07875), equations 2 and 3: to be used with a penalty.
 ADVERSARIAL = {
     "non_saturating": AdversarialLoss(_non_saturating_discriminator, _non_saturating_generator),
     "least_squares": AdversarialLoss(_least_squares_discriminator, _least_squares_generator),
     "hinge": AdversarialLoss(_hinge_discriminator, _hinge_generator),
+    "wasserstein": AdversarialLoss(_wasserstein_discriminator, _wasserstein_generator),
+}
+
+
+class Penalty(NamedTuple):
+    """What a discriminator pays for steep scores, so that the generator can follow them.
+
+    Attributes:
+        places: function `(real, fake, mix) -> pictures` at which the slope is taken; `mix` is
+            uniform in [0, 1], one number per picture, shape `(batch, 1, 1, 1)`.
+        value: function of the scores' gradients by these pictures, `(batch, height, width,
+            channels)`; it returns one value per picture.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.losses import PENALTIES
+        >>> slope_two = np.full((1, 1, 1, 1), 2.0)
+        >>> float(PENALTIES["r1"].value(slope_two)[0])  # half the square
+        2.0
+        >>> round(float(PENALTIES["gradient_penalty"].value(slope_two)[0]), 6)  # (2 - 1)^2
+        1.0
+    """
+
+    places: Callable
+    value: Callable
+
+
+def _half_squared_norm(gradients):
+    return 0.5 * _sum_per_picture(ops.square(gradients))
+
+
+def _squared_distance_from_one(gradients):
+    # The root has no slope at 0, where an untrained discriminator may be.
+    norm = ops.sqrt(_sum_per_picture(ops.square(gradients)) + 1e-12)
+    return ops.square(norm - 1.0)
+
+
+# Mescheder et al. 2018 (arXiv 1801.04406), equations 9 and 10, without their factor gamma.
+# Gulrajani et al. 2017 (arXiv 1704.00028), equation 3, without its factor lambda.
+PENALTIES = {
+    "r1": Penalty(lambda real, fake, mix: real, _half_squared_norm),
+    "r2": Penalty(lambda real, fake, mix: fake, _half_squared_norm),
+    "gradient_penalty": Penalty(
+        lambda real, fake, mix: mix * real + (1.0 - mix) * fake, _squared_distance_from_one
+    ),
 }
 
 

@@ -1,10 +1,13 @@
 """The GAN's step against Algorithm 1 written out by hand; its average, figures and samples."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_imgen
 from keras_imgen import GAN, networks
 
 SHAPE = (12, 20, 1)
@@ -19,6 +22,7 @@ FORMULAS = {
         lambda s: -tf.math.log_sigmoid(s),
     ),
     "least_squares": (lambda s: (s - 1) ** 2 / 2, lambda s: s**2 / 2, lambda s: (s - 1) ** 2 / 2),
+    "wasserstein": (lambda s: -s, lambda s: s, lambda s: -s),
     "hinge": (lambda s: tf.maximum(0.0, 1 - s), lambda s: tf.maximum(0.0, 1 + s), lambda s: -s),
 }
 
@@ -28,7 +32,7 @@ def make(*optimizers, discriminator=None, **options):
     generator = networks.dcgan_generator(SHAPE, latent_dim=3, filters=4)  # with batch norm
     if discriminator is None:
         discriminator = networks.dcgan_discriminator(SHAPE, filters=4, dropout=0)
-    names = ("loss", "run_eagerly")
+    names = ("loss", "run_eagerly", "critic_steps", "penalty", "penalty_weight")
     compile_options = {name: options.pop(name) for name in names if name in options}
     gan = GAN(generator, discriminator, **{"seed": 5, **options})
     gan.compile(*optimizers, **compile_options)
@@ -97,6 +101,66 @@ def test_the_step_is_algorithm_1(loss):
     for player, copy in zip(players, copies, strict=True):
         for ours, theirs in zip(player.get_weights(), copy.get_weights(), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)  # float32, one step
+
+
+@pytest.mark.parametrize("eagerly", [True, False])
+def test_the_generator_takes_its_turn_after_critic_steps(eagerly):
+    gan = make(critic_steps=3, run_eagerly=eagerly)
+    watch = Watch()
+    before = gan.generator.trainable_variables[0].numpy()
+    gan.fit(CLEAN, batch_size=2, epochs=2, callbacks=[watch], verbose=0)  # 3 batches an epoch
+    assert int(gan.discriminator_optimizer.iterations) == 6
+    assert int(gan.generator_optimizer.iterations) == 2
+    kernels = [before, *(weights[0] for weights, _ in watch.seen)]
+    moved = [bool((a != b).any()) for a, b in itertools.pairwise(kernels)]
+    assert moved == [False, False, True] * 2
+
+
+def linear_discriminator():
+    picture = keras.Input(SHAPE)
+    score = keras.layers.Dense(1, use_bias=False)(keras.layers.Flatten()(picture))
+    return keras.Model(picture, score)
+
+
+@pytest.mark.parametrize("eagerly", [True, False])
+@pytest.mark.parametrize("name", ["r1", "r2", "gradient_penalty"])
+def test_the_penalty_is_that_of_the_paper(name, eagerly):
+    # Of a linear score w x the slope is w everywhere, whatever the pictures.
+    rate, weight = 0.01, 3.0
+    options = {"loss": "wasserstein", "run_eagerly": eagerly}
+    updates = {}
+    for penalty in (None, name):
+        gan = make(
+            SGD(0.0),
+            SGD(rate),
+            discriminator=linear_discriminator(),
+            penalty=penalty,
+            penalty_weight=weight,
+            **options,
+        )
+        [kernel] = gan.discriminator.trainable_variables
+        before = kernel.numpy()
+        logs = gan.fit(CLEAN, batch_size=6, shuffle=False, verbose=0).history
+        updates[penalty] = kernel.numpy() - before
+    norm = np.linalg.norm(before)
+    expected = (norm - 1) ** 2 if name == "gradient_penalty" else norm**2 / 2
+    assert logs["penalty"] == [pytest.approx(expected, rel=1e-5)]
+    slope = 2 * (norm - 1) / norm * before if name == "gradient_penalty" else before
+    found = updates[name] - updates[None]
+    np.testing.assert_allclose(found, -rate * weight * slope, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["non_saturating", "least_squares", "hinge", "wasserstein"])
+@pytest.mark.parametrize("penalty", [None, "r1", "r2", "gradient_penalty"])
+def test_all_variants_train_and_save(loss, penalty, tmp_path):
+    gan = make(loss=loss, penalty=penalty, penalty_weight=2.0, critic_steps=2, run_eagerly=True)
+    logs = gan.fit(CLEAN, batch_size=3, validation_data=CLEAN[:2], verbose=0).history
+    assert all(np.isfinite(values).all() for values in logs.values())
+    assert ("val_penalty" in logs) == (penalty is not None)
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras_imgen.load_model(tmp_path / "gan.keras")
+    assert loaded.get_compile_config() == gan.get_compile_config()
+    assert (loaded.critic_steps, loaded.penalty, loaded.penalty_weight) == (2, penalty, 2.0)
 
 
 class Watch(keras.callbacks.Callback):
@@ -259,3 +323,18 @@ def test_it_learns_a_grey():
     after = gan.sample(100, seed=0).mean()
     assert abs(before - grey) > 0.2
     assert abs(after - grey) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({"penalty": "r3"}, "`penalty` must be one of 'r1', 'r2', 'gradient_penalty'. Received"),
+        ({"critic_steps": 0}, "`critic_steps` must be a whole number, at least 1. Received"),
+        ({"critic_steps": 1.5}, "`critic_steps` must be a whole number"),
+        ({"penalty_weight": -1.0}, "`penalty_weight` must be a number, 0 or more. Received"),
+        ({"penalty_weight": np.nan}, "`penalty_weight` must be a number"),
+    ],
+)
+def test_compile_refuses_variants_that_do_not_exist(options, advice):
+    with pytest.raises(ValueError, match=advice):
+        make(**options)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_imgen.losses import (
     ADVERSARIAL,
+    PENALTIES,
     RECONSTRUCTION,
     bernoulli_nll,
     gaussian_nll,
@@ -47,6 +48,7 @@ def gradient(function, value):
         ("least_squares", 2, -1, 0.5 * (1 + 1), 0.5 * 4),
         ("hinge", 0, 0, 2, 0),  # the equilibrium
         ("hinge", 0.25, -0.5, 0.75 + 0.5, 0.5),
+        ("wasserstein", 3, -2, -5, 2),
         ("hinge", 3, -2, 0, 2),  # beyond the margin nothing is left to gain
     ],
 )
@@ -98,7 +100,8 @@ def test_the_generator_learns_from_a_discriminator_that_wins():
 
 def test_the_best_discriminator_is_the_density_ratio():
     # If a picture is real with probability p, the best score of the textbook loss is
-    # log(p / (1 - p)), of least squares p, of hinge the sign.
+    # log(p / (1 - p)), of least squares p, of hinge the sign; of Wasserstein there is no best one,
+    # the candidates merely end at 3: that is why it needs a penalty.
     p, candidates = 0.8, np.linspace(-3, 3, 601, dtype="float32")
     best = {}
     for name in NAMES:
@@ -108,7 +111,37 @@ def test_the_best_discriminator_is_the_density_ratio():
         fake = array(loss(zero, candidates)) - array(loss(zero, zero))
         best[name] = float(candidates[np.argmin(p * real + (1 - p) * fake)])
     expected = {"non_saturating": math.log(4), "least_squares": 0.8, "hinge": 1.0}
+    expected["wasserstein"] = 3.0
     assert best == pytest.approx(expected, abs=0.011)  # the candidates are 0.01 apart
+
+
+# Penalties
+
+
+def slopes(name, real, fake, mix):
+    """Return the penalty of the discriminator x^2 / 2, whose slope at x is x."""
+    penalty = PENALTIES[name]
+    return array(penalty.value(penalty.places(real, fake, mix)))
+
+
+def test_penalties_of_half_a_square():
+    real, fake = (tf.fill((1001, 1, 1, 1), value) for value in (1.0, 0.0))
+    mix = tf.reshape(tf.linspace(0.0, 1.0, 1001), (-1, 1, 1, 1))
+    # Between 0 and 1: the integral of (1 - u)^2. A point that is not uniform gives another number.
+    values = slopes("gradient_penalty", real, fake, mix)
+    assert np.mean(values) == pytest.approx(1 / 3, abs=1e-3)
+    np.testing.assert_allclose(slopes("r1", 3 * real, fake, mix), 4.5, rtol=1e-6)
+    np.testing.assert_allclose(slopes("r2", real, fake - 2, mix), 2.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(PENALTIES))
+def test_penalties_are_one_value_per_picture_with_a_finite_slope_at_zero(name):
+    gradients = tf.Variable(np.zeros((3, 4, 5, 1), "float32"))
+    with tf.GradientTape() as tape:
+        values = PENALTIES[name].value(gradients)
+        total = tf.reduce_sum(values)
+    assert values.shape == (3,)
+    assert np.all(np.isfinite(tape.gradient(total, gradients)))
 
 
 # Reconstruction losses

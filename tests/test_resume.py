@@ -1,9 +1,11 @@
 """`Resume`: whatever ends a training, it goes on to the same bits; and what it refuses."""
 
 import json
+import os
 import random
 import re
 import shutil
+import signal
 import time
 import zipfile
 
@@ -374,3 +376,46 @@ def test_half_precision_resumes(tmp_path):
         zipfile.ZipFile(tmp_path / "checkpoints" / "epoch_0003.keras").read("training.json")
     )
     assert len(state["logs"]) == 3
+
+
+# ---- the command ----
+
+
+def command(folder, name="run"):
+    """Start `keras-imgen train` in a process of its own."""
+    argv = ["train", "vae", "--epochs", "2", "--batch-size", "500", "--out", str(folder / name)]
+    errors = folder / "errors.txt"
+    process = trainings.FORKS.Process(target=trainings.run_command, args=(argv, errors))
+    process.start()
+    trainings.wait_until_it_trains(process, folder / name)
+    return process, errors
+
+
+def test_the_command_goes_on_after_kill_and_ctrl_c(tmp_path):
+    straight, _ = command(tmp_path, "straight")
+    straight.join()
+    assert straight.exitcode == 0
+    process, _ = command(tmp_path)
+    # While it runs (it is made to stand still, so that it cannot end), the same command is refused.
+    os.kill(process.pid, signal.SIGSTOP)
+    second, errors = command(tmp_path)
+    second.join()
+    assert second.exitcode == 1
+    assert errors.read_text().startswith("keras-imgen: Another process writes to")
+    assert errors.read_text().count("\n") == 1
+    process.kill()
+    process.join()
+    process, errors = command(tmp_path)
+    os.kill(process.pid, signal.SIGINT)
+    process.join()
+    assert process.exitcode == 130
+    said = errors.read_text()
+    assert re.search(r"keras-imgen: Interrupted. .*safe in .*Start the same training again", said)
+    assert "Traceback" not in said
+    process, _ = command(tmp_path)
+    process.join()
+    assert process.exitcode == 0
+    expected, found = (trainings.outcome(tmp_path / name) for name in ("straight", "run"))
+    assert sorted(found) == sorted(expected)
+    assert [name for name in found if found[name] != expected[name]] == []
+    assert not (tmp_path / "run" / "checkpoints").exists()

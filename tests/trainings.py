@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import re
 import signal
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -121,6 +122,15 @@ def hold(folder: Path) -> None:
         time.sleep(600)
 
 
+def run_command(argv: list[str], errors: Path) -> None:
+    """Run the command `keras-imgen` as this process; what it says of errors goes to a file."""
+    from keras_imgen.cli import main
+
+    with errors.open("w") as file, contextlib.redirect_stderr(file):
+        status = main(argv)
+    sys.exit(status)
+
+
 def outcome(folder: Path) -> dict[str, bytes]:
     """Return all that a training leaves."""
     left = {}
@@ -148,7 +158,9 @@ def _gan(**options):
         seed=0,
     )
     decay = keras.optimizers.schedules.ExponentialDecay(1e-3, 10, 0.9)
-    model.compile(keras.optimizers.Adam(decay, beta_1=0.5), loss="hinge", **options)
+    # Five batches an epoch: the generator's turn, every third, is another one in every epoch.
+    variants = {"critic_steps": 3, "penalty": "gradient_penalty"}
+    model.compile(keras.optimizers.Adam(decay, beta_1=0.5), loss="hinge", **variants, **options)
     return model
 
 

@@ -5,6 +5,9 @@ Each backend has one short module with the same functions:
 `minimize(optimizer, variables, compute_loss)`
     One step of one of several optimizers. `compute_loss()` returns `(loss, aux)`; `aux` is
     returned.
+`input_gradients(function, inputs)`
+    The gradient, by each input, of the sum of what a function returns; `minimize` differentiates
+    through it.
 `prepared_step(model, step, prepare, *args)`
     Keras's own `step` on `prepare(data)`, where `prepare` may draw random numbers.
 `check(condition, message, value)`
@@ -18,7 +21,14 @@ import importlib
 
 import keras
 
-__all__ = ["check", "check_minimize", "minimize", "prepared_step", "readable_errors"]
+__all__ = [
+    "check",
+    "check_minimize",
+    "input_gradients",
+    "minimize",
+    "prepared_step",
+    "readable_errors",
+]
 
 
 def _backend():
@@ -44,6 +54,11 @@ def minimize(optimizer, variables, compute_loss):
             "made. Set its `trainable` to True again: each step changes only one network anyway."
         )
     return _backend().minimize(optimizer, variables, compute_loss)
+
+
+def input_gradients(function, inputs):
+    """Return the gradient of the sum of `function(inputs)` by `inputs`."""
+    return _backend().input_gradients(function, inputs)
 
 
 def prepared_step(model, step, prepare, *args):

@@ -20,6 +20,11 @@ def minimize(optimizer, variables, compute_loss):
     check_minimize()
 
 
+def input_gradients(function, inputs):
+    """Refuse, as `check_minimize`."""
+    check_minimize()
+
+
 def prepared_step(model, step, prepare, state, data):
     """Run Keras's own step on prepared data; see `keras_imgen.backends`.
 

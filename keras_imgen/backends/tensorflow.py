@@ -23,6 +23,14 @@ def minimize(optimizer, variables, compute_loss):
     return aux
 
 
+def input_gradients(function, inputs):
+    """Return the gradient of `function` by its inputs; see `keras_imgen.backends`."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(inputs)
+        outputs = function(inputs)
+    return tape.gradient(outputs, inputs)
+
+
 def prepared_step(model, step, prepare, data):
     """Run Keras's own step on prepared data; see `keras_imgen.backends`."""
     return step(prepare(data))

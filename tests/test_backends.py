@@ -52,6 +52,15 @@ loaded = keras.saving.load_model("vae_jax.keras")
 report["loaded here"] = figures(loaded, clean)
 report["loaded"] = figures(keras.saving.load_model("vae.keras"), clean)
 
+resumed = []
+for epochs in ((1, 2, 3), (3,)):  # cut off twice, and not at all
+    for last in epochs:
+        model = keras.saving.load_model("vae.keras")
+        run = keras_imgen.callbacks.Resume(f"run {len(epochs)}")
+        model.fit(clean, epochs=last, batch_size=2, verbose=0, callbacks=[run])
+    resumed.append([np.asarray(v) for v in (*model.variables, *model.optimizer.variables)])
+report["resumes"] = all(np.array_equal(a, b) for a, b in zip(*resumed, strict=True))
+
 gan = keras.saving.load_model("gan.keras", compile=False)
 report["gan"] = {"sampled": gan.sample(2, seed=0).shape}
 try:
@@ -156,3 +165,7 @@ def test_what_jax_trained_goes_on_here(name, jax):
 def test_a_gan_says_where_it_trains(jax):
     report, _, _ = jax
     assert "Received: KERAS_BACKEND=jax. Set KERAS_BACKEND=tensorflow" in report["gan"]["error"]
+
+
+def test_resume_on_jax_ends_with_the_same_bits(jax):
+    assert jax[0]["resumes"] is True

@@ -47,3 +47,12 @@ def test_commands_shown_are_known():
     known = set(re.findall(r"^    (\w+)\s", cli._parser().format_help(), re.M))
     assert shown <= known
     assert {"demo", "train", "restore", "sample", "tutorials", "doctor"} <= shown
+
+
+def test_every_promise_has_its_test():
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "reliability.md").read_text()))
+    written = set()
+    for file in (ROOT / "tests").glob("test_*.py"):
+        written |= set(re.findall(r"^def (test_\w+)\(", file.read_text(), re.M))
+    assert named - written == set()
+    assert len(named) > 30

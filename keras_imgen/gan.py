@@ -114,6 +114,8 @@ class GAN(LatentModel):
         _check_choice("loss", loss, losses.ADVERSARIAL)
         if penalty is not None:
             _check_choice("penalty", penalty, losses.PENALTIES)
+        critic_steps = checks.whole_number("critic_steps", critic_steps, 1)
+        penalty_weight = checks.number("penalty_weight", penalty_weight, 0.0)
         optimizers = (generator_optimizer, discriminator_optimizer)
         if optimizers[0] is optimizers[1] and isinstance(optimizers[0], keras.optimizers.Optimizer):
             raise ValueError(
@@ -133,10 +135,8 @@ class GAN(LatentModel):
         )
         # What learning-rate callbacks change must be what trains.
         self.optimizer = _OptimizerPair(self.generator_optimizer, self.discriminator_optimizer)
-        self.adversarial_loss = loss
-        self.critic_steps = checks.whole_number("critic_steps", critic_steps, 1)
-        self.penalty = penalty
-        self.penalty_weight = checks.number("penalty_weight", penalty_weight, 0.0)
+        self.adversarial_loss, self.critic_steps = loss, critic_steps
+        self.penalty, self.penalty_weight = penalty, penalty_weight
         # Keras's own loss tracker would report a loss that does not exist.
         self._loss_tracker = None
         names = ["generator_loss", "discriminator_loss", "discriminator_accuracy"]
@@ -175,19 +175,14 @@ class GAN(LatentModel):
             self._follow_generator()
             self.trackers["generator_loss"].update_state(g_values)
 
-        before = self.discriminator_optimizer.iterations + 0  # its value, not the variable
+        steps_before = self.discriminator_optimizer.iterations + 0  # its value, not the variable
         d_values, real_scores, fake_scores = backends.minimize(
             self.discriminator_optimizer,
             self.discriminator.trainable_variables,
             discriminator_loss,
         )
         self._track_discriminator(d_values, real_scores, fake_scores)
-        if self.critic_steps == 1:
-            generator_step()
-        else:  # the count is the optimizer's, so it is saved; in half precision a step may be void
-            steps = self.discriminator_optimizer.iterations + 0
-            turn = ops.logical_and(steps > before, steps % self.critic_steps == 0)
-            ops.cond(turn, generator_step, lambda: None)
+        self._in_turn(steps_before, generator_step)
         return {tracker.name: tracker.result() for tracker in self.metrics}
 
     def test_step(self, data):
@@ -233,6 +228,16 @@ class GAN(LatentModel):
             "penalty": self.penalty,
             "penalty_weight": self.penalty_weight,
         }
+
+    def _in_turn(self, steps_before, generator_step):
+        """Call `generator_step`, if the discriminator has just taken the last of its steps."""
+        if self.critic_steps == 1:
+            generator_step()
+            return
+        # The optimizer's count is saved with it. In half precision a step may have been left out.
+        steps = self.discriminator_optimizer.iterations + 0
+        turn = ops.logical_and(steps > steps_before, steps % self.critic_steps == 0)
+        ops.cond(turn, generator_step, lambda: None)
 
     def _latents(self, count, seed):
         return keras.random.normal((count, self.latent_dim), seed=seed)

@@ -249,8 +249,8 @@ print(inspect.getsource(ki.GAN.train_step))
 #   fights sways; its average is steadier, and `sample` and `predict_latents` use it.
 # - The rest is housekeeping. `training=True` tells layers that behave differently in training that
 #   this is training; `more_than_one` refuses batches of a single picture, with which some of them
-#   cannot work; the two sums are 0 here, they are for layers that punish large weights; `_report`
-#   keeps the logs.
+#   cannot work; the penalty and the sums are 0 here; the trackers keep the logs. `_in_turn` simply
+#   calls `generator_step` here: the paper allows several steps of the discriminator before it.
 #
 # If the discriminator could also move the generator's weights, it would win by making the
 # generator worse. Check that it cannot, nor the other way round: the two lists of weights have

@@ -34,7 +34,8 @@ def gan(**options):
     discriminator = networks.dcgan_discriminator(SHAPE, filters=4)  # with dropout
     model = GAN(generator, discriminator, ema_momentum=0.9, seed=1)
     optimizers = Adam(1e-3, beta_1=0.5), SGD(4e-3, momentum=0.9)
-    model.compile(*optimizers, loss="hinge", **options)
+    variants = {"critic_steps": 2, "penalty": "r1", "penalty_weight": 2.0}
+    model.compile(*optimizers, loss="hinge", **variants, **options)
     return model
 
 
@@ -81,7 +82,7 @@ MODELS = {
     "sequence_restorer": (sequence_restorer, FRAMES),
 }
 LOGS = {
-    "gan": {"generator_loss", "discriminator_loss", "discriminator_accuracy"},
+    "gan": {"generator_loss", "discriminator_loss", "discriminator_accuracy", "penalty"},
     "vae": {"loss", "reconstruction_loss", "kl_loss"},
     "denoiser": {"loss", "psnr"},
     "inpainter": {"loss", "psnr", "ssim"},
@@ -287,6 +288,7 @@ def as_text(config):
 def test_arguments_survive_saving(loaded):
     gan, vae, inpainter = loaded["gan"], loaded["vae"], loaded["inpainter"]
     assert (gan.adversarial_loss, gan.ema_momentum, gan.seed) == ("hinge", 0.9, 1)
+    assert (gan.critic_steps, gan.penalty, gan.penalty_weight) == (2, "r1", 2.0)
     assert gan.generator_optimizer.beta_1 == 0.5
     assert gan.discriminator_optimizer.momentum == 0.9
     assert float(gan.discriminator_optimizer.learning_rate) == pytest.approx(4e-3, rel=1e-6)

@@ -75,8 +75,11 @@ def locked(folder: str | Path) -> Iterator[None]:
 
     Raises:
         BlockingIOError: if another process holds the lock.
+        OSError: if the folder cannot be made, or is a file.
     """
     folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{str(folder)!r} is a file. Pass a folder.")
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder.resolve() / ".lock", timeout=0, is_singleton=True)
     try:

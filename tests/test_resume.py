@@ -262,6 +262,19 @@ def test_other_files_are_left_alone(tmp_path):
         fit(make(), tmp_path / "a", more=[Resume(tmp_path / "b")])
 
 
+def test_only_models_and_folders_that_can_resume_are_taken(tmp_path):
+    with pytest.raises(TypeError, match="`folder` must be a path.*Received: folder=3"):
+        Resume(3)
+    (tmp_path / "notes").write_text("three years of work")
+    with pytest.raises(NotADirectoryError, match="notes' is a file. Pass a folder"):
+        fit(make(), tmp_path / "notes")
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    other.compile(loss="mse")
+    with pytest.raises(TypeError, match="a GAN, a VAE or a Restorer. Received: a Sequential"):
+        other.fit(np.ones((4, 3)), np.ones((4, 1)), callbacks=[Resume(tmp_path)], verbose=0)
+    assert [file.name for file in tmp_path.iterdir()] == ["notes"]
+
+
 # ---- NaN and Ctrl-C ----
 
 

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_imgen import checks
 from keras_imgen.files import locked, write_whole
 from keras_imgen.saving import damage
 from keras_imgen.training.setup import canonical, differences, setup_of
@@ -48,6 +49,7 @@ class Resume(keras.callbacks.Callback):
         folder: where to keep the training; made if it is missing. One folder for each training.
 
     Raises:
+        TypeError: if `folder` is no path, or the model none of this package.
         BlockingIOError: at the start of training, if another process writes to the folder.
         ValueError: at the start of training, if the folder holds a training of another model or
             on other data, or no whole checkpoint is left.
@@ -73,6 +75,7 @@ class Resume(keras.callbacks.Callback):
 
     def __init__(self, folder: str | Path):
         super().__init__()
+        checks.path("folder", folder)
         self.folder = Path(folder).expanduser()
         self.logs = []  # of every whole epoch
         self._setup = self._data = None
@@ -128,6 +131,12 @@ class Resume(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Give the history and the other callbacks what they knew."""
+        if self._setup is None:
+            raise TypeError(
+                "Resume goes on with a GAN, a VAE or a Restorer. Received: a "
+                f"{type(self.model).__name__}. For other models there is "
+                "keras.callbacks.BackupAndRestore."
+            )
         history = self.model.history
         history.epoch = list(range(self.epoch))
         history.history = {}

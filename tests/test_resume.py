@@ -148,7 +148,14 @@ def empty(file):
     file.write_bytes(b"")
 
 
-@pytest.mark.parametrize("harm", [flip, cut, empty, lambda file: flip(file, "training.json")])
+def exchange(file):
+    make().save(file)
+
+
+HARM = [flip, cut, empty, exchange, lambda file: flip(file, "training.json")]
+
+
+@pytest.mark.parametrize("harm", HARM)
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(harm, tmp_path):
     straight = make()
     fit(straight, tmp_path, epochs=3)
@@ -334,6 +341,14 @@ def test_an_interrupted_training_says_how_to_go_on(tmp_path):
     resumed = make()
     fit(resumed, tmp_path / "interrupted", epochs=3)
     assert equal(values(resumed), values(straight))
+
+
+def test_in_the_first_epoch_nothing_is_safe_yet(tmp_path):
+    model = make()
+    before = values(model)
+    with pytest.raises(KeyboardInterrupt, match="No epoch was whole yet: the model is as it began"):
+        fit(model, tmp_path, more=[At(0, 1, press)])
+    assert equal(values(model), before)
 
 
 def test_without_resume_an_interrupted_training_says_that_nothing_is_saved():

@@ -111,10 +111,12 @@ class Resume(keras.callbacks.Callback):
                 yield epochs if self._was_stopped() else self.epoch
             except BaseException as error:
                 self._restore(model)
-                state = (
-                    f"The model is back at the end of epoch {self.epoch}, which is safe in "
-                    f"{str(self.folder)!r}."
-                )
+                state = "No epoch was whole yet: the model is as it began."
+                if self.epoch:
+                    state = (
+                        f"The model is back at the end of epoch {self.epoch}, which is safe in "
+                        f"{str(self.folder)!r}."
+                    )
                 if isinstance(error, KeyboardInterrupt):
                     raise KeyboardInterrupt(
                         f"Interrupted. {state} Start the same training again to go on from there."
@@ -166,7 +168,7 @@ class Resume(keras.callbacks.Callback):
             file.unlink()  # of a process that was killed
         checkpoints = self._checkpoints()
         for file in checkpoints:
-            if (reason := damage(file)) is None:
+            if (reason := _why_not(file)) is None:
                 return self._restore_from(file, model)
             warnings.warn(
                 f"{str(file)!r} is left out: {reason}. The training goes on from the epoch before.",
@@ -264,6 +266,15 @@ class Resume(keras.callbacks.Callback):
             f"{str(self.folder)!r} holds {what}: {found}. Go on with what was there, or pass "
             "another folder. Nothing was changed."
         )
+
+
+def _why_not(file):
+    """Return why a file is no checkpoint to go on from, or None if it is one."""
+    if reason := damage(file):
+        return reason
+    with zipfile.ZipFile(file) as archive:
+        parts = {"training.json", "callbacks.npz"}
+        return None if parts.issubset(archive.namelist()) else "it is a model, but no checkpoint"
 
 
 def _names(callback):

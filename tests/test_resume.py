@@ -438,7 +438,7 @@ def test_the_command_goes_on_after_kill_and_ctrl_c(tmp_path):
     process.join()
     assert process.exitcode == 130
     said = errors.read_text()
-    assert re.search(r"keras-imgen: Interrupted. .*safe in .*Start the same training again", said)
+    assert re.search(r"keras-imgen: Interrupted. .*Start the same training again to go on", said)
     assert "Traceback" not in said
     process, _ = command(tmp_path)
     process.join()

@@ -16,10 +16,6 @@ OPEN = {
     "evaluate": "`steps` and `batch_size` that are no numbers",
     "sample": "`n` beyond any memory; `n` and `seed` that are no numbers",
     "compile": "`ema_momentum`, `seed` and flags that are no numbers; optimizers that are none",
-    "load_arrays": "`batch_size`, `seed` and `labels` of odd types",
-    "load_folder": "paths, `batch_size`, `seed`, `size` and `crops` of odd types",
-    "load": "names and splits of odd types",
-    "moving digits": "numbers that are none; more sequences than any memory",
     "model file": "a damaged file is refused without its name",
     "full disk": "`model.save`, `restore` and `tutorials` do not name the file",
 }

@@ -9,7 +9,17 @@ import numpy as np
 # Keras and TensorFlow compute with no others.
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
-__all__ = ["FLOATS", "array", "dtype_name", "number", "path", "seed", "shown", "whole_number"]
+__all__ = [
+    "FLOATS",
+    "array",
+    "dtype_name",
+    "flag",
+    "number",
+    "path",
+    "seed",
+    "shown",
+    "whole_number",
+]
 
 
 def whole_number(name: str, value, least: int, advice: str = "", most: int | None = None) -> int:
@@ -83,6 +93,19 @@ def seed(value) -> int:
         ValueError: with what was received.
     """
     return whole_number("seed", value, 0, most=2**63 - 1)
+
+
+def flag(name: str, value, *others: str) -> None:
+    """Raise TypeError unless `value` is True, False or one of the other words.
+
+    Args:
+        name: the argument.
+        value: what was passed.
+        *others: words that are allowed, too.
+    """
+    if not isinstance(value, bool) and not (isinstance(value, str) and value in others):
+        words = ", ".join(["True", *map(repr, others)])
+        raise TypeError(f"`{name}` must be {words} or False. Received: {name}={shown(value)}.")
 
 
 def array(value) -> np.ndarray:

@@ -9,7 +9,17 @@ import numpy as np
 # Keras and TensorFlow compute with no others.
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
-__all__ = ["FLOATS", "array", "dtype_name", "number", "path", "seed", "shown", "whole_number"]
+__all__ = [
+    "FLOATS",
+    "array",
+    "dtype_name",
+    "flag",
+    "number",
+    "path",
+    "seed",
+    "shown",
+    "whole_number",
+]
 
 
 def whole_number(name: str, value, least: int, advice: str = "", most: int | None = None) -> int:
@@ -20,7 +30,7 @@ def whole_number(name: str, value, least: int, advice: str = "", most: int | Non
         value: what was passed; 2.0 is a whole number, True is none.
         least: the smallest that is allowed.
         advice: what it means and what to pass, if the name does not say it.
-        most: the largest that is allowed; by default any.
+        most: the largest that is allowed; by default any that can number the entries of an array.
 
     Raises:
         ValueError: with name, value and advice.
@@ -33,8 +43,11 @@ def whole_number(name: str, value, least: int, advice: str = "", most: int | Non
         ValueError: `n` must be a whole number, at least 1. Received: n=1.5.
     """
     is_whole = _is_number(value) and value % 1 == 0
-    if not is_whole or value < least or (most is not None and value > most):
-        wanted = f"a whole number, at least {least}" + (f" and at most {most}" if most else "")
+    largest = sys.maxsize if most is None else most
+    if not is_whole or not least <= value <= largest:
+        too_large = is_whole and value > largest
+        limit = f" and at most {largest}" if too_large or most is not None else ""
+        wanted = f"a whole number, at least {least}{limit}"
         text = f"`{name}` must be {wanted}. Received: {name}={shown(value)}"
         raise ValueError(f"{text}. {advice}".rstrip())
     return int(value)
@@ -80,6 +93,19 @@ def seed(value) -> int:
         ValueError: with what was received.
     """
     return whole_number("seed", value, 0, most=2**63 - 1)
+
+
+def flag(name: str, value, *others: str) -> None:
+    """Raise TypeError unless `value` is True, False or one of the other words.
+
+    Args:
+        name: the argument.
+        value: what was passed.
+        *others: words that are allowed, too.
+    """
+    if not isinstance(value, bool) and not (isinstance(value, str) and value in others):
+        words = ", ".join(["True", *map(repr, others)])
+        raise TypeError(f"`{name}` must be {words} or False. Received: {name}={shown(value)}.")
 
 
 def array(value) -> np.ndarray:

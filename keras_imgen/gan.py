@@ -26,7 +26,7 @@ class GAN(LatentModel):
     Args:
         generator: network from latents `(batch, latent_dim)` to pictures in [0, 1].
         discriminator: network from pictures to one score each, `(batch, 1)`, without activation.
-        ema_momentum: how slowly the average follows, in [0, 1); 0.99 averages the last hundred
+        ema_momentum: how slowly the average follows, 0 to 0.999999; 0.99 averages the last hundred
             steps or so. 0 switches it off.
         seed: integer for the latents drawn in training; by default one is drawn.
 
@@ -56,11 +56,8 @@ class GAN(LatentModel):
         check_network("GAN", "generator", generator)
         check_network("GAN", "discriminator", discriminator)
         _check_pair(generator, discriminator)
-        if not 0.0 <= ema_momentum < 1.0:
-            raise ValueError(
-                "`ema_momentum` is the share of the old average kept in every step and must lie in "
-                f"[0, 1). Received: ema_momentum={ema_momentum}. Usual: 0.99 to 0.9999."
-            )
+        advice = "It is the share of the old average kept in every step. Usual: 0.99 to 0.9999."
+        ema_momentum = checks.number("ema_momentum", ema_momentum, 0.0, 0.999999, advice)
         self.generator = generator
         self.discriminator = discriminator
         self.ema_momentum = ema_momentum

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_imgen import backends
-from keras_imgen.checks import FLOATS, dtype_name, shown
+from keras_imgen.checks import FLOATS, dtype_name, flag, shown
 from keras_imgen.data import check_pictures
 from keras_imgen.degradations import Degradation
 from keras_imgen.metrics import PSNR
@@ -63,6 +63,7 @@ class Restorer(PictureModel):
                 "`degradation` must be a degradation, a layer of keras_imgen.degradations. "
                 f"Received: {degradation!r}. Example: AdditiveNoise(25 / 255)."
             )
+        flag("keep_known", keep_known)
         _check_fit(network, degradation, keep_known)
         self.network = network
         self.degradation = degradation

@@ -511,8 +511,10 @@ def test_errors_are_one_sentence(argv, status, advice, trained, tmp_path, monkey
     [
         (["train", "gan", "--epochs", "0"], "must be at least 1, not 0"),
         (["train", "gan", "--epochs", "ten"], "invalid whole number value: 'ten'"),
+        (["demo", "--seed", "9" * 5000], "999.... See keras-imgen demo --help"),
         (["train", "gan", "--seed", "4294967296"], "must be at most 2147483647"),
         (["train", "cat"], "invalid choice: 'cat'"),
+        (["train", "gan", "a\x1cb\nc"], "unrecognized arguments: a b c. See"),
         (["paint"], "invalid choice: 'paint'"),
         (["sample"], "required: model"),
         (["sample", "x.keras", "--out", ""], "must be a path, not ''"),

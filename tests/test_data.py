@@ -216,11 +216,31 @@ def test_arrays_of_other_precision_become_float32():
 
 
 def test_arrays_need_one_label_each_and_a_batch_size():
-    with pytest.raises(ValueError, match=r"labels of shape \(3,\) for 4 pictures"):
+    with pytest.raises(ValueError, match=r"labels of shape \(3,\) .* for 4 pictures"):
         load_arrays(numbered(4), labels=[0, 1, 2])
-    for wrong in (0, -1, 2.5):
-        with pytest.raises(ValueError, match="whole number, at least 1"):
+    for wrong in (0, -1, 2.5, "x", None, True, np.inf, 10**30):
+        with pytest.raises(ValueError, match="whole number, at least 1.* Received: batch_size="):
             load_arrays(numbered(4), batch_size=wrong)
+
+
+@pytest.mark.parametrize(
+    "labels", ["abcd", 3, np.nan, [None] * 4, np.zeros((4, 2)), [0.5] * 4, {}, [[1, 2], [3]]]
+)
+def test_labels_are_whole_numbers(labels):
+    with pytest.raises(ValueError, match="one label per picture, .* Received: .* for 4 pictures"):
+        load_arrays(numbered(4), labels=labels)
+
+
+@pytest.mark.parametrize("seed", [1.5, -1, "x", None, True, 10**30])
+def test_seeds_are_whole_numbers(seed):
+    with pytest.raises(ValueError, match="`seed` must be a whole number, .* Received: seed="):
+        load_arrays(numbered(4), seed=seed)
+
+
+@pytest.mark.parametrize("path", [None, 3, b"photos", ["photos"]])
+def test_a_folder_is_a_path(path):
+    with pytest.raises(TypeError, match="`path` must be a path, .* Received: path="):
+        load_folder(path)
 
 
 def trained_order(make_vae, dataset, **fit_options):
@@ -395,14 +415,18 @@ def test_moving_digits_by_name(split):
             r"takes no size here. Use load_moving_digits\(size",
         ),
         ({"name": "moving_digits", "labels": True}, "takes no labels here"),
-        ({"name": "digits", "channels": 2}, r"1 \(grey\) or 3 \(colour\). Received: 2"),
-        ({"name": "photos", "channels": 0}, r"1 \(grey\) or 3 \(colour\). Received: 0"),
+        ({"name": "digits", "channels": 2}, r"1 \(grey\) or 3 \(colour\). Received: channels=2"),
+        ({"name": "photos", "channels": 0}, r"1 \(grey\) or 3 \(colour\). Received: channels=0"),
         ({"name": "digits", "size": 0}, r"a side in whole pixels, or a pair \(height, width\)"),
         ({"name": "digits", "size": 12.5}, "a side in whole pixels"),
         ({"name": "digits", "size": (12, 20, 1)}, "a side in whole pixels"),
         ({"name": "digits", "crops": 2}, "number of random crops of `size`.*crops=2, size=None"),
         ({"name": "photos", "crops": -1}, "number of random crops"),
         ({"name": "photos", "crops": 0.5}, "number of random crops"),
+        ({"name": "photos", "crops": np.zeros(2)}, r"Received: crops=array\(\[0., 0.\]\)"),
+        ({"name": "photos", "channels": np.ones(2)}, r"Received: channels=array\(\[1., 1.\]\)"),
+        ({"name": "photos", "channels": "x"}, "Received: channels='x'"),
+        ({"name": "digits", "size": {}}, "a side in whole pixels"),
         ({"name": "photos", "size": 4096}, "Pass a smaller `size`, or crops=0 to resize"),
     ],
 )
@@ -486,9 +510,18 @@ def test_moving_digits_are_seeded_and_splits_differ():
     [
         ({"size": 27}, "size=27. Pass at least 28"),
         ({"size": (64, 20)}, "Pass at least 28"),
-        ({"num_frames": 0}, "must be whole numbers, at least 1"),
-        ({"num_sequences": 0}, "must be whole numbers, at least 1"),
-        ({"num_digits": 0}, "must be whole numbers, at least 1"),
+        ({"num_frames": 0}, "must be a whole number, at least 1"),
+        ({"num_sequences": 0}, "must be a whole number, at least 1"),
+        ({"num_digits": 0}, "must be a whole number, at least 1"),
+        ({"num_digits": 10**12}, "at least 1 and at most 100"),
+        ({"num_digits": "x"}, "Received: num_digits='x'"),
+        ({"num_frames": 1e300}, "`num_frames` must be a whole number, .*at most 9223372036"),
+        (
+            {"num_sequences": 10**12},
+            "Received: 1,000,000,000,000 sequences of 10 .*GiB. Make fewer",
+        ),
+        ({"num_sequences": True}, "Received: num_sequences=True"),
+        ({"seed": None}, "`seed` must be a whole number.* seed=None"),
     ],
 )
 def test_moving_digits_say_what_to_do(options, advice):
@@ -981,7 +1014,7 @@ def test_prepared_sets_change_size_and_channels(prepared):
         ({"name": "pictures"}, 'the feature "image". Received: "picture"'),
         ({"name": "deep"}, "must be uint8"),
         ({"name": "nothing_of_this_name"}, 'Embedded sets: "digits".*For a folder use load_folder'),
-        ({"name": ""}, "no set called ''"),
+        ({"name": ""}, "no set of that name. Received: name=''"),
     ],
 )
 def test_tfds_says_what_to_do(prepared, arguments, advice):
@@ -1010,7 +1043,7 @@ def test_tfds_says_what_to_do(prepared, arguments, advice):
 def test_names_are_names_not_paths(name, prepared, monkeypatch):
     """Whatever is no plain name is refused before a file or the network is touched."""
     monkeypatch.setattr(tfds, "_builder", lambda *args: pytest.fail("went to look for it"))
-    with pytest.raises(ValueError, match="There is no set called .*Embedded sets") as caught:
+    with pytest.raises(ValueError, match="There is no set .* name=.*Embedded sets") as caught:
         load(name, data_dir=prepared / "unlabelled")
     assert len(str(caught.value)) < 300
 

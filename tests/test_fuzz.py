@@ -10,30 +10,8 @@ from fuzzing.disks import fuzz_full_disk
 from fuzzing.judge import check_message, outcome
 from hypothesis import HealthCheck, Phase, given, settings
 
-# Properties that find something today. The mark is strict: what mends one must take it out here.
-OPEN = {
-    "fit": "options that are no numbers; one picture left over, refused after training has begun",
-    "evaluate": "`steps` and `batch_size` that are no numbers",
-    "sample": "`n` beyond any memory; `n` and `seed` that are no numbers",
-    "compile": "`ema_momentum`, `seed` and flags that are no numbers; optimizers that are none",
-    "load_arrays": "`batch_size`, `seed` and `labels` of odd types",
-    "load_folder": "paths, `batch_size`, `seed`, `size` and `crops` of odd types",
-    "load": "names and splits of odd types",
-    "moving digits": "numbers that are none; more sequences than any memory",
-    "model file": "a damaged file is refused without its name",
-    "full disk": "`model.save`, `restore` and `tutorials` do not name the file",
-}
 
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.xfail(reason=OPEN[name], strict=True)])
-        if name in OPEN
-        else name
-        for name in PROPERTIES
-    ],
-)
+@pytest.mark.parametrize("name", PROPERTIES)
 def test_every_outcome_is_documented(name):
     checked = PROPERTIES[name]
     found = []
@@ -41,7 +19,7 @@ def test_every_outcome_is_documented(name):
     @settings(
         max_examples=10 * checked.share,
         derandomize=True,
-        phases=[Phase.generate] if name in OPEN else [Phase.generate, Phase.shrink],
+        phases=[Phase.generate, Phase.shrink],
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),

@@ -118,6 +118,38 @@ def test_a_class_or_an_argument_of_another_version_is_named(saved, tmp_path):
     refused(configured(saved, tmp_path / "b.keras", other_argument), "num_classes")
 
 
+# ---- saving ----
+
+
+def test_a_file_is_saved_whole_or_not_at_all(gan, tmp_path, monkeypatch):
+    path = tmp_path / "new" / "gan.keras"
+    gan.save(str(path))
+    before = path.read_bytes()
+    assert damage(path) is None
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full_disk)
+    with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
+        gan.save(path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def full_disk(*args):
+    raise OSError(28, "No space left on device")
+
+
+def test_saving_says_what_to_do(gan, saved, tmp_path):
+    before = saved.read_bytes()
+    with pytest.raises(FileExistsError, match="not overwritten. Pass another path, or overwrite"):
+        gan.save(saved, overwrite=False)
+    for wrong in ("gan.h5", "gan", "gs://bucket/gan.keras"):
+        with pytest.raises(ValueError, match=f"ends in .keras. Received: filepath='{wrong}'"):
+            gan.save(wrong)
+    with pytest.raises(TypeError, match="`filepath` must be a path"):
+        gan.save(3)
+    assert saved.read_bytes() == before
+    gan.save(tmp_path / "free.keras", overwrite=False)
+
+
 # ---- damage ----
 
 

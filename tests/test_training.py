@@ -3,8 +3,10 @@
 Each refusal comes before a weight has changed, and names what was received and what to do.
 """
 
+import functools
 import itertools
 import math
+import re
 
 import keras
 import numpy as np
@@ -182,7 +184,7 @@ OTHER_MISTAKES = {
         lambda: CLEAN,
         {"validation_split": 20},
         ValueError,
-        "For a fifth of them pass 0.2",
+        "or a fifth of them pass 0.2",
     ),
     "a share of a stream": (
         lambda: stream(CLEAN),
@@ -214,6 +216,37 @@ def test_evaluate_and_validation_refuse_mistakes_too(vae):
     refused(ValueError, advice, lambda: model.fit(CLEAN, validation_data=endless, verbose=0), model)
 
 
+COUNTS = ("epochs", "initial_epoch", "steps_per_epoch", "validation_steps", "batch_size")
+COUNTS += ("validation_freq", "validation_batch_size", "validation_split")
+
+
+@pytest.mark.parametrize("wrong", [1j, {}, "3", 1.5, (1, 2), math.nan, math.inf, np.ones(2), True])
+def test_numbers_that_are_none_are_refused(wrong, vae):
+    for name in COUNTS:
+        call = functools.partial(vae.fit, CLEAN, validation_data=CLEAN, verbose=0, **{name: wrong})
+        refused(ValueError, "Received: (validation_)?[a-z_]+=", call, vae)
+    for name in ("steps", "batch_size"):
+        call = functools.partial(vae.evaluate, CLEAN, verbose=0, **{name: wrong})
+        refused(ValueError, f"`{name}` must be a whole number, at least 1", call, vae)
+
+
+def test_whole_numbers_of_any_type_are_counts(vae):
+    vae.fit(CLEAN, epochs=3.0, initial_epoch=np.int64(2), steps_per_epoch=2.0, verbose=0)
+    data = {"validation_data": CLEAN, "validation_steps": None}
+    history = vae.fit(CLEAN, epochs=2, verbose=0, validation_freq=[2], **data)
+    assert len(history.history["val_loss"]) == 1
+
+
+def test_odd_containers_are_refused(vae):
+    import tensorflow as tf
+
+    mixed = {"picture": CLEAN, 3: CLEAN}
+    refused(ValueError, r"keys \['picture', 3\]", lambda: vae.fit(mixed, verbose=0), vae)
+    call = functools.partial(vae.fit, validation_split=0.5, verbose=0)
+    refused(ValueError, "cuts arrays only", lambda: call(tf.sparse.from_dense(CLEAN)), vae)
+    refused(ValueError, "cuts arrays only", lambda: call(np.array(0.5)), vae)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_fit_before_compile_says_so(name):
     model = MODELS[name]()
@@ -233,6 +266,26 @@ def test_a_batch_of_one_picture_is_refused(name, eagerly, container):
     refused(ValueError, advice, lambda: model.fit(single, verbose=0), model)
     # To evaluate one picture is fine: the statistics are then those of the training.
     assert np.isfinite(model.evaluate(single, verbose=0)).all()
+
+
+@pytest.mark.parametrize("name", ["gan", "restorer"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: {"x": CLEAN[:5], "batch_size": 4, "shuffle": False},
+        lambda: {"x": (CLEAN[:1], [3])},
+        lambda: {"x": CLEAN, "batch_size": 1},
+        lambda: {"x": keras_imgen.load_arrays(CLEAN[:5], batch_size=4, shuffle=False)},
+        lambda: {"x": Batches(CLEAN, size=1)},
+    ],
+    ids=["array", "one", "ones", "load_arrays", "own"],
+)
+def test_one_picture_left_over_is_refused_before_the_first_step(name, make):
+    model = MODELS[name]()
+    before = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
+    refused(ValueError, "leaves no single picture over", lambda: model.fit(**make(), verbose=0))
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
 
 
 @pytest.mark.parametrize("name", ["gan", "vae"])
@@ -418,6 +471,13 @@ RESTORERS = {
         ValueError,
         "Build it with extra_channels=0",
     ),
+    "known as text": (
+        lambda: degradations.MissingPixels(0.3),
+        1,
+        {"keep_known": "x"},
+        TypeError,
+        "`keep_known` must be True or False. Received: keep_known='x'",
+    ),
     "nothing known": (
         lambda: degradations.AdditiveNoise(0.1),
         0,
@@ -448,15 +508,17 @@ def test_a_network_frozen_later_is_refused():
 
 
 NUMBERS = {
-    "ema_momentum": (lambda: GAN(*gan_networks(), ema_momentum=1.0), r"\[0, 1\).*0.9999"),
+    "ema_momentum": (lambda: GAN(*gan_networks(), ema_momentum=1.0), r"\[0, 0.999999\].*0.9999"),
+    "ema_momentum of text": (lambda: GAN(*gan_networks(), ema_momentum="x"), "ema_momentum='x'"),
     "kl_weight": (
         lambda: VAE(*vae_networks(), kl_weight=-1),
         "0 or more.* kl_weight=-1. Usual: 1",
     ),
     "kl_weight of text": (lambda: VAE(*vae_networks(), kl_weight="x"), "kl_weight='x'. Usual: 1"),
     "kl_weight without end": (lambda: VAE(*vae_networks(), kl_weight=math.inf), "kl_weight=inf"),
-    "seed": (lambda: VAE(*vae_networks(), seed=-1), "an integer, 0 or more"),
-    "seed of text": (lambda: GAN(*gan_networks(), seed="zero"), "an integer, 0 or more"),
+    "seed": (lambda: VAE(*vae_networks(), seed=-1), "a whole number, at least 0.* seed=-1"),
+    "seed of text": (lambda: GAN(*gan_networks(), seed="zero"), "a whole number.* seed='zero'"),
+    "seed of truth": (lambda: VAE(*vae_networks(), seed=False), "a whole number.* seed=False"),
 }
 
 
@@ -473,8 +535,14 @@ def test_compile_refuses_what_it_does_not_know(name):
         model.compile(loss="msee")
     with pytest.raises(TypeError, match=r"Write Adam\(\.\.\.\), with brackets"):
         model.compile(keras.optimizers.Adam)
-    with pytest.raises(ValueError, match="adamm"):
-        model.compile("adamm")
+    for wrong in ("adamm", 3, math.nan, []):
+        advice = f"the name of one of Keras, such as .* Received: {re.escape(repr(wrong))}"
+        refused(ValueError, advice, lambda wrong=wrong: model.compile(wrong))
+    for flag in ("run_eagerly", "jit_compile"):
+        for wrong in ("x", None, np.zeros(2)):
+            call = functools.partial(model.compile, **{flag: wrong})
+            refused(TypeError, f"`{flag}` must be True.* or False. Received: {flag}=", call)
+    refused(ValueError, "steps_per_execution='x'", lambda: model.compile(steps_per_execution="x"))
 
 
 def test_a_gan_needs_two_optimizers():
@@ -511,9 +579,20 @@ def test_a_loss_that_would_broadcast_is_refused(loss):
     refused(ValueError, advice, lambda: model.fit(CLEAN, verbose=0), model)
 
 
-@pytest.mark.parametrize("n", [0, -1, 2.5, None, "many"])
+@pytest.mark.parametrize("n", [0, -1, 2.5, None, "many", True, math.inf, math.nan])
 def test_a_number_of_samples_that_is_none_is_refused(n, vae):
     refused(ValueError, f"at least 1. Received: n={n!r}", lambda: vae.sample(n))
+
+
+def test_more_samples_than_fit_into_memory_are_refused(vae):
+    advice = "4 GiB of memory. Received: n=100,000,000, which would need 89.4 GiB. Draw fewer"
+    refused(ValueError, advice, lambda: vae.sample(10**8))
+    refused(ValueError, "`n` must be .*at most 9223372036854775807", lambda: vae.sample(10**30))
+
+
+@pytest.mark.parametrize("seed", ["x", {}, (1, 2), -1, 1.5, 1e300, True])
+def test_a_seed_of_samples_that_is_none_is_refused(seed, vae):
+    refused(ValueError, "`seed` must be a whole number.* seed=", lambda: vae.sample(1, seed=seed))
 
 
 # ---- good input ----

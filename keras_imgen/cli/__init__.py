@@ -120,6 +120,8 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one sentence."""
 
     def error(self, message):
+        message = " ".join(message.split())  # it repeats what was typed, whatever that is
+        message = message if len(message) <= 300 else f"{message[:300]}..."
         self.exit(2, f"{self.prog}: {message}. See {self.prog} --help.\n")
 
 

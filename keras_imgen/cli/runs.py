@@ -96,8 +96,7 @@ def run(args, folder: Path):
                 Resume(folder),
             ],
         )
-        with write_whole(folder / "model.keras") as unfinished:
-            model.save(unfinished)
+        model.save(folder / "model.keras")
         shutil.rmtree(folder / "checkpoints")
     return model, test
 

@@ -9,15 +9,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_imgen import checks
+from keras_imgen.checks import shown, whole_number
 from keras_imgen.data import sources, tfds
-from keras_imgen.data.dataset import (
-    PictureDataset,
-    check_batches,
-    check_pictures,
-    is_whole,
-    to_float,
-    to_uint8,
-)
+from keras_imgen.data.dataset import PictureDataset, check_pictures, to_float, to_uint8
 
 __all__ = [
     "PictureDataset",
@@ -45,7 +40,7 @@ def load_arrays(
 
     Raises:
         TypeError, ValueError: if the pictures are not in this package's format, or the labels not
-            as many.
+            whole numbers, as many as pictures.
 
     Example:
         >>> import numpy as np
@@ -56,11 +51,6 @@ def load_arrays(
     """
     check_pictures(pictures)
     pictures = keras.ops.convert_to_numpy(pictures).astype("float32")
-    if labels is not None and np.shape(labels)[:1] != (len(pictures),):
-        raise ValueError(
-            "`labels` must hold one label per picture. "
-            f"Received: labels of shape {np.shape(labels)} for {len(pictures)} pictures."
-        )
     return PictureDataset(pictures, labels, batch_size=batch_size, shuffle=shuffle, seed=seed)
 
 
@@ -102,8 +92,7 @@ def load_folder(
         >>> load_folder(ASSETS / "photos" / "test", size=64, crops=8, channels=1).num_pictures
         24
     """
-    if not isinstance(path, str | Path):
-        raise TypeError(f"`path` must be the path of a folder. Received: {path!r}.")
+    checks.path("path", path)
     _check_options(size, crops, channels, batch_size, seed)
     pictures = sources.read_folder(path, channels, None if crops or size is None else _pair(size))
     return _dataset(
@@ -162,10 +151,9 @@ def load(
     """
     for argument, value in (("name", name), ("split", split)):
         if not isinstance(value, str):
-            raise TypeError(f"`{argument}` must be a string. Received: {value!r}.")
-    _check_options(
-        64 if name == "photos" and size is None else size, crops or 0, channels, batch_size, seed
-    )
+            raise TypeError(f"`{argument}` must be a string. Received: {shown(value)}.")
+    cropped = 64 if name == "photos" and size is None else size
+    _check_options(cropped, 0 if crops is None else crops, channels, batch_size, seed)
     shuffle = split.startswith("train") if shuffle is None else shuffle
     options = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed}
     if name == "moving_digits":
@@ -216,7 +204,7 @@ def load_moving_digits(
         num_frames: frames per sequence, at least 1.
         size: side, or `(height, width)`, of a frame in pixels, at least 28. A digit is 28 x 28: at
             size 32 it bounces nearly every frame, in (28, 48) it slides to and fro.
-        num_digits: digits per sequence, at least 1.
+        num_digits: digits per sequence, 1 to 100.
         batch_size: sequences per batch.
         shuffle: by default True for training.
         seed: integer that fixes the sequences and their order.
@@ -235,14 +223,12 @@ def load_moving_digits(
     height, width = _pair(size)
     if num_sequences is None:
         num_sequences = 512 if split == "train" else 64
+    num_sequences = whole_number("num_sequences", num_sequences, 1)
+    num_frames = whole_number("num_frames", num_frames, 1)
+    num_digits = whole_number("num_digits", num_digits, 1, most=100)
     if min(height, width) < 28:
         raise ValueError(
             f"A frame must hold a digit of 28 x 28 pixels. Received: size={size}. Pass at least 28."
-        )
-    if not all(is_whole(number, 1) for number in (num_sequences, num_frames, num_digits)):
-        raise ValueError(
-            "`num_sequences`, `num_frames` and `num_digits` must be whole numbers, at least 1. "
-            f"Received: {num_sequences!r}, {num_frames!r}, {num_digits!r}."
         )
     sources.check_memory(
         num_sequences * num_frames * height * width,
@@ -264,25 +250,24 @@ def load_moving_digits(
 
 def _check_options(size, crops, channels, batch_size, seed):
     """Raise for what no pictures could go with, before any are read."""
-    if not is_whole(crops, 0) or (crops and size is None):
+    advice = "It is the number of random crops of `size` per picture; 0 resizes."
+    if whole_number("crops", crops, 0, advice) and size is None:
         raise ValueError(
             "`crops` is the number of random crops of `size` per picture, or 0 to resize. "
-            f"Received: crops={crops!r}, size={size!r}."
+            f"Received: crops={crops}, size=None."
         )
     if size is not None:
         _pair(size)
-    if channels not in (None, 1, 3):
+    if channels is not None:
         sources.with_channels([], channels)
-    check_batches(batch_size, seed)
+    whole_number("batch_size", batch_size, 1)
+    checks.seed(seed)
 
 
 def _pair(size) -> tuple[int, int]:
-    pair = tuple(size) if isinstance(size, Sequence | np.ndarray) else (size, size)
-    if len(pair) != 2 or not all(is_whole(side, 1) for side in pair):
-        raise ValueError(
-            f"`size` is a side in whole pixels, or a pair (height, width). Received: size={size!r}."
-        )
-    return int(pair[0]), int(pair[1])
+    advice = "It is a side in whole pixels, or a pair (height, width)."
+    pair = size if isinstance(size, Sequence | np.ndarray) and len(size) == 2 else (size, size)
+    return tuple(whole_number("size", side, 1, advice) for side in pair)
 
 
 def _dataset(pictures, labels, *, size, crops, **options) -> PictureDataset:

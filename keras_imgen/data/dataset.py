@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from keras_imgen.checks import FLOATS, array, dtype_name
+from keras_imgen import checks
+from keras_imgen.checks import FLOATS, array, dtype_name, whole_number
 
 
 def to_float(pictures) -> np.ndarray:
@@ -126,24 +127,6 @@ def check_pictures(pictures, image_shape: Sequence | None = None, name: str = "p
         )
 
 
-def is_whole(value, least: int) -> bool:
-    """Return whether a value is a whole number that is at least `least`."""
-    try:
-        return int(value) == value and value >= least
-    except (TypeError, ValueError, OverflowError):
-        return False
-
-
-def check_batches(batch_size, seed) -> None:
-    """Raise if no batches can be made in that way."""
-    if not is_whole(batch_size, 1):
-        raise ValueError(
-            f"`batch_size` must be a whole number, at least 1. Received: {batch_size!r}."
-        )
-    if not is_whole(seed, 0):
-        raise ValueError(f"`seed` must be a whole number, at least 0. Received: {seed!r}.")
-
-
 class PictureDataset(keras.utils.PyDataset):
     """Batches of clean pictures in an order that is a function of `(seed, epoch)`.
 
@@ -188,16 +171,15 @@ class PictureDataset(keras.utils.PyDataset):
         seed: int = 0,
     ):
         super().__init__()
-        check_batches(batch_size, seed)
         if not len(pictures):
             raise ValueError("`pictures` holds no picture. Received: none at all.")
         self.pictures = pictures
-        self.labels = None if labels is None else np.asarray(labels)
-        self.batch_size = int(batch_size)
+        self.labels = None if labels is None else _labels(labels, len(pictures))
+        self.batch_size = whole_number("batch_size", batch_size, 1)
         self.crop_size = crop_size
         self.crops = crops
         self.shuffle = shuffle
-        self.seed = int(seed)
+        self.seed = checks.seed(seed)
         self.epoch = 0
         self.num_pictures = len(pictures) * crops
         first = pictures[0].shape
@@ -220,10 +202,9 @@ class PictureDataset(keras.utils.PyDataset):
         The same ones every time: what callbacks want to show. Of crops, the first of every picture
         comes before the second of any.
         """
-        if not is_whole(count, 1):
-            raise ValueError(f"`count` must be a whole number, at least 1. Received: {count!r}.")
+        count = whole_number("count", count, 1)
         order = np.arange(self.num_pictures).reshape(-1, self.crops).T.ravel()
-        return self._batch(order[: int(count)], fixed=True)
+        return self._batch(order[:count], fixed=True)
 
     def on_epoch_end(self):
         """Move on to the next epoch's order, for models that do not set `epoch` themselves."""
@@ -256,3 +237,18 @@ class PictureDataset(keras.utils.PyDataset):
         top = rng.integers(picture.shape[0] - height + 1)
         left = rng.integers(picture.shape[1] - width + 1)
         return picture[top : top + height, left : left + width]
+
+
+def _labels(labels, count) -> np.ndarray:
+    try:
+        labels = np.asarray(labels)
+        received = f"labels of shape {labels.shape} and dtype {labels.dtype}"
+        fits = labels.shape == (count,) and labels.dtype.kind in "biu"
+    except ValueError:
+        fits, received = False, f"rows of different lengths, labels={checks.shown(labels)},"
+    if not fits:
+        raise ValueError(
+            "`labels` must hold one label per picture, a whole number. "
+            f"Received: {received} for {count} pictures."
+        )
+    return labels

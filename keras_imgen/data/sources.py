@@ -3,9 +3,12 @@
 import os
 import stat
 import warnings
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
+
+from keras_imgen.checks import shown
 
 ASSETS = Path(__file__).parents[1] / "assets"
 EMBEDDED = ("digits", "photos", "moving_digits")
@@ -135,10 +138,8 @@ def read_folder(
         )
         pictures.append(resize(picture, *size) if size else picture)
     if unreadable:
-        shown = " ".join(unreadable[:5]) + (" ..." if len(unreadable) > 5 else "")
-        message = (
-            f"{len(unreadable)} of {len(files)} files in {str(path)!r} are unreadable: {shown}"
-        )
+        some = " ".join(unreadable[:5]) + (" ..." if len(unreadable) > 5 else "")
+        message = f"{len(unreadable)} of {len(files)} files in {str(path)!r} are unreadable: {some}"
     if not pictures:
         reason = message if unreadable else f"No file there ends in {', '.join(SUFFIXES)}."
         raise FileNotFoundError(f"{str(path)!r} holds no picture that can be read. {reason}")
@@ -158,15 +159,17 @@ def check_memory(num_bytes: int, what: str, advice: str) -> None:
     """Raise if pictures would need more memory than is right for a set held in memory."""
     if num_bytes > MAX_BYTES:
         raise ValueError(
-            f"{what} would need {num_bytes / 2**30:.1f} GiB of memory, and at most "
-            f"{MAX_BYTES / 2**30:.0f} are used. {advice}."
+            f"Pictures may take {MAX_BYTES / 2**30:.0f} GiB of memory. Received: {what}, which "
+            f"would need {num_bytes / 2**30:.1f} GiB. {advice}."
         )
 
 
 def with_channels(pictures, channels: int):
     """Return pictures with 1 (luma) or 3 channels (grey repeated)."""
-    if channels not in (1, 3):
-        raise ValueError(f"`channels` must be 1 (grey) or 3 (colour). Received: {channels!r}.")
+    if not isinstance(channels, Integral) or channels not in (1, 3):
+        raise ValueError(
+            f"`channels` must be 1 (grey) or 3 (colour). Received: channels={shown(channels)}."
+        )
     if isinstance(pictures, np.ndarray):
         return _convert(pictures, channels)
     return [_convert(picture, channels) for picture in pictures]

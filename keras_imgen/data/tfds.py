@@ -53,7 +53,8 @@ class UnknownSetError(ValueError):
 
     def __init__(self, name):
         super().__init__(
-            f"There is no set called {reprlib.repr(name)}. Embedded sets: {_quoted(EMBEDDED)}; "
+            "There is no set of that name. Received: "
+            f"name={reprlib.repr(name)}. Embedded sets: {_quoted(EMBEDDED)}; "
             'other names are those of TFDS, such as "mnist" or "cifar10". For a folder use '
             "load_folder."
         )
@@ -153,7 +154,7 @@ def _check(builder, name, split, labels):
 
 def _check_memory(num_bytes, name, split):
     advice = f"Load a part of it, for example split='{split}[:10%]'"
-    sources.check_memory(num_bytes, f"{name!r}, or what was read of it,", advice)
+    sources.check_memory(num_bytes, f"{name!r}, or what was read of it", advice)
 
 
 def _quoted(names) -> str:

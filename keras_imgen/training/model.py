@@ -1,19 +1,24 @@
 """`PictureModel`, the base of all models, and `LatentModel`, of those that draw pictures."""
 
 import contextlib
+import math
 import secrets
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_imgen import backends
+from keras_imgen import backends, checks
+from keras_imgen.data.sources import check_memory
 from keras_imgen.degradations import Degradation
+from keras_imgen.files import write_whole
 from keras_imgen.saving import in_short
 from keras_imgen.training.pictures import (
     Guard,
     as_callbacks,
+    counts_checked,
     described,
     held_out_set,
     training_set,
@@ -39,11 +44,14 @@ class PictureModel(keras.Model):
     def __init__(self, *, seed: int | None = None, **kwargs):
         # The networks cast their inputs themselves; known pixels must not be rounded before.
         super().__init__(autocast=False, **kwargs)
-        if seed is not None and (not isinstance(seed, int) or seed < 0):
-            raise ValueError(f"`seed` must be an integer, 0 or more. Received: seed={seed!r}.")
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_generator = keras.random.SeedGenerator(
+            None if seed is None else checks.seed(seed)
+        )
         # Read off the state: the generator does not tell a seed that it drew itself.
         self.seed = int(ops.convert_to_numpy(self.seed_generator.state)[0])
+
+    # Whether a training batch of one picture would teach nothing.
+    _needs_batch = False
 
     @property
     def picture_shape(self) -> tuple:
@@ -52,6 +60,9 @@ class PictureModel(keras.Model):
 
     def compile(self, *, run_eagerly=False, jit_compile="auto", steps_per_execution=1, **kwargs):
         """Compile as in Keras, whose optimizer, loss and metrics are in `kwargs`."""
+        checks.flag("run_eagerly", run_eagerly)
+        checks.flag("jit_compile", jit_compile, "auto")
+        steps_per_execution = checks.whole_number("steps_per_execution", steps_per_execution, 1)
         self._execution = {
             "run_eagerly": run_eagerly,
             "jit_compile": jit_compile,
@@ -94,6 +105,7 @@ class PictureModel(keras.Model):
             FloatingPointError: if a log becomes NaN or infinite.
             KeyboardInterrupt: if Ctrl-C was pressed, with a word on how to go on.
         """
+        kwargs = counts_checked(kwargs)
         resume, callbacks = _resume_among(as_callbacks(callbacks), kwargs)
         epochs = kwargs.get("epochs", 1)
         run = resume.running(self, callbacks, epochs) if resume else _unsaved()
@@ -125,6 +137,7 @@ class PictureModel(keras.Model):
             TypeError, ValueError, FloatingPointError: as in `fit`.
         """
         if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has prepared them
+            kwargs = counts_checked(kwargs)
             x = held_out_set(self, x, y, batch_size, kwargs)
             kwargs["callbacks"] = [Guard(), *as_callbacks(kwargs.get("callbacks"))]
         with backends.readable_errors():
@@ -151,6 +164,31 @@ class PictureModel(keras.Model):
                 "pip install -U keras-imgen."
             )
         return cls(**{key: keras.saving.deserialize_keras_object(v) for key, v in config.items()})
+
+    def save(self, filepath, overwrite: bool = True):
+        """Save the model in a file, which is either as it was or new and whole, whatever happens.
+
+        Args:
+            filepath: the file, on this machine; its name ends in `.keras`.
+            overwrite: whether a file that is there may be replaced.
+
+        Raises:
+            ValueError: if the name does not end in `.keras`.
+            OSError: if the file cannot be written; nothing has changed.
+        """
+        checks.path("filepath", filepath)
+        if "://" in str(filepath) or Path(filepath).suffix != ".keras":
+            raise ValueError(
+                "A model is saved in a file of this machine that ends in .keras. Received: "
+                f"filepath={str(filepath)!r}."
+            )
+        if not overwrite and Path(filepath).exists():
+            raise FileExistsError(
+                f"{str(filepath)!r} exists and is not overwritten. Pass another path, or "
+                "overwrite=True."
+            )
+        with write_whole(filepath) as unfinished:
+            keras.saving.save_model(self, unfinished)
 
     def load_weights(self, filepath, **kwargs):
         """Load weights, optimizers' moments and random states; as `keras.Model.load_weights`.
@@ -239,12 +277,14 @@ class LatentModel(PictureModel):
             float32 array in [0, 1], shape `(n, height, width, channels)`.
 
         Raises:
-            ValueError: if `n` is no number of pictures.
+            ValueError: if `n` is no number of pictures, or one that would need more than 4 GiB of
+                memory.
         """
-        if not isinstance(n, int | float | np.number) or n != int(n) or n < 1:
-            raise ValueError(f"`n` is the number of pictures, at least 1. Received: n={n!r}.")
-        seed = secrets.randbits(24) if seed is None else int(seed)
-        latents = keras.random.normal((int(n), self.latent_dim), seed=seed)
+        n = checks.whole_number("n", n, 1)
+        values = max(math.prod(side or 1 for side in self.picture_shape), self.latent_dim)
+        check_memory(4 * n * values, f"n={n:,}", "Draw fewer at a time")
+        seed = secrets.randbits(24) if seed is None else checks.seed(seed)
+        latents = keras.random.normal((n, self.latent_dim), seed=seed)
         return in_batches(self.predict_latents, latents)
 
     def predict_latents(self, latents):

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_imgen.checks import shown
+
 
 def check_network(model_name: str, name: str, network) -> None:
     """Raise unless `network` is a built Keras model that can be trained."""
@@ -43,7 +45,13 @@ def prepare_optimizer(optimizer, default, name: str, network):
             f"An optimizer must be an object. Received: the class {optimizer.__name__}. "
             f"Write {optimizer.__name__}(...), with brackets."
         )
-    optimizer = keras.optimizers.get(default if optimizer is None else optimizer)
+    try:
+        optimizer = keras.optimizers.get(default if optimizer is None else optimizer)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "An optimizer must be an object, such as keras.optimizers.Adam(1e-3), or the name of "
+            f'one of Keras, such as "adam". Received: {shown(optimizer)}.'
+        ) from None
     _check_trainable(name, network)
     half = any(layer.compute_dtype == "float16" for layer in network._flatten_layers())
     if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_imgen import backends
+from keras_imgen.checks import dtype_name, number, shown, whole_number
 from keras_imgen.data import PictureDataset, check_pictures, load_arrays
 
 
@@ -14,21 +15,39 @@ def pictures_of(data):
         if "image" not in data:
             raise ValueError(
                 'A batch that is a dict must hold its pictures under "image". '
-                f"Received: keys {sorted(data)}."
+                f"Received: keys {shown(list(data))}."
             )
         return data["image"]
     return data[0] if isinstance(data, tuple | list) and len(data) else data
 
 
+# Known before the training of what has a length, and of streams in the step that meets it.
+_ONE_PICTURE = (
+    "A network with BatchNormalization cannot train on a batch of one picture, which it would turn "
+    "into zeros. Received: such a batch. Choose a batch size that leaves no single picture over, "
+    "or batch with drop_remainder=True."
+)
+
+
 def more_than_one(pictures):
     """Return a training batch, or raise if it is one picture, for batch normalisation."""
-    return backends.check(
-        ops.shape(pictures)[0] > 1,
-        "A network with BatchNormalization cannot train on a batch of one picture, which it would "
-        "turn into zeros. Received: such a batch. Choose a batch size that leaves no single "
-        "picture over, or batch with drop_remainder=True.",
-        pictures,
-    )
+    return backends.check(ops.shape(pictures)[0] > 1, _ONE_PICTURE, pictures)
+
+
+def counts_checked(options: dict) -> dict:
+    """Return the arguments of `fit` or `evaluate`, those that count something as integers."""
+    counts = {"epochs": 0, "initial_epoch": 0, "validation_freq": 1}
+    counts |= dict.fromkeys(("steps", "steps_per_epoch", "validation_steps"), 1)
+    options = dict(options)
+    for name in counts.keys() & options.keys():
+        value = options[name]
+        # No number of steps is all there are; a list of epochs says in which to validate.
+        if value is None and "steps" in name:
+            continue
+        if name == "validation_freq" and isinstance(value, list):
+            continue
+        options[name] = whole_number(name, value, counts[name])
+    return options
 
 
 def training_set(model, x, y, batch_size, options: dict):
@@ -36,11 +55,15 @@ def training_set(model, x, y, batch_size, options: dict):
     options = dict(options)
     _refuse_targets(model, y, options)
     share, held_out = options.pop("validation_split", 0.0), options.get("validation_data")
-    held_out_size = options.pop("validation_batch_size", None) or batch_size
+    held_out_size = options.pop("validation_batch_size", None)
+    held_out_size = batch_size if held_out_size is None else held_out_size
     shuffle, steps = options.pop("shuffle", True), options.get("steps_per_epoch")
-    if share and held_out is None:
+    advice = "It is the share of the pictures to validate on: for a fifth of them pass 0.2."
+    if number("validation_split", share, 0.0, 1.0, advice) and held_out is None:
         x, held_out = _split(x, share)
     x = _checked(model, x, batch_size, steps, shuffle=shuffle)
+    if model._needs_batch:
+        _refuse_single(x)
     if isinstance(x, PictureDataset) and steps:
         x = _Stream(x, options.pop("steps_per_epoch"))
     if held_out is not None:
@@ -107,7 +130,7 @@ class Guard(keras.callbacks.Callback):
         self._look(
             logs,
             f"batch {batch + 1}",
-            "training has diverged. Go back to the last saved model and lower the learning rate",
+            "training has diverged. Lower the learning rate",
         )
 
     def on_test_batch_end(self, batch, logs=None):
@@ -153,7 +176,7 @@ def _fixed(x):
 
 def _split(x, share):
     """Cut off the last `share` of the pictures, as Keras does."""
-    if not hasattr(x, "shape"):
+    if dtype_name(x) == "object" or not x.shape:
         raise ValueError(
             "`validation_split` cuts arrays only. Received: "
             f"validation_split={share} for a {type(x).__name__}. Pass `validation_data` instead, "
@@ -166,6 +189,13 @@ def _split(x, share):
             f"validation_split={share} of {len(x)} pictures. For a fifth of them pass 0.2."
         )
     return x[:count], x[count:]
+
+
+def _refuse_single(x):
+    """Raise if the last batch, the smallest, of what has a length holds one picture."""
+    count = x.num_batches if isinstance(x, keras.utils.PyDataset) else None
+    if count and len(pictures_of(x[count - 1])) == 1:
+        raise ValueError(_ONE_PICTURE)
 
 
 def _refuse_targets(model, y, options):
@@ -185,8 +215,9 @@ def _checked(model, x, batch_size, steps, *, shuffle=False, name="x"):
     batched = isinstance(x, keras.utils.PyDataset) or hasattr(x, "cardinality")
     if batched and batch_size is not None and name == "x":
         raise ValueError(
-            f"`batch_size` is for arrays. Received: batch_size={batch_size} for a dataset, which "
-            "has batches already. Pass it where the dataset is made: load(name, batch_size=...)."
+            f"`batch_size` is for arrays. Received: batch_size={shown(batch_size)} for a dataset, "
+            "which has batches already. Pass it where the dataset is made: load(name, "
+            "batch_size=...)."
         )
     if isinstance(x, keras.utils.PyDataset):
         return _checked_batches(x, shape, steps, name)
@@ -199,7 +230,8 @@ def _checked(model, x, batch_size, steps, *, shuffle=False, name="x"):
             "tf.data.Dataset.from_generator."
         )
     check_pictures(x, shape, name)
-    return load_arrays(x, batch_size=batch_size or 32, shuffle=shuffle, seed=model.seed)
+    batch_size = 32 if batch_size is None else batch_size
+    return load_arrays(x, batch_size=batch_size, shuffle=shuffle, seed=model.seed)
 
 
 def _checked_batches(x, shape, steps, name):

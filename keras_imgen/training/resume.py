@@ -226,7 +226,7 @@ class Resume(keras.callbacks.Callback):
         }
         path = self.folder / "checkpoints" / f"epoch_{self.epoch:04d}.keras"
         with write_whole(path) as unfinished:
-            self.model.save(unfinished)
+            keras.saving.save_model(self.model, unfinished)  # `save` would write it whole by itself
             with zipfile.ZipFile(unfinished, "a") as archive:
                 archive.writestr("training.json", json.dumps(state))
                 with archive.open("callbacks.npz", "w") as file:

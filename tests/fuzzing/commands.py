@@ -39,7 +39,9 @@ def commands(draw):
         st.sampled_from(["sample", "restore", "train", "demo", "tutorials", "doctor", "odd"])
     )
     if command == "odd":
-        return draw(st.lists(st.one_of(words, st.sampled_from(["--out", "-n", "sample"]))))
+        return draw(
+            st.lists(st.one_of(words, st.sampled_from(["--out", "-n", "sample"])), min_size=1)
+        )
 
     def some(**flags):
         chosen = draw(options(3, **flags))

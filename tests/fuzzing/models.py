@@ -151,7 +151,10 @@ def fuzz_fit(case):
     model, x = model_of(kind), given.made()
     chosen = {k: v.made() if isinstance(v, Pictures) else v for k, v in chosen.items()}
     before = x.copy() if isinstance(x, np.ndarray) else None
-    with unchanged(model, tolerated=("success", "FloatingPointError")) as results:
+    tolerated = ["success", "FloatingPointError"]
+    if given.form.startswith("tf.data"):  # whose later batches nobody knows before they come
+        tolerated.append("ValueError")
+    with unchanged(model, tolerated) as results:
         results.append(outcome(lambda: model.fit(x, verbose=0, **chosen)))
     if before is not None and before.dtype.kind == "f":
         assert np.array_equal(x, before, equal_nan=True), "the pictures were changed"

@@ -322,7 +322,7 @@ def test_a_restorer_refuses_them_in_every_batch(eagerly):
 def test_divergence_is_named():
     model = make_vae()
     model.compile(keras.optimizers.SGD(1e6), run_eagerly=True)
-    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+    with pytest.raises(FloatingPointError, match="Lower the learning rate"):
         model.fit(CLEAN, batch_size=4, epochs=20, verbose=0)
 
 

@@ -1089,7 +1089,7 @@ def test_damaged_sets_are_named(spoilt, prepared, tmp_path):
 @pytest.mark.usefixtures("offline")
 def test_a_download_that_was_cut_off_is_no_set(prepared, tmp_path):
     shutil.copytree(prepared / "tiny" / "3.9.0", tmp_path / "tiny" / "incomplete.7_3.9.0")
-    with pytest.raises(ValueError, match="no set called 'tiny'"):
+    with pytest.raises(ValueError, match="no set of that name. Received: name='tiny'"):
         load("tiny", data_dir=tmp_path)
 
 

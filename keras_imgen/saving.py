@@ -8,6 +8,8 @@ from pathlib import Path
 
 import keras
 
+from keras_imgen import checks
+
 __all__ = ["damage", "in_short", "load_model"]
 
 # What Keras writes for the models of this package, and what `Resume` adds.
@@ -29,6 +31,7 @@ def load_model(path: str | Path, *, compile: bool = True):
         The model, with its optimizers' states and the states of all its random generators.
 
     Raises:
+        TypeError: if `path` is no path.
         FileNotFoundError: if there is no such file.
         ValueError: if it is no `.keras` file, is damaged, holds what such a file should not, or
             comes from another version of the package or of Keras that this one cannot read.
@@ -43,6 +46,7 @@ def load_model(path: str | Path, *, compile: bool = True):
         ...     type(keras_imgen.load_model(f"{folder}/denoiser.keras")).__name__
         'Restorer'
     """
+    checks.path("path", path)
     if "://" in str(path):
         raise ValueError(
             f"A model is loaded from a file of this machine. Received: {str(path)!r}. Download it, "

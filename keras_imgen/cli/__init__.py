@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 
 from keras_imgen import __version__
+from keras_imgen.interrupts import deferred
 
 FAMILIES = ("gan", "vae", "denoise", "inpaint", "sequence")
 
@@ -60,7 +61,9 @@ def _run(args):
     try:
         if hasattr(args, "out"):
             _check_writable(Path(args.out or "runs"))
-        command = _import_quietly(f"keras_imgen.cli.{args.module}")
+        with deferred() as check_interrupt:  # TensorFlow, while it loads, makes an error of it
+            command = _import_quietly(f"keras_imgen.cli.{args.module}")
+        check_interrupt()
         for name in ("tensorflow", "absl"):  # notices for those who write networks
             logging.getLogger(name).setLevel(logging.ERROR)
         status = getattr(command, args.function)(args) or 0

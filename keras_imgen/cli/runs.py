@@ -59,8 +59,8 @@ def is_finished(folder: Path, args) -> bool:
 def _refuse_finished(folder, args):
     if is_finished(folder, args):
         raise FileExistsError(
-            f"{str(folder)!r} holds the finished run of this very command. Pass another --out, or "
-            "more --epochs with another --out, to train again."
+            f"{str(folder)!r} holds the finished run of this very command. To train again, pass "
+            "another --out."
         )
 
 

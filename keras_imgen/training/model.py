@@ -14,6 +14,7 @@ from keras_imgen import backends, checks
 from keras_imgen.data.sources import check_memory
 from keras_imgen.degradations import Degradation
 from keras_imgen.files import write_whole
+from keras_imgen.interrupts import deferred
 from keras_imgen.saving import in_short
 from keras_imgen.training.pictures import (
     Guard,
@@ -103,16 +104,17 @@ class PictureModel(keras.Model):
             TypeError, ValueError: if the first batch (of an array: any picture) is not in the
                 format of this package, there is none, or they would never end.
             FloatingPointError: if a log becomes NaN or infinite.
-            KeyboardInterrupt: if Ctrl-C was pressed, with a word on how to go on.
+            KeyboardInterrupt: if Ctrl-C was pressed, at the end of the batch (pressed twice: at
+                once), with a word on how to go on.
         """
         kwargs = counts_checked(kwargs)
         resume, callbacks = _resume_among(as_callbacks(callbacks), kwargs)
         epochs = kwargs.get("epochs", 1)
         run = resume.running(self, callbacks, epochs) if resume else _unsaved()
-        with run as first_epoch:
+        with deferred() as check_interrupt, run as first_epoch:
             given = x
             x, kwargs = training_set(self, x, y, batch_size, kwargs)
-            callbacks = [Guard(x), *callbacks]
+            callbacks = [Guard(x, check_interrupt), *callbacks]
             if resume:
                 resume.check_data(described(x, given))
                 kwargs["initial_epoch"] = first_epoch
@@ -120,7 +122,9 @@ class PictureModel(keras.Model):
                 callbacks += [keras.callbacks.History(), resume]
             with backends.readable_errors():
                 # Keras would shuffle the batches of a dataset by Python's global generator.
-                return super().fit(x, callbacks=callbacks, shuffle=False, **kwargs)
+                history = super().fit(x, callbacks=callbacks, shuffle=False, **kwargs)
+            check_interrupt()
+            return history
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """Return the losses and metrics on held-out pictures; as `keras.Model.evaluate`.
@@ -202,10 +206,11 @@ class PictureModel(keras.Model):
         """
         variables = [*self.variables, *self._moments()]
         before = [ops.convert_to_numpy(variable) for variable in variables]
+        checks.path("filepath", filepath)
         try:
             with warnings.catch_warnings():
-                # It leaves out an optimizer that does not fit; the seal then says so.
-                warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+                # It leaves out what does not fit; the seal then says so.
+                warnings.filterwarnings("ignore", "Skipping")
                 super().load_weights(filepath, **kwargs)
         except FileNotFoundError:
             raise

@@ -110,13 +110,18 @@ def as_callbacks(callbacks) -> list:
 
 
 class Guard(keras.callbacks.Callback):
-    """Tells the dataset which epoch it is, and stops when a log is no longer a number."""
+    """Tells the dataset which epoch it is, and stops at Ctrl-C and at logs that are no numbers.
+
+    Args:
+        dataset: what `fit` iterates over.
+        check_interrupt: function that raises KeyboardInterrupt if there has been one.
+    """
 
     async_safe = True  # a step need not wait for the look at its logs
 
-    def __init__(self, dataset=None):
+    def __init__(self, dataset=None, check_interrupt=lambda: None):
         super().__init__()
-        self.dataset = dataset
+        self.dataset, self.check_interrupt = dataset, check_interrupt
         self.place = ""
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -127,17 +132,14 @@ class Guard(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Look at the logs."""
-        self._look(
-            logs,
-            f"batch {batch + 1}",
-            "training has diverged. Lower the learning rate",
-        )
+        self._look(logs, f"batch {batch + 1}", "training has diverged. Lower the learning rate")
 
     def on_test_batch_end(self, batch, logs=None):
         """Look at the logs."""
         self._look(logs, f"held-out batch {batch + 1}", "the model or these pictures are at fault")
 
     def _look(self, logs, batch, reason):
+        self.check_interrupt()
         for name, value in (logs or {}).items():
             value = ops.convert_to_numpy(value)
             if not np.all(np.isfinite(value)):

@@ -122,7 +122,7 @@ class Resume(keras.callbacks.Callback):
                         f"Interrupted. {state} Start the same training again to go on from there."
                     ) from None
                 if isinstance(error, FloatingPointError):
-                    raise FloatingPointError(f"{error} {state}") from error
+                    raise FloatingPointError(f"{error} {state}") from None
                 raise
 
     def check_data(self, description: dict) -> None:
@@ -147,6 +147,9 @@ class Resume(keras.callbacks.Callback):
                 history.history.setdefault(name, []).append(value)
         for callback, memory in self._remembered():
             vars(callback).update(memory)
+        if self.epoch and self.params.get("verbose"):
+            whole = f"epoch {self.epoch} of {self.params['epochs']}"
+            print(f"Going on after {whole}, as {str(self.folder)!r} holds it.")  # noqa: T201
         if not self.epoch:
             self._write()  # so that even the first epoch begins with the same weights
 
@@ -171,7 +174,7 @@ class Resume(keras.callbacks.Callback):
             if (reason := _why_not(file)) is None:
                 return self._restore_from(file, model)
             warnings.warn(
-                f"{str(file)!r} is left out: {reason}. The training goes on from the epoch before.",
+                f"{str(file)!r} is left out: {reason}. The checkpoint before it is tried.",
                 stacklevel=2,
             )
         if checkpoints:
@@ -181,8 +184,8 @@ class Resume(keras.callbacks.Callback):
             )
         if (self.folder / "history.csv").exists():
             raise FileExistsError(
-                f"{str(self.folder)!r} holds the history.csv of another training. Pass another "
-                "folder. Nothing was changed."
+                f"{str(self.folder)!r} holds a history.csv, but no checkpoint. Pass another "
+                "folder, or remove the file to begin anew. Nothing was changed."
             )
         return None
 
@@ -196,7 +199,13 @@ class Resume(keras.callbacks.Callback):
         if self._setup not in setups:
             if not state["logs"]:
                 return  # begun, no epoch trained: nothing to lose
-            raise self._holds("the training of another model", setups[0], self._setup)
+            raise self._holds(
+                "the training of another model",
+                setups[0],
+                self._setup,
+                f" Or load {file.name} of its checkpoints with keras_imgen.load_model, compile "
+                "that model anew, and train it with another folder.",
+            )
         model.load_weights(file)
         self.logs, self._setup = state["logs"], setups[0]
         self._data = state["data"] if self.logs else None
@@ -224,7 +233,7 @@ class Resume(keras.callbacks.Callback):
             "data": self._data,
             "callbacks": memories,
         }
-        path = self.folder / "checkpoints" / f"epoch_{self.epoch:04d}.keras"
+        path = self.folder / "checkpoints" / f"{_stem(self.epoch)}.keras"
         with write_whole(path) as unfinished:
             keras.saving.save_model(self.model, unfinished)  # `save` would write it whole by itself
             with zipfile.ZipFile(unfinished, "a") as archive:
@@ -232,8 +241,11 @@ class Resume(keras.callbacks.Callback):
                 with archive.open("callbacks.npz", "w") as file:
                     np.savez(file, **arrays)
         self._write_history()
-        for file in self._checkpoints()[2:]:
-            file.unlink()
+        kept = {_stem(self.epoch), _stem(self.epoch - 1)}
+        for file in self._checkpoints():
+            # What has a higher number is not ours, and left alone.
+            if file.stem not in kept and _order(file) < _order(path):
+                file.unlink()
 
     def _write_history(self):
         names = list({name: None for logs in self.logs for name in logs})
@@ -246,7 +258,7 @@ class Resume(keras.callbacks.Callback):
     def _checkpoints(self):
         """Return the checkpoints, newest first."""
         files = (self.folder / "checkpoints").glob("epoch_*.keras")
-        return sorted(files, key=lambda file: (len(file.name), file.name), reverse=True)
+        return sorted(files, key=_order, reverse=True)
 
     def _remembered(self):
         """Return the callbacks of which the checkpoint holds something, with what it holds."""
@@ -260,11 +272,11 @@ class Resume(keras.callbacks.Callback):
             for callback, memory in self._remembered()
         )
 
-    def _holds(self, what, there, here):
+    def _holds(self, what, there, here, advice=""):
         found = "; ".join(differences(there, here)[:3])
         return ValueError(
-            f"{str(self.folder)!r} holds {what}: {found}. Go on with what was there, or pass "
-            "another folder. Nothing was changed."
+            f"{str(self.folder)!r} holds {what}: {found}. Nothing there was changed. Go on with "
+            f"what it was, or pass another folder.{advice}"
         )
 
 
@@ -273,8 +285,20 @@ def _why_not(file):
     if reason := damage(file):
         return reason
     with zipfile.ZipFile(file) as archive:
-        parts = {"training.json", "callbacks.npz"}
-        return None if parts.issubset(archive.namelist()) else "it is a model, but no checkpoint"
+        if "training.json" not in archive.namelist():
+            return "it is a model, but no checkpoint"
+        epochs = len(json.loads(archive.read("training.json"))["logs"])
+    if file.stem != _stem(epochs):
+        return f"its name is not that of epoch {epochs}, which it holds"
+    return None
+
+
+def _order(file):
+    return len(file.name), file.name
+
+
+def _stem(epochs):
+    return f"epoch_{epochs:04d}"
 
 
 def _names(callback):

@@ -40,6 +40,8 @@ def differences(there, here, path: str = "") -> list[str]:
         ]
     if there == here:
         return []
+    if isinstance(there, list) and isinstance(here, list):
+        return [f"{path.lstrip('.')} had {len(there)} entries and has {len(here)}"]
     return [f"{path.lstrip('.')} was {_short(there)} and is {_short(here)}"]
 
 
@@ -63,5 +65,6 @@ def _without_names(part, names):
 
 
 def _short(value) -> str:
-    text = "missing" if value is None else repr(value)
+    text = f"{value:.6g}" if isinstance(value, float) else repr(value)
+    text = "missing" if value is None else text
     return text if len(text) <= 60 else f"{text[:60]} ..."

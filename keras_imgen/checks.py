@@ -139,18 +139,12 @@ def dtype_name(array) -> str:
 
 
 def path(name: str, value) -> None:
-    """Raise unless `value` is the path of a file or folder: a text or a `Path`.
+    """Raise TypeError unless `value` is the path of a file or folder: a text or a `Path`.
 
     Args:
         name: the argument.
         value: what was passed.
-
-    Raises:
-        TypeError: for anything else.
-        ValueError: for an empty text.
     """
-    if value == "":
-        raise ValueError(f"`{name}` must be a path, not empty. Received: {name}=''.")
     if not isinstance(value, str | os.PathLike):
         raise TypeError(
             f"`{name}` must be a path, a text or a pathlib.Path. Received: {name}={shown(value)}."

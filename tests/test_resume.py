@@ -299,6 +299,8 @@ def test_other_files_are_left_alone(tmp_path):
 def test_only_models_and_folders_that_can_resume_are_taken(tmp_path):
     with pytest.raises(TypeError, match="`folder` must be a path.*Received: folder=3"):
         Resume(3)
+    with pytest.raises(ValueError, match="`folder` must have a name. Received: folder=''"):
+        Resume("")
     (tmp_path / "notes").write_text("three years of work")
     with pytest.raises(NotADirectoryError, match="notes' is a file. Pass a folder"):
         fit(make(), tmp_path / "notes")

@@ -76,6 +76,8 @@ class Resume(keras.callbacks.Callback):
     def __init__(self, folder: str | Path):
         super().__init__()
         checks.path("folder", folder)
+        if not str(folder):
+            raise ValueError("`folder` must have a name. Received: folder=''.")
         self.folder = Path(folder).expanduser()
         self.logs = []  # of every whole epoch
         self._setup = self._data = None

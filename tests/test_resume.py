@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import pytest
 import trainings
+from tiny_models import equal, values
 
 import keras_imgen
 from keras_imgen import GAN, Restorer, degradations, networks
@@ -36,16 +37,6 @@ def make(optimizer=None, depth=3, **options):
 def fit(model, folder, epochs=2, clean=CLEAN, more=(), **options):
     options = {"batch_size": 4, "verbose": 0, **options}
     return model.fit(clean, epochs=epochs, callbacks=[*more, Resume(folder)], **options)
-
-
-def values(model):
-    variables = (*model.variables, *model.optimizer.variables)
-    return [keras.ops.convert_to_numpy(variable) for variable in variables]
-
-
-def equal(left, right):
-    pairs = zip(left, right, strict=True)
-    return all(np.array_equal(a, b) for a, b in pairs)
 
 
 def contents(folder):

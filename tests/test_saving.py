@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from tiny_models import equal, values
 
 import keras_imgen
 from keras_imgen import GAN, Restorer, degradations, networks
@@ -20,15 +21,6 @@ from keras_imgen.training.model import FORMAT
 FILES = Path(__file__).parent / "files"
 sys.path.insert(0, str(FILES))
 import make_files  # noqa: E402
-
-
-def values(model):
-    variables = (*model.variables, *model.optimizer.variables)
-    return [keras.ops.convert_to_numpy(variable) for variable in variables]
-
-
-def equal(left, right):
-    return all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
 
 
 @pytest.fixture(scope="module")

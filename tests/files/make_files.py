@@ -4,52 +4,16 @@
 before the first release that has it. The files of a released format are never made anew.
 """
 
+import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from keras_imgen import GAN, VAE, Restorer, degradations, networks
 from keras_imgen.training.model import FORMAT
 
-SHAPE = (8, 8, 1)
-
-
-def gan():
-    """Return a GAN; the other functions the other families."""
-    generator = networks.dcgan_generator(SHAPE, latent_dim=2, filters=2)
-    model = GAN(generator, networks.dcgan_discriminator(SHAPE, filters=2), seed=0)
-    model.compile(loss="hinge")
-    return model
-
-
-def vae():
-    encoder = networks.vae_encoder(SHAPE, latent_dim=2, filters=2)
-    model = VAE(encoder, networks.vae_decoder(SHAPE, latent_dim=2, filters=2), seed=0)
-    model.compile()
-    return model
-
-
-def denoiser():
-    network = networks.dncnn((None, None, 1), depth=3, filters=2)
-    model = Restorer(network, degradations.AdditiveNoise(0.1, seed=0), seed=0)
-    model.compile()
-    return model
-
-
-def inpainter():
-    network = networks.unet((None, None, 1), extra_channels=1, depth=1, filters=2)
-    degradation = degradations.MissingBlocks(0.3, 3, seed=0)
-    model = Restorer(network, degradation, keep_known=True, seed=0)
-    model.compile()
-    return model
-
-
-def sequence():
-    network = networks.conv_lstm(SHAPE, extra_channels=1, filters=2)
-    model = Restorer(network, degradations.MissingFrames(1, seed=0), seed=0)
-    model.compile()
-    return model
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tiny_models import FAMILIES, SHAPE
 
 
 def state(model) -> np.ndarray:
@@ -71,9 +35,6 @@ def answer(model, family) -> np.ndarray:
     if hasattr(model, "sample"):
         return model.sample(2, seed=0)
     return model.restore(model.degradation(pictures(family)[:2], training=False))
-
-
-FAMILIES = {build.__name__: build for build in (gan, vae, denoiser, inpainter, sequence)}
 
 
 def main():

@@ -10,11 +10,12 @@ from unittest import mock
 
 import numpy as np
 from hypothesis import strategies as st
+from tiny_models import FAMILIES
 
 from fuzzing.files import offline, paths, zoo
 from fuzzing.inputs import mostly, options
 from fuzzing.judge import LEAKS, LONGEST, SECONDS, StillRunning, time_limit
-from fuzzing.models import MAKERS, file_of, model_of, shape_for
+from fuzzing.models import file_of, model_of, shape_for
 from keras_imgen import (
     cli,
 )
@@ -83,7 +84,7 @@ def tiny_recipes():
 
         return make
 
-    families = dict(zip(cli.FAMILIES, MAKERS, strict=True))
+    families = dict(zip(cli.FAMILIES, FAMILIES, strict=True))
     return {name: replace(r, build=build(name)) for name, r in recipes.RECIPES.items()}
 
 

@@ -8,62 +8,17 @@ from pathlib import Path
 import keras
 import numpy as np
 from hypothesis import strategies as st
+from tiny_models import FAMILIES
 
 from fuzzing.inputs import SHAPE, TIME, Pictures, mostly, numbers, options, pictures, small_numbers
 from fuzzing.judge import outcome
-from keras_imgen import (
-    GAN,
-    VAE,
-    Restorer,
-    degradations,
-    networks,
-)
-
-
-def _gan():
-    generator = networks.dcgan_generator(SHAPE, latent_dim=2, filters=2)
-    model = GAN(generator, networks.dcgan_discriminator(SHAPE, filters=2), seed=0)
-    model.compile()
-    return model
-
-
-def _vae():
-    encoder = networks.vae_encoder(SHAPE, latent_dim=2, filters=2)
-    model = VAE(encoder, networks.vae_decoder(SHAPE, latent_dim=2, filters=2), seed=0)
-    model.compile()
-    return model
-
-
-def _restorer(network, degradation, **settings):
-    model = Restorer(network, degradation, seed=0, **settings)
-    model.compile()
-    return model
-
-
-MAKERS = {
-    "gan": _gan,
-    "vae": _vae,
-    "denoiser": lambda: _restorer(
-        networks.dncnn((None, None, 1), depth=3, filters=2),  # with batch normalisation
-        degradations.AdditiveNoise(0.1, seed=0),
-    ),
-    "inpainter": lambda: _restorer(
-        networks.unet((None, None, 1), extra_channels=1, depth=1, filters=2),
-        degradations.MissingPixels(0.3, seed=0),
-        keep_known=True,
-    ),
-    "sequence": lambda: _restorer(
-        networks.conv_lstm(SHAPE, extra_channels=1, filters=2),
-        degradations.MissingFrames(1, seed=0),
-    ),
-}
 
 
 @functools.cache
 def model_of(kind):
     """Return the one model of a kind; every property leaves it as it was."""
     keras.utils.set_random_seed(0)
-    return MAKERS[kind]()
+    return FAMILIES[kind](SHAPE)
 
 
 @functools.cache
@@ -124,7 +79,7 @@ def check_dataset(dataset):
 @st.composite
 def fits(draw):
     """Draw a kind of model, pictures and options of `fit`."""
-    kind = draw(st.sampled_from(tuple(MAKERS)))
+    kind = draw(st.sampled_from(tuple(FAMILIES)))
     shape = shape_for(kind)
     chosen = draw(
         options(
@@ -164,7 +119,7 @@ def fuzz_fit(case):
 @st.composite
 def evaluations(draw):
     """Draw a kind of model, pictures and options of `evaluate`."""
-    kind = draw(st.sampled_from(tuple(MAKERS)))
+    kind = draw(st.sampled_from(tuple(FAMILIES)))
     chosen = draw(options(batch_size=numbers, steps=small_numbers, y=st.just(1)))
     return kind, draw(pictures(shape_for(kind), batched=True)), chosen
 

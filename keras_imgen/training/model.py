@@ -204,9 +204,9 @@ class PictureModel(keras.Model):
         Raises:
             ValueError: if the file is damaged or of another model, which is then left as it was.
         """
+        checks.path("filepath", filepath)
         variables = [*self.variables, *self._moments()]
         before = [ops.convert_to_numpy(variable) for variable in variables]
-        checks.path("filepath", filepath)
         try:
             with warnings.catch_warnings():
                 # It leaves out what does not fit; the seal then says so.

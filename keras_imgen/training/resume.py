@@ -173,12 +173,15 @@ class Resume(keras.callbacks.Callback):
             file.unlink()  # of a process that was killed
         checkpoints = self._checkpoints()
         for file in checkpoints:
-            if (reason := _why_not(file)) is None:
-                return self._restore_from(file, model)
-            warnings.warn(
-                f"{str(file)!r} is left out: {reason}. The checkpoint before it is tried.",
-                stacklevel=2,
-            )
+            try:
+                checkpoint = _read(file)
+            except ValueError as error:
+                warnings.warn(
+                    f"{str(file)!r} is left out: {error}. The checkpoint before it is tried.",
+                    stacklevel=2,
+                )
+                continue
+            return self._restore_from(file, model, *checkpoint)
         if checkpoints:
             raise ValueError(
                 f"No checkpoint in {str(self.folder)!r} is whole. Nothing was changed. To begin "
@@ -191,12 +194,8 @@ class Resume(keras.callbacks.Callback):
             )
         return None
 
-    def _restore_from(self, file, model):
-        with zipfile.ZipFile(file) as archive:
-            state = json.loads(archive.read("training.json"))
-            setups = state["setup"], canonical(json.loads(archive.read("config.json")))
-            with np.load(io.BytesIO(archive.read("callbacks.npz")), allow_pickle=False) as arrays:
-                arrays = dict(arrays)
+    def _restore_from(self, file, model, state, config, arrays):
+        setups = state["setup"], canonical(config)
         # Built as at the start; or, in a notebook, the model itself, its learning rate reduced.
         if self._setup not in setups:
             if not state["logs"]:
@@ -282,17 +281,24 @@ class Resume(keras.callbacks.Callback):
         )
 
 
-def _why_not(file):
-    """Return why a file is no checkpoint to go on from, or None if it is one."""
+def _read(file):
+    """Return a checkpoint's training state, its model's configuration and the callbacks' arrays.
+
+    Raises:
+        ValueError: if it is none that a training can go on from.
+    """
     if reason := damage(file):
-        return reason
+        raise ValueError(reason)
     with zipfile.ZipFile(file) as archive:
         if "training.json" not in archive.namelist():
-            return "it is a model, but no checkpoint"
-        epochs = len(json.loads(archive.read("training.json"))["logs"])
+            raise ValueError("it is a model, but no checkpoint")
+        state, config = (json.loads(archive.read(f"{n}.json")) for n in ("training", "config"))
+        with np.load(io.BytesIO(archive.read("callbacks.npz")), allow_pickle=False) as arrays:
+            arrays = dict(arrays)
+    epochs = len(state["logs"])
     if file.stem != _stem(epochs):
-        return f"its name is not that of epoch {epochs}, which it holds"
-    return None
+        raise ValueError(f"its name is not that of epoch {epochs}, which it holds")
+    return state, config, arrays
 
 
 def _order(file):

@@ -1,7 +1,6 @@
 """What `keras-imgen train` and `demo` train: data, model and pictures of the five families."""
 
 import os
-import reprlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_imgen import GAN, VAE, Restorer, callbacks, load, load_folder, metrics, networks
+from keras_imgen.checks import shown
 from keras_imgen.data import PictureDataset, tfds, to_float
 from keras_imgen.data.sources import EMBEDDED
 from keras_imgen.degradations import AdditiveNoise, Compose, MissingBlocks, MissingFrames
@@ -264,7 +264,7 @@ def load_data(args, recipe) -> tuple[PictureDataset, PictureDataset]:
             raise ValueError(
                 "--data takes a folder of PNG and JPEG files, an embedded set "
                 f"({', '.join(EMBEDDED)}) or the name of a TFDS set, such as mnist or cifar10. "
-                f"Received: {reprlib.repr(name)}, which is none of these."
+                f"Received: {shown(name)}, which is none of these."
             ) from None
     _check(args, name, *parts)
     return parts

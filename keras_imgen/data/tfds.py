@@ -4,13 +4,13 @@ import contextlib
 import http.client
 import os
 import re
-import reprlib
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import numpy as np
 
+from keras_imgen.checks import shown
 from keras_imgen.data import sources
 from keras_imgen.data.sources import EMBEDDED
 
@@ -54,7 +54,7 @@ class UnknownSetError(ValueError):
     def __init__(self, name):
         super().__init__(
             "There is no set of that name. Received: "
-            f"name={reprlib.repr(name)}. Embedded sets: {_quoted(EMBEDDED)}; "
+            f"name={shown(name)}. Embedded sets: {_quoted(EMBEDDED)}; "
             'other names are those of TFDS, such as "mnist" or "cifar10". For a folder use '
             "load_folder."
         )

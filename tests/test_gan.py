@@ -150,6 +150,20 @@ def test_the_penalty_is_that_of_the_paper(name, eagerly):
     np.testing.assert_allclose(found, -rate * weight * slope, rtol=0, atol=1e-6)
 
 
+def test_the_gradient_penalty_looks_uniformly_between_real_and_fake():
+    # Real is 1, fake 0, the score x^2 / 2: its slope at u is u, and (1 - u)^2 is 1/3 on average.
+    latents, picture = keras.Input((1,)), keras.Input((1, 1, 1))
+    black = keras.layers.Dense(1, "sigmoid", bias_initializer=keras.initializers.Constant(-50.0))
+    generator = keras.Model(latents, keras.layers.Reshape((1, 1, 1))(black(latents)))
+    half_square = keras.layers.Flatten()(0.5 * picture * picture)
+    score = keras.layers.Dense(1, kernel_initializer="ones", use_bias=False)(half_square)
+    gan = GAN(generator, keras.Model(picture, score), seed=0)
+    gan.compile(SGD(0.0), SGD(0.0), penalty="gradient_penalty")
+    logs = gan.fit(np.ones((4096, 1, 1, 1), "float32"), batch_size=4096, verbose=0).history
+    # Four standard errors: the standard deviation of (1 - u)^2 is sqrt(1/5 - 1/9) = 0.298.
+    assert logs["penalty"] == [pytest.approx(1 / 3, abs=4 * 0.298 / 64)]
+
+
 @pytest.mark.parametrize("loss", ["non_saturating", "least_squares", "hinge", "wasserstein"])
 @pytest.mark.parametrize("penalty", [None, "r1", "r2", "gradient_penalty"])
 def test_all_variants_train_and_save(loss, penalty, tmp_path):

@@ -54,7 +54,7 @@ class UnknownSetError(ValueError):
     def __init__(self, name):
         super().__init__(
             "There is no set of that name. Received: "
-            f"name={shown(name)}. Embedded sets: {_quoted(EMBEDDED)}; "
+            f"name={shown(name, 60)}. Embedded sets: {_quoted(EMBEDDED)}; "
             'other names are those of TFDS, such as "mnist" or "cifar10". For a folder use '
             "load_folder."
         )

@@ -6,12 +6,16 @@ from keras import ops
 from keras_imgen import backends, checks, losses
 from keras_imgen.training import (
     LatentModel,
+    OptimizerPair,
     check_last_activation,
     check_network,
     has_batch_norm,
+    label_rows,
     more_than_one,
+    network_inputs,
     pictures_of,
     prepare_optimizer,
+    with_labels,
 )
 
 
@@ -23,11 +27,21 @@ class GAN(LatentModel):
     pictures that it takes for real. Alongside, a slow average of the generator's weights is kept
     (EMA): it makes steadier pictures than the generator of any one moment, and `sample` uses it.
 
+    If both networks take labels as well (`networks.dcgan_generator(..., num_classes=10)`), the GAN
+    is conditional: it trains on pictures with labels, and `sample(n, labels=...)` draws what is
+    asked for.
+
     Args:
-        generator: network from latents `(batch, latent_dim)` to pictures in [0, 1].
-        discriminator: network from pictures to one score each, `(batch, 1)`, without activation.
+        generator: network from latents `(batch, latent_dim)` to pictures in [0, 1]; of a
+            conditional GAN from latents and rows of labels `(batch, num_classes)`.
+        discriminator: network from pictures to one score each, `(batch, 1)`, without activation; of
+            a conditional GAN from pictures and rows of labels.
         ema_momentum: how slowly the average follows, 0 to 0.999999; 0.99 averages the last hundred
             steps or so. 0 switches it off.
+        augmentation: layer from pictures to pictures that changes them at random, such as
+            `keras.layers.RandomTranslation`. In training the discriminator sees real and generated
+            pictures through it, so that it cannot learn a small data set by heart; the generator
+            learns through it, so it must be differentiable. By default none.
         seed: integer for the latents drawn in training; by default one is drawn.
 
     Raises:
@@ -35,7 +49,8 @@ class GAN(LatentModel):
             fit together.
 
     Source: Goodfellow et al. 2014 (arXiv 1406.2661), Algorithm 1; the average: Yazici et al. 2019
-        (arXiv 1806.04498), equation 5.
+        (arXiv 1806.04498), equation 5; labels: Miyato and Koyama 2018 (arXiv 1802.05637);
+        augmentation: Zhao et al. 2020 (arXiv 2006.10738), equations 2 and 3.
 
     Example:
         >>> import numpy as np
@@ -51,7 +66,9 @@ class GAN(LatentModel):
         (3, 8, 8, 1)
     """
 
-    def __init__(self, generator, discriminator, *, ema_momentum: float = 0.99, **kwargs):
+    def __init__(
+        self, generator, discriminator, *, ema_momentum: float = 0.99, augmentation=None, **kwargs
+    ):
         super().__init__(**kwargs)
         check_network("GAN", "generator", generator)
         check_network("GAN", "discriminator", discriminator)
@@ -61,17 +78,18 @@ class GAN(LatentModel):
         self.generator = generator
         self.discriminator = discriminator
         self.ema_momentum = ema_momentum
+        self.augmentation = _checked_augmentation(augmentation)
         self.ema_generator = keras.models.clone_model(generator)
         self.ema_generator.set_weights(generator.get_weights())
         self.ema_generator.trainable = False
-        self.latent_dim = generator.input_shape[-1]
+        (_, self.latent_dim), self.num_classes = network_inputs(generator)
         self._needs_batch = has_batch_norm(generator) or has_batch_norm(discriminator)
         self.built = True
 
     @property
     def picture_shape(self):
         """Shape `(height, width, channels)` of the pictures."""
-        return self.discriminator.input_shape[1:]
+        return self.discriminator.inputs[0].shape[1:]
 
     def compile(
         self,
@@ -79,9 +97,11 @@ class GAN(LatentModel):
         discriminator_optimizer=None,
         loss: str = "non_saturating",
         *,
+        label_smoothing: float = 0.0,
         critic_steps: int = 1,
         penalty: str | None = None,
         penalty_weight: float = 10.0,
+        penalty_every: int = 1,
         run_eagerly: bool = False,
         jit_compile: bool | str = "auto",
         steps_per_execution: int = 1,
@@ -92,12 +112,18 @@ class GAN(LatentModel):
             generator_optimizer: by default Adam with learning rate 2e-4 and beta_1 0.5 (Radford et
                 al. 2016).
             discriminator_optimizer: the same by default.
-            loss: `"non_saturating"`, `"least_squares"`, `"hinge"` or `"wasserstein"`.
+            loss: `"non_saturating"`, `"least_squares"`, `"hinge"`, `"wasserstein"` (with a penalty)
+                or `"relativistic"` (with the penalty `"r1_r2"`: R3GAN).
+            label_smoothing: how much less than sure of real pictures the discriminator should be,
+                with the non-saturating loss. Usual: 0, or 0.1.
             critic_steps: steps of the discriminator, each on a batch of its own, for one of the
                 generator; the paper's k. Usual: 1, with the Wasserstein loss 5.
-            penalty: `"r1"`, `"r2"` or `"gradient_penalty"`, what keeps the discriminator's scores
-                from being too steep for the generator to follow; by default none.
+            penalty: `"r1"`, `"r2"`, `"r1_r2"` (both) or `"gradient_penalty"`, what keeps the
+                discriminator's scores from being too steep for the generator to follow; by default
+                none.
             penalty_weight: its factor, the papers' gamma and lambda.
+            penalty_every: the penalty is taken in every so many steps of the discriminator, and is
+                then so many times as heavy; 16 costs little time and works about as well as 1.
             run_eagerly: as in Keras, like the next two.
             jit_compile: whether to compile with XLA.
             steps_per_execution: batches per call of the compiled step.
@@ -106,6 +132,9 @@ class GAN(LatentModel):
             TypeError, ValueError: for an unknown loss or penalty, numbers out of range, an
                 optimizer that is none, or one for both.
             NotImplementedError: on another backend than TensorFlow.
+
+        Source: the losses and penalties: `keras_imgen.losses`; a penalty now and then: Karras et
+            al. 2020 (arXiv 1912.04958), section 3.1.
         """
         backends.check_minimize()
         _check_choice("loss", loss, losses.ADVERSARIAL)
@@ -113,6 +142,14 @@ class GAN(LatentModel):
             _check_choice("penalty", penalty, losses.PENALTIES)
         critic_steps = checks.whole_number("critic_steps", critic_steps, 1)
         penalty_weight = checks.number("penalty_weight", penalty_weight, 0.0)
+        penalty_every = checks.whole_number("penalty_every", penalty_every, 1)
+        label_smoothing = checks.number("label_smoothing", label_smoothing, 0.0, 0.5)
+        if label_smoothing and loss != "non_saturating":
+            raise ValueError(
+                "`label_smoothing` belongs to the loss 'non_saturating', whose scores become "
+                f"probabilities. Received: label_smoothing={label_smoothing} with loss={loss!r}. "
+                "Leave it out, or change the loss."
+            )
         optimizers = (generator_optimizer, discriminator_optimizer)
         if optimizers[0] is optimizers[1] and isinstance(optimizers[0], keras.optimizers.Optimizer):
             raise ValueError(
@@ -131,9 +168,10 @@ class GAN(LatentModel):
             for optimizer, name in zip(optimizers, ("generator", "discriminator"), strict=True)
         )
         # What learning-rate callbacks change must be what trains.
-        self.optimizer = _OptimizerPair(self.generator_optimizer, self.discriminator_optimizer)
-        self.adversarial_loss, self.critic_steps = loss, critic_steps
-        self.penalty, self.penalty_weight = penalty, penalty_weight
+        self.optimizer = OptimizerPair(self.generator_optimizer, self.discriminator_optimizer)
+        self.adversarial_loss, self.label_smoothing = loss, label_smoothing
+        self.critic_steps, self.penalty = critic_steps, penalty
+        self.penalty_weight, self.penalty_every = penalty_weight, penalty_every
         # Keras's own loss tracker would report a loss that does not exist.
         self._loss_tracker = None
         names = ["generator_loss", "discriminator_loss", "discriminator_accuracy"]
@@ -143,72 +181,77 @@ class GAN(LatentModel):
     def train_step(self, data):
         """Take a step of the discriminator and, if it is its turn, one of the generator.
 
-        Algorithm 1, its k being `critic_steps`.
+        Algorithm 1, its k being `critic_steps`; both steps look at the same generated pictures,
+        which saves drawing others for the second one.
         """
-        real = ops.cast(pictures_of(data), "float32")
-        if self._needs_batch:
-            real = more_than_one(real)
-        count = ops.shape(real)[0]
+        real, labels = self._batch(data)
         formulas = losses.ADVERSARIAL[self.adversarial_loss]
+        turn = self._generators_turn()
 
-        def discriminator_loss():
-            fake = self.generator(self._latents(count, self.seed_generator), training=True)
-            real_scores = self.discriminator(real, training=True)
-            fake_scores = self.discriminator(fake, training=True)
+        def discriminator_loss(fake):
+            real_seen, fake_seen = self._augmented(real), self._augmented(fake)
+            real_scores = self._scores(real_seen, labels, training=True)
+            fake_scores = self._scores(fake_seen, labels, training=True)
             values = formulas.discriminator(real_scores, fake_scores)
-            penalty = self._penalty(real, fake, self.seed_generator, training=True)
+            values += losses.smoothing(real_scores, self.label_smoothing)
+            penalty = self._penalty(real_seen, fake_seen, labels)
             penalty += sum(self.discriminator.losses)  # of weights, if layers have regularizers
             return ops.mean(values) + penalty, (values, real_scores, fake_scores)
 
         def generator_loss():
-            fake = self.generator(self._latents(count, self.seed_generator), training=True)
-            values = formulas.generator(self.discriminator(fake, training=True))
-            return ops.mean(values) + sum(self.generator.losses), values
-
-        def generator_step():
-            g_values = backends.minimize(
-                self.generator_optimizer, self.generator.trainable_variables, generator_loss
+            fake = self._generated(ops.shape(real)[0], labels, self.seed_generator, training=True)
+            d_values, real_scores, fake_scores = backends.minimize(
+                self.discriminator_optimizer,
+                self.discriminator.trainable_variables,
+                lambda: discriminator_loss(ops.stop_gradient(fake)),
             )
-            self._follow_generator()
-            self.trackers["generator_loss"].update_state(g_values)
+            # The discriminator has moved: what does it say now?
+            new_scores = self._scores(self._augmented(fake), labels, training=True)
+            new_real_scores = None
+            if formulas.relative:
+                new_real_scores = self._scores(self._augmented(real), labels, training=True)
+            values = formulas.generator(new_real_scores, new_scores)
+            loss = ops.mean(values) + sum(self.generator.losses)
+            return loss, (d_values, values, real_scores, fake_scores)
 
-        steps_before = self.discriminator_optimizer.iterations + 0  # its value, not the variable
-        d_values, real_scores, fake_scores = backends.minimize(
-            self.discriminator_optimizer,
-            self.discriminator.trainable_variables,
-            discriminator_loss,
+        values = backends.minimize(
+            self.generator_optimizer, self.generator.trainable_variables, generator_loss, turn
         )
-        self._track_discriminator(d_values, real_scores, fake_scores)
-        self._in_turn(steps_before, generator_step)
+        self._follow_generator(turn)
+        self._track(*values)
         return {tracker.name: tracker.result() for tracker in self.metrics}
 
     def test_step(self, data):
         """Return the losses on held-out pictures, for latents that are always the same."""
-        real = ops.cast(pictures_of(data), "float32")
+        real, labels = self._batch(data, training=False)
         formulas = losses.ADVERSARIAL[self.adversarial_loss]
-        fake = self.generator(self._latents(ops.shape(real)[0], self.seed), training=False)
-        real_scores = self.discriminator(real, training=False)
-        fake_scores = self.discriminator(fake, training=False)
-        d_values = formulas.discriminator(real_scores, fake_scores)
-        self._penalty(real, fake, self.seed, training=False)
-        self._track_discriminator(d_values, real_scores, fake_scores)
-        self.trackers["generator_loss"].update_state(formulas.generator(fake_scores))
+        fake = self._generated(ops.shape(real)[0], labels, self.seed, training=False)
+        scores = [self._scores(pictures, labels, training=False) for pictures in (real, fake)]
+        if self.penalty is not None:
+            values = self._penalty_values(real, fake, labels, self.seed, training=False)
+            self.trackers["penalty"].update_state(values)
+        self._track(formulas.discriminator(*scores), formulas.generator(*scores), *scores)
         return {tracker.name: tracker.result() for tracker in self.metrics}
 
-    def predict_latents(self, latents):
-        """Return the averaged generator's picture of each latent vector `(batch, latent_dim)`."""
-        return ops.clip(ops.cast(self.ema_generator(latents, training=False), "float32"), 0.0, 1.0)
+    def predict_latents(self, latents, labels=None):
+        """Return the averaged generator's picture of each latent vector `(batch, latent_dim)`.
 
-    def call(self, latents, training=None):
-        """Return the picture of each latent vector, as `predict_latents` does."""
-        return self.predict_latents(latents)
+        A conditional GAN draws what `labels`, one whole number for each, ask for.
+        """
+        rows = None if labels is None else ops.one_hot(labels, self.num_classes)
+        pictures = self.ema_generator(with_labels(latents, rows), training=False)
+        return ops.clip(ops.cast(pictures, "float32"), 0.0, 1.0)
+
+    def call(self, inputs, training=None):
+        """Return pictures of latents, or of `[latents, labels]`, as `predict_latents` does."""
+        return self.predict_latents(*inputs) if self.num_classes else self.predict_latents(inputs)
 
     def get_config(self):
         """Return the constructor's arguments."""
+        parts = ("generator", "discriminator", "augmentation")
         return {
             **super().get_config(),
-            "generator": keras.saving.serialize_keras_object(self.generator),
-            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+            **{part: keras.saving.serialize_keras_object(getattr(self, part)) for part in parts},
             "ema_momentum": self.ema_momentum,
         }
 
@@ -221,83 +264,85 @@ class GAN(LatentModel):
         return {
             **{k: keras.saving.serialize_keras_object(v) for k, v in optimizers.items()},
             "loss": self.adversarial_loss,
+            "label_smoothing": self.label_smoothing,
             "critic_steps": self.critic_steps,
             "penalty": self.penalty,
             "penalty_weight": self.penalty_weight,
+            "penalty_every": self.penalty_every,
         }
 
-    def _in_turn(self, steps_before, generator_step):
-        """Call `generator_step`, if the discriminator has just taken the last of its steps."""
+    def _batch(self, data, training=True):
+        """Return real pictures and, of a conditional GAN, their labels as rows."""
+        real = ops.cast(pictures_of(data), "float32")
+        if training and self._needs_batch:
+            real = more_than_one(real)
+        return real, label_rows(data, self.num_classes)
+
+    def _generated(self, count, labels, seed, *, training):
+        latents = keras.random.normal((count, self.latent_dim), seed=seed)
+        return self.generator(with_labels(latents, labels), training=training)
+
+    def _scores(self, pictures, labels, *, training):
+        return self.discriminator(with_labels(pictures, labels), training=training)
+
+    def _augmented(self, pictures):
+        if self.augmentation is None:
+            return pictures
+        return self.augmentation(ops.cast(pictures, "float32"), training=True)
+
+    def _generators_turn(self):
+        """Return whether this batch's step of the discriminator is one in `critic_steps`."""
         if self.critic_steps == 1:
-            generator_step()
-            return
-        # The optimizer's count is saved with it. In half precision a step may have been left out.
-        steps = self.discriminator_optimizer.iterations + 0
-        turn = ops.logical_and(steps > steps_before, steps % self.critic_steps == 0)
-        ops.cond(turn, generator_step, lambda: None)
+            return True
+        # The optimizers' counts are saved with them.
+        steps, turns = self.discriminator_optimizer.iterations, self.generator_optimizer.iterations
+        return steps + 1 >= self.critic_steps * (turns + 1)
 
-    def _latents(self, count, seed):
-        return keras.random.normal((count, self.latent_dim), seed=seed)
-
-    def _follow_generator(self):
+    def _follow_generator(self, turn):
+        """Move the average, if the generator has moved."""
         # The average would long remember the untrained weights: follow fast at first.
         step = ops.cast(self.generator_optimizer.iterations, "float32")
         momentum = ops.minimum(self.ema_momentum, (1.0 + step) / (10.0 + step))
+        momentum = ops.where(turn, momentum, 1.0)
         pairs = zip(self.ema_generator.weights, self.generator.weights, strict=True)
         for average, weight in pairs:
             average.assign(momentum * average + (1.0 - momentum) * weight)
 
-    def _penalty(self, real, fake, seed, training):
-        """Return the weighted penalty of the batch, 0 if there is none, and keep its mean."""
+    def _penalty(self, real, fake, labels):
+        """Return the weighted penalty of a training batch, 0 if none is due, and keep its mean."""
         if self.penalty is None:
             return 0.0
+
+        def values():
+            return self._penalty_values(real, fake, labels, self.seed_generator, training=True)
+
+        if self.penalty_every == 1:
+            values, due = values(), 1.0
+        else:
+            due = self.discriminator_optimizer.iterations % self.penalty_every == 0
+            values = ops.cond(due, values, lambda: ops.zeros_like(real[:, 0, 0, 0]))
+            due = ops.cast(due, "float32")
+        self.trackers["penalty"].update_state(values, sample_weight=due * ops.ones_like(values))
+        return self.penalty_weight * self.penalty_every * ops.mean(values)
+
+    def _penalty_values(self, real, fake, labels, seed, *, training):
+        """Return the penalty of each picture, without its weight."""
         penalty = losses.PENALTIES[self.penalty]
         mix = keras.random.uniform((ops.shape(real)[0], 1, 1, 1), seed=seed)
-        places = penalty.places(real, ops.cast(fake, "float32"), mix)
-        gradients = backends.input_gradients(
-            lambda pictures: self.discriminator(pictures, training=training), places
-        )
-        values = penalty.value(ops.cast(gradients, "float32"))
-        self.trackers["penalty"].update_state(values)
-        return self.penalty_weight * ops.mean(values)
+        slopes = [
+            backends.input_gradients(lambda x: self._scores(x, labels, training=training), pictures)
+            for pictures in penalty.places(real, ops.cast(fake, "float32"), mix)
+        ]
+        return sum(penalty.value(ops.cast(slope, "float32")) for slope in slopes)
 
-    def _track_discriminator(self, values, real_scores, fake_scores):
-        right = ops.concatenate([real_scores > 0, fake_scores < 0], axis=0)
-        self.trackers["discriminator_loss"].update_state(values)
+    def _track(self, d_values, g_values, real_scores, fake_scores):
+        if losses.ADVERSARIAL[self.adversarial_loss].relative:
+            right = real_scores > fake_scores  # pair by pair
+        else:
+            right = ops.concatenate([real_scores > 0, fake_scores < 0], axis=0)
+        self.trackers["discriminator_loss"].update_state(d_values)
+        self.trackers["generator_loss"].update_state(g_values)
         self.trackers["discriminator_accuracy"].update_state(ops.cast(right, "float32"))
-
-
-class _OptimizerPair:
-    """What callbacks see as `model.optimizer`: one learning rate for both players.
-
-    Setting it sets the generator's, and the discriminator's in proportion.
-    """
-
-    built = True
-
-    def __init__(self, generator_optimizer, discriminator_optimizer):
-        self.parts = (generator_optimizer, discriminator_optimizer)
-        self._ratio = 1.0
-
-    @property
-    def learning_rate(self):
-        return self.parts[0].learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, value):
-        generator, discriminator = (float(part.learning_rate) for part in self.parts)
-        if generator > 0.0:  # a warm-up that begins at 0 must not forget the proportion
-            self._ratio = discriminator / generator
-        self.parts[0].learning_rate = float(value)
-        self.parts[1].learning_rate = float(value) * self._ratio
-
-    @property
-    def iterations(self):
-        return self.parts[0].iterations
-
-    @property
-    def variables(self):
-        return [variable for part in self.parts for variable in part.variables]
 
 
 def _check_choice(name, value, choices):
@@ -308,13 +353,29 @@ def _check_choice(name, value, choices):
         )
 
 
+def _checked_augmentation(augmentation):
+    if augmentation is None or isinstance(augmentation, keras.Layer):
+        return augmentation
+    raise TypeError(
+        "`augmentation` must be a Keras layer from pictures to pictures, such as "
+        "keras.layers.RandomTranslation(0.1, 0.1), or several in a keras.Sequential. "
+        f"Received: {checks.shown(augmentation)}."
+    )
+
+
 def _check_pair(generator, discriminator):
-    latents, made = generator.input_shape, generator.output_shape
-    taken, scores = discriminator.input_shape, discriminator.output_shape
+    (latents, made_of), (taken, told_by) = map(network_inputs, (generator, discriminator))
+    made, scores = generator.output_shape, discriminator.output_shape
     if len(latents) != 2 or latents[-1] is None:
         raise ValueError(
             "`generator` must take latents of shape (batch, latent_dim). "
             f"Received: a network that takes {latents}."
+        )
+    if made_of != told_by:
+        raise ValueError(
+            "Generator and discriminator must know the same classes. Received: a generator of "
+            f"{made_of or 'no'} classes and a discriminator of {told_by or 'no'}. Build both with "
+            "the same `num_classes`."
         )
     if made[1:] != taken[1:]:
         raise ValueError(

@@ -17,6 +17,7 @@ __all__ = [
     "bernoulli_nll",
     "gaussian_nll",
     "kl_divergence",
+    "smoothing",
 ]
 
 
@@ -24,30 +25,34 @@ class AdversarialLoss(NamedTuple):
     """A pair of losses for the two players of a GAN, each one value per picture.
 
     Scores are logits: the discriminator's last layer has no activation, and a score above 0 says
-    "real".
+    "real", unless the loss is relative.
 
     Attributes:
         discriminator: function `(real_scores, fake_scores) -> loss`, to be minimised by the
             discriminator.
-        generator: function `(fake_scores) -> loss`, to be minimised by the generator.
+        generator: function `(real_scores, fake_scores) -> loss`, to be minimised by the generator;
+            the real ones are only looked at by relative losses, others may get None.
+        relative: whether only differences of scores mean something: the same number added to all of
+            them changes nothing that is learned.
 
     Example:
         >>> import numpy as np
         >>> from keras_imgen.losses import ADVERSARIAL
         >>> loss = ADVERSARIAL["non_saturating"]
-        >>> round(float(loss.generator(np.zeros(1))[0]), 4)  # log 2: the scores say nothing
+        >>> round(float(loss.generator(None, np.zeros(1))[0]), 4)  # log 2: the score says nothing
         0.6931
     """
 
     discriminator: Callable
     generator: Callable
+    relative: bool = False
 
 
 def _non_saturating_discriminator(real_scores, fake_scores):
     return ops.softplus(-real_scores) + ops.softplus(fake_scores)
 
 
-def _non_saturating_generator(fake_scores):
+def _non_saturating_generator(real_scores, fake_scores):
     return ops.softplus(-fake_scores)
 
 
@@ -55,7 +60,7 @@ def _least_squares_discriminator(real_scores, fake_scores):
     return 0.5 * (ops.square(real_scores - 1.0) + ops.square(fake_scores))
 
 
-def _least_squares_generator(fake_scores):
+def _least_squares_generator(real_scores, fake_scores):
     return 0.5 * ops.square(fake_scores - 1.0)
 
 
@@ -63,7 +68,7 @@ def _hinge_discriminator(real_scores, fake_scores):
     return ops.relu(1.0 - real_scores) + ops.relu(1.0 + fake_scores)
 
 
-def _hinge_generator(fake_scores):
+def _hinge_generator(real_scores, fake_scores):
     return -fake_scores
 
 
@@ -71,8 +76,16 @@ def _wasserstein_discriminator(real_scores, fake_scores):
     return fake_scores - real_scores
 
 
-def _wasserstein_generator(fake_scores):
+def _wasserstein_generator(real_scores, fake_scores):
     return -fake_scores
+
+
+def _relativistic_discriminator(real_scores, fake_scores):
+    return ops.softplus(fake_scores - real_scores)
+
+
+def _relativistic_generator(real_scores, fake_scores):
+    return ops.softplus(real_scores - fake_scores)
 
 
 # Goodfellow et al. 2014 (arXiv 1406.2661), Algorithm 1, with the generator's loss of section 3 that
@@ -80,20 +93,51 @@ def _wasserstein_generator(fake_scores):
 # Mao et al. 2017 (arXiv 1611.04076), equation 9 (a = 0, b = c = 1).
 # Lim and Ye 2017 (arXiv 1705.02894), as in Miyato et al. 2018 (arXiv 1802.05957), equations 16-17.
 # Arjovsky et al. 2017 (arXiv 1701.07875), equations 2 and 3: to be used with a penalty.
+# Jolicoeur-Martineau 2018 (arXiv 1807.00734), as in R3GAN, Huang et al. 2025 (arXiv 2501.05441),
+# equation 2 with f(t) = -log(1 + e^-t): to be used with the penalty "r1_r2".
 ADVERSARIAL = {
     "non_saturating": AdversarialLoss(_non_saturating_discriminator, _non_saturating_generator),
     "least_squares": AdversarialLoss(_least_squares_discriminator, _least_squares_generator),
     "hinge": AdversarialLoss(_hinge_discriminator, _hinge_generator),
-    "wasserstein": AdversarialLoss(_wasserstein_discriminator, _wasserstein_generator),
+    "wasserstein": AdversarialLoss(
+        _wasserstein_discriminator, _wasserstein_generator, relative=True
+    ),
+    "relativistic": AdversarialLoss(
+        _relativistic_discriminator, _relativistic_generator, relative=True
+    ),
 }
+
+
+def smoothing(real_scores, amount: float):
+    """What one-sided label smoothing adds to the discriminator's non-saturating loss.
+
+    Its target for real pictures is then `1 - amount` in place of 1, so that it is never pushed to
+    be surer than that.
+
+    Args:
+        real_scores: scores of real pictures, logits.
+        amount: how much is taken off the target 1. Usual: 0.1.
+
+    Returns:
+        One value per picture: with the smoothed target, cross-entropy is `softplus(-s) + amount s`.
+
+    Source: Salimans et al. 2016 (arXiv 1606.03498), section 3.4.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.losses import smoothing
+        >>> float(smoothing(np.full(1, 2.0), 0.25)[0])
+        0.5
+    """
+    return amount * real_scores
 
 
 class Penalty(NamedTuple):
     """What a discriminator pays for steep scores, so that the generator can follow them.
 
     Attributes:
-        places: function `(real, fake, mix) -> pictures` at which the slope is taken; `mix` is
-            uniform in [0, 1], one number per picture, shape `(batch, 1, 1, 1)`.
+        places: function `(real, fake, mix) -> list of pictures` at which the slopes are taken;
+            `mix` is uniform in [0, 1], one number per picture, shape `(batch, 1, 1, 1)`.
         value: function of the scores' gradients by these pictures, `(batch, height, width,
             channels)`; it returns one value per picture.
 
@@ -121,13 +165,15 @@ def _squared_distance_from_one(gradients):
     return ops.square(norm - 1.0)
 
 
-# Mescheder et al. 2018 (arXiv 1801.04406), equations 9 and 10, without their factor gamma.
+# Mescheder et al. 2018 (arXiv 1801.04406), equations 9 and 10, without their factor gamma; both
+# together as in R3GAN, Huang et al. 2025 (arXiv 2501.05441), section 2.2.
 # Gulrajani et al. 2017 (arXiv 1704.00028), equation 3, without its factor lambda.
 PENALTIES = {
-    "r1": Penalty(lambda real, fake, mix: real, _half_squared_norm),
-    "r2": Penalty(lambda real, fake, mix: fake, _half_squared_norm),
+    "r1": Penalty(lambda real, fake, mix: [real], _half_squared_norm),
+    "r2": Penalty(lambda real, fake, mix: [fake], _half_squared_norm),
+    "r1_r2": Penalty(lambda real, fake, mix: [real, fake], _half_squared_norm),
     "gradient_penalty": Penalty(
-        lambda real, fake, mix: mix * real + (1.0 - mix) * fake, _squared_distance_from_one
+        lambda real, fake, mix: [mix * real + (1.0 - mix) * fake], _squared_distance_from_one
     ),
 }
 

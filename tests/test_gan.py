@@ -14,16 +14,18 @@ SHAPE = (12, 20, 1)
 CLEAN = np.random.default_rng(0).random((6, *SHAPE), "float32")
 SGD = keras.optimizers.SGD
 
-# The losses as the papers write them, of scores s: discriminator (of real, of fake), generator.
+# The losses as the papers write them, of scores of real (r) and generated (f) pictures: those of the
+# discriminator and of the generator.
+log_sigmoid = tf.math.log_sigmoid
 FORMULAS = {
     "non_saturating": (
-        lambda s: -tf.math.log_sigmoid(s),
-        lambda s: -tf.math.log_sigmoid(-s),
-        lambda s: -tf.math.log_sigmoid(s),
+        lambda r, f: -log_sigmoid(r) - log_sigmoid(-f),
+        lambda r, f: -log_sigmoid(f),
     ),
-    "least_squares": (lambda s: (s - 1) ** 2 / 2, lambda s: s**2 / 2, lambda s: (s - 1) ** 2 / 2),
-    "wasserstein": (lambda s: -s, lambda s: s, lambda s: -s),
-    "hinge": (lambda s: tf.maximum(0.0, 1 - s), lambda s: tf.maximum(0.0, 1 + s), lambda s: -s),
+    "least_squares": (lambda r, f: (r - 1) ** 2 / 2 + f**2 / 2, lambda r, f: (f - 1) ** 2 / 2),
+    "wasserstein": (lambda r, f: f - r, lambda r, f: -f),
+    "hinge": (lambda r, f: tf.maximum(0.0, 1 - r) + tf.maximum(0.0, 1 + f), lambda r, f: -f),
+    "relativistic": (lambda r, f: -log_sigmoid(r - f), lambda r, f: -log_sigmoid(f - r)),
 }
 
 
@@ -32,7 +34,8 @@ def make(*optimizers, discriminator=None, **options):
     generator = networks.dcgan_generator(SHAPE, latent_dim=3, filters=4)  # with batch norm
     if discriminator is None:
         discriminator = networks.dcgan_discriminator(SHAPE, filters=4, dropout=0)
-    names = ("loss", "run_eagerly", "critic_steps", "penalty", "penalty_weight")
+    names = ("loss", "label_smoothing", "critic_steps", "run_eagerly")
+    names += ("penalty", "penalty_weight", "penalty_every")
     compile_options = {name: options.pop(name) for name in names if name in options}
     gan = GAN(generator, discriminator, **{"seed": 5, **options})
     gan.compile(*optimizers, **compile_options)
@@ -62,16 +65,22 @@ def test_a_players_step_leaves_the_other_alone(learner, other):
 
 def by_hand(generator, discriminator, real, latents, rate, formulas):
     """One round of Algorithm 1: a step of the discriminator, then one of the generator."""
-    of_real, of_fake, of_generator = formulas
+    of_discriminator, of_generator = formulas
+    with tf.GradientTape() as drawing:
+        fake = generator(latents, training=True)
     with tf.GradientTape() as tape:
-        fake = generator(latents[0], training=True)
         real_scores, fake_scores = discriminator(real), discriminator(fake)
-        d_loss = tf.reduce_mean(of_real(real_scores)) + tf.reduce_mean(of_fake(fake_scores))
-    descend(tape, d_loss, discriminator, rate)
+        d_loss = tf.reduce_mean(of_discriminator(real_scores, fake_scores))
+    descend(discriminator, tape.gradient(d_loss, values_of(discriminator)), rate)
     with tf.GradientTape() as tape:
-        g_loss = tf.reduce_mean(of_generator(discriminator(generator(latents[1], training=True))))
-    descend(tape, g_loss, generator, rate)
+        tape.watch(fake)
+        g_loss = tf.reduce_mean(of_generator(discriminator(real), discriminator(fake)))
+    # The chain rule: from the scores to the pictures, from the pictures to the weights.
+    wishes = tape.gradient(g_loss, fake)
+    descend(generator, drawing.gradient(fake, values_of(generator), wishes), rate)
     right = [*(real_scores.numpy() > 0), *(fake_scores.numpy() < 0)]
+    if formulas in (FORMULAS["wasserstein"], FORMULAS["relativistic"]):
+        right = real_scores.numpy() > fake_scores.numpy()
     return {
         "generator_loss": float(g_loss),
         "discriminator_loss": float(d_loss),
@@ -79,9 +88,12 @@ def by_hand(generator, discriminator, real, latents, rate, formulas):
     }
 
 
-def descend(tape, loss, network, rate):
-    values = [variable.value for variable in network.trainable_variables]
-    for value, gradient in zip(values, tape.gradient(loss, values), strict=True):
+def values_of(network):
+    return [variable.value for variable in network.trainable_variables]
+
+
+def descend(network, gradients, rate):
+    for value, gradient in zip(values_of(network), gradients, strict=True):
         value.assign_sub(rate * gradient)
 
 
@@ -95,7 +107,7 @@ def test_the_step_is_algorithm_1(loss):
         copy.set_weights(player.get_weights())
     draw = keras.random.SeedGenerator(5)
     logs = gan.fit(CLEAN, epochs=1, batch_size=6, shuffle=False, verbose=0).history
-    latents = [keras.random.normal((6, 3), seed=draw) for _ in range(2)]
+    latents = keras.random.normal((6, 3), seed=draw)
     expected = by_hand(*copies, CLEAN, latents, rate, FORMULAS[loss])
     assert {name: value for name, [value] in logs.items()} == pytest.approx(expected, abs=1e-5)
     for player, copy in zip(players, copies, strict=True):
@@ -123,7 +135,7 @@ def linear_discriminator():
 
 
 @pytest.mark.parametrize("eagerly", [True, False])
-@pytest.mark.parametrize("name", ["r1", "r2", "gradient_penalty"])
+@pytest.mark.parametrize("name", ["r1", "r2", "r1_r2", "gradient_penalty"])
 def test_the_penalty_is_that_of_the_paper(name, eagerly):
     # Of a linear score w x the slope is w everywhere, whatever the pictures.
     rate, weight = 0.01, 3.0
@@ -143,11 +155,48 @@ def test_the_penalty_is_that_of_the_paper(name, eagerly):
         logs = gan.fit(CLEAN, batch_size=6, shuffle=False, verbose=0).history
         updates[penalty] = kernel.numpy() - before
     norm = np.linalg.norm(before)
-    expected = (norm - 1) ** 2 if name == "gradient_penalty" else norm**2 / 2
+    expected, slope = norm**2 / 2, before
+    if name == "r1_r2":  # the same in two places
+        expected, slope = 2 * expected, 2 * slope
+    if name == "gradient_penalty":
+        expected, slope = (norm - 1) ** 2, 2 * (norm - 1) / norm * before
     assert logs["penalty"] == [pytest.approx(expected, rel=1e-5)]
-    slope = 2 * (norm - 1) / norm * before if name == "gradient_penalty" else before
     found = updates[name] - updates[None]
     np.testing.assert_allclose(found, -rate * weight * slope, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("eagerly", [True, False])
+def test_a_penalty_now_and_then_is_as_much_heavier(eagerly):
+    # Every third step, from the first on, and three times as heavy; its log is its plain mean.
+    rate, moves, logs = 0.001, {}, {}
+    for weight in (0.0, 2.0):
+        gan = make(
+            SGD(0.0),
+            SGD(rate),
+            discriminator=linear_discriminator(),
+            loss="wasserstein",
+            penalty="r1",
+            penalty_weight=weight,
+            penalty_every=3,
+            run_eagerly=eagerly,
+        )
+        [kernel] = gan.discriminator.trainable_variables
+        seen = [kernel.numpy()]
+        note = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs, kernel=kernel, seen=seen: seen.append(
+                kernel.numpy()
+            )
+        )
+        fit = {"batch_size": 1, "epochs": 1, "shuffle": False, "callbacks": [note]}
+        gan._needs_batch = False
+        logs[weight] = gan.fit(CLEAN, **fit, verbose=0).history
+        moves[weight] = np.diff(seen, axis=0), seen
+    found = moves[2.0][0] - moves[0.0][0]
+    for step in range(6):
+        expected = -rate * 3 * 2.0 * moves[2.0][1][step] if step % 3 == 0 else 0.0
+        np.testing.assert_allclose(found[step], expected + 0 * found[step], rtol=0, atol=1e-6)
+    norms = [np.sum(moves[2.0][1][step] ** 2) / 2 for step in (0, 3)]
+    assert logs[2.0]["penalty"] == [pytest.approx(np.mean(norms), rel=1e-5)]
 
 
 def test_the_gradient_penalty_looks_uniformly_between_real_and_fake():
@@ -164,17 +213,19 @@ def test_the_gradient_penalty_looks_uniformly_between_real_and_fake():
     assert logs["penalty"] == [pytest.approx(1 / 3, abs=4 * 0.298 / 64)]
 
 
-@pytest.mark.parametrize("loss", ["non_saturating", "least_squares", "hinge", "wasserstein"])
-@pytest.mark.parametrize("penalty", [None, "r1", "r2", "gradient_penalty"])
+@pytest.mark.parametrize("loss", FORMULAS)
+@pytest.mark.parametrize("penalty", [None, "r1", "r2", "r1_r2", "gradient_penalty"])
 def test_all_variants_train_and_save(loss, penalty, tmp_path):
-    gan = make(loss=loss, penalty=penalty, penalty_weight=2.0, critic_steps=2, run_eagerly=True)
+    options = {"penalty": penalty, "penalty_weight": 2.0, "penalty_every": 2, "critic_steps": 2}
+    options["label_smoothing"] = 0.1 if loss == "non_saturating" else 0.0
+    gan = make(loss=loss, **options, run_eagerly=True)
     logs = gan.fit(CLEAN, batch_size=3, validation_data=CLEAN[:2], verbose=0).history
     assert all(np.isfinite(values).all() for values in logs.values())
     assert ("val_penalty" in logs) == (penalty is not None)
     gan.save(tmp_path / "gan.keras")
     loaded = keras_imgen.load_model(tmp_path / "gan.keras")
     assert loaded.get_compile_config() == gan.get_compile_config()
-    assert (loaded.critic_steps, loaded.penalty, loaded.penalty_weight) == (2, penalty, 2.0)
+    assert {name: getattr(loaded, name) for name in options} == options
 
 
 class Watch(keras.callbacks.Callback):
@@ -237,7 +288,7 @@ def test_the_networks_are_told_whether_it_is_training():
     gan = make(discriminator=discriminator, run_eagerly=True)
     recorder.seen.clear()
     gan.fit(CLEAN, verbose=0)
-    assert recorder.seen == [True] * 3  # real, generated, and generated for the generator's step
+    assert recorder.seen == [True] * 3  # real, generated, and generated after the step
     recorder.seen.clear()
     gan.evaluate(CLEAN, verbose=0)
     assert recorder.seen == [False] * 2
@@ -342,7 +393,13 @@ def test_it_learns_a_grey():
 @pytest.mark.parametrize(
     ("options", "advice"),
     [
-        ({"penalty": "r3"}, "`penalty` must be one of 'r1', 'r2', 'gradient_penalty'. Received"),
+        (
+            {"penalty": "r3"},
+            "`penalty` must be one of 'r1', 'r2', 'r1_r2', 'gradient_penalty'. Rec",
+        ),
+        ({"penalty_every": 0}, "`penalty_every` must be a whole number, at least 1. Received"),
+        ({"label_smoothing": 0.7}, "`label_smoothing` must be a number in \\[0, 0.5\\]. Received"),
+        ({"label_smoothing": 0.1, "loss": "hinge"}, "belongs to the loss 'non_saturating'"),
         ({"critic_steps": 0}, "`critic_steps` must be a whole number, at least 1. Received"),
         ({"critic_steps": 1.5}, "`critic_steps` must be a whole number"),
         ({"penalty_weight": -1.0}, "`penalty_weight` must be a number, 0 or more. Received"),

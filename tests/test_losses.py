@@ -14,6 +14,7 @@ from keras_imgen.losses import (
     bernoulli_nll,
     gaussian_nll,
     kl_divergence,
+    smoothing,
 )
 
 NAMES = sorted(ADVERSARIAL)
@@ -50,26 +51,30 @@ def gradient(function, value):
         ("hinge", 0.25, -0.5, 0.75 + 0.5, 0.5),
         ("wasserstein", 3, -2, -5, 2),
         ("hinge", 3, -2, 0, 2),  # beyond the margin nothing is left to gain
+        ("relativistic", 5, 5, math.log(2), math.log(2)),  # the equilibrium, wherever the scores
+        ("relativistic", 1, -1, math.log1p(math.exp(-2)), 2 + math.log1p(math.exp(-2))),
     ],
 )
 def test_adversarial_values(name, real, fake, discriminator, generator):
     loss = ADVERSARIAL[name]
     value = array(loss.discriminator(scores(real), scores(fake)))
     np.testing.assert_allclose(value, [[discriminator]], atol=1e-6)
-    np.testing.assert_allclose(array(loss.generator(scores(fake))), [[generator]], atol=1e-6)
+    np.testing.assert_allclose(
+        array(loss.generator(scores(real), scores(fake))), [[generator]], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_adversarial_losses_give_one_value_per_picture(name):
     real, fake = scores(1, 2, 3), scores(-1, 0, 4)
     loss = ADVERSARIAL[name]
-    together = array(loss.discriminator(real, fake)), array(loss.generator(fake))
+    together = array(loss.discriminator(real, fake)), array(loss.generator(real, fake))
     for i in range(3):
         one = slice(i, i + 1)
         np.testing.assert_allclose(
             array(loss.discriminator(real[one], fake[one])), together[0][one]
         )
-        np.testing.assert_allclose(array(loss.generator(fake[one])), together[1][one])
+        np.testing.assert_allclose(array(loss.generator(real[one], fake[one])), together[1][one])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -79,22 +84,25 @@ def test_the_two_players_pull_in_opposite_directions(name, score):
     assert gradient(lambda x: loss.discriminator(x, other), score) < 0  # real scores go up
     if (name, score) != ("least_squares", -0.9):  # which pulls fake scores to 0, from both sides
         assert gradient(lambda x: loss.discriminator(other, x), score) >= 0  # fake ones go down
-    assert gradient(loss.generator, score) < 0  # unless the generator has its way
+    assert (
+        gradient(lambda x: loss.generator(other, x), score) < 0
+    )  # unless the generator has its way
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("extreme", [-1e4, -100.0, 100.0, 1e4])
 def test_extreme_scores_stay_finite(name, extreme):
     loss = ADVERSARIAL[name]
-    values = loss.discriminator(scores(extreme), scores(-extreme)), loss.generator(scores(extreme))
+    real, fake = scores(extreme), scores(-extreme)
+    values = loss.discriminator(real, fake), loss.generator(real, fake)
     assert all(np.all(np.isfinite(array(value))) for value in values)
     assert math.isfinite(gradient(lambda x: loss.discriminator(x, -x), extreme))
-    assert math.isfinite(gradient(loss.generator, extreme))
+    assert math.isfinite(gradient(lambda x: loss.generator(-x, x), extreme))
 
 
 def test_the_generator_learns_from_a_discriminator_that_wins():
     # log(1 - D(G(z))) would have a gradient of 2e-9 here: this is what "non-saturating" means.
-    slope = gradient(ADVERSARIAL["non_saturating"].generator, -20.0)
+    slope = gradient(lambda x: ADVERSARIAL["non_saturating"].generator(None, x), -20.0)
     assert slope == pytest.approx(-1.0, abs=1e-6)
 
 
@@ -112,7 +120,55 @@ def test_the_best_discriminator_is_the_density_ratio():
         best[name] = float(candidates[np.argmin(p * real + (1 - p) * fake)])
     expected = {"non_saturating": math.log(4), "least_squares": 0.8, "hinge": 1.0}
     expected["wasserstein"] = 3.0
+    expected["relativistic"] = best["relativistic"]  # it compares pairs: see the next test
     assert best == pytest.approx(expected, abs=0.011)  # the candidates are 0.01 apart
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_differences_matter_to_a_relative_loss(name):
+    loss = ADVERSARIAL[name]
+    real, fake = scores(0.3, -0.2, 0.7), scores(-0.5, 0.1, 0.2)
+
+    def learned(shift):
+        """The slopes of both losses, of real and fake scores."""
+        x = [tf.constant(real + shift), tf.constant(fake + shift)]
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            values = loss.discriminator(*x), loss.generator(*x)
+        slopes = [s for value in values for s in tape.gradient(value, x) if s is not None]
+        return np.concatenate(slopes)
+
+    same = np.allclose(learned(0.0), learned(3.0), rtol=0, atol=1e-5)
+    assert same == loss.relative
+
+
+def test_the_best_relativistic_score_is_the_density_ratio():
+    # In two places with densities (p, 1 - p) of real and (1 - p, p) of fake pictures, only the
+    # difference of their scores counts. The best one is that of the log ratios: 2 log(p / (1 - p)).
+    p, candidates = 0.8, np.linspace(0, 6, 601, dtype="float32")
+    loss, zero = ADVERSARIAL["relativistic"].discriminator, np.zeros_like(candidates)
+    pairs = [
+        (candidates, zero, p * p),
+        (zero, candidates, (1 - p) ** 2),
+        (zero, zero, 2 * p * (1 - p)),
+    ]
+    total = sum(weight * array(loss(real, fake)) for real, fake, weight in pairs)
+    assert candidates[np.argmin(total)] == pytest.approx(2 * math.log(4), abs=0.011)
+
+
+def test_smoothing_lowers_the_target():
+    # Cross-entropy with the target 0.9 for a real picture, as written in the paper.
+    real, target = np.linspace(-5, 5, 11), 0.9
+    probability = 1 / (1 + np.exp(-real))
+    expected = -target * np.log(probability) - (1 - target) * np.log(1 - probability)
+    fake = np.full(11, -50.0)  # costs nothing
+    value = ADVERSARIAL["non_saturating"].discriminator(real, fake) + smoothing(real, 0.1)
+    np.testing.assert_allclose(array(value), expected, atol=1e-6)
+    # So its best score for what is certainly real is log(0.9 / 0.1), no longer infinite.
+    candidates = np.linspace(0, 5, 501)
+    costs = array(ADVERSARIAL["non_saturating"].discriminator(candidates, np.full(501, -50.0)))
+    best = candidates[np.argmin(costs + array(smoothing(candidates, 0.1)))]
+    assert best == pytest.approx(math.log(9), abs=0.011)
 
 
 # Penalties
@@ -121,7 +177,8 @@ def test_the_best_discriminator_is_the_density_ratio():
 def slopes(name, real, fake, mix):
     """Return the penalty of the discriminator x^2 / 2, whose slope at x is x."""
     penalty = PENALTIES[name]
-    return array(penalty.value(penalty.places(real, fake, mix)))
+    [place] = penalty.places(real, fake, mix)
+    return array(penalty.value(place))
 
 
 def test_penalties_of_half_a_square():

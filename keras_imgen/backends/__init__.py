@@ -2,9 +2,9 @@
 
 Each backend has one short module with the same functions:
 
-`minimize(optimizer, variables, compute_loss)`
-    One step of one of several optimizers. `compute_loss()` returns `(loss, aux)`; `aux` is
-    returned.
+`minimize(optimizer, variables, compute_loss, turn)`
+    One step of one of several optimizers, taken only if `turn` is true. `compute_loss()` returns
+    `(loss, aux)`; `aux` is returned. It may itself let another player take a step.
 `input_gradients(function, inputs)`
     The gradient, by each input, of the sum of what a function returns; `minimize` differentiates
     through it.
@@ -46,14 +46,14 @@ def check_minimize() -> None:
     _backend().check_minimize()
 
 
-def minimize(optimizer, variables, compute_loss):
-    """Take one step of `optimizer` on `variables` down the gradient of the loss."""
+def minimize(optimizer, variables, compute_loss, turn=True):
+    """Take one step of `optimizer` on `variables` down the gradient of the loss, if `turn`."""
     if not variables:
         raise ValueError(
             "There is nothing to train. Received: a network that was frozen after the model was "
             "made. Set its `trainable` to True again: each step changes only one network anyway."
         )
-    return _backend().minimize(optimizer, variables, compute_loss)
+    return _backend().minimize(optimizer, variables, compute_loss, turn)
 
 
 def input_gradients(function, inputs):

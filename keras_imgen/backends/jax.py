@@ -15,7 +15,7 @@ def check_minimize():
     )
 
 
-def minimize(optimizer, variables, compute_loss):
+def minimize(optimizer, variables, compute_loss, turn):
     """Refuse, as `check_minimize`."""
     check_minimize()
 

@@ -11,15 +11,23 @@ def check_minimize():
     """Do nothing: `minimize` works."""
 
 
-def minimize(optimizer, variables, compute_loss):
-    """Take one step of `optimizer` on `variables`; see `keras_imgen.backends`."""
+def minimize(optimizer, variables, compute_loss, turn):
+    """Take one step of `optimizer` on `variables`, if `turn`; see `keras_imgen.backends`."""
+    values = [variable.value for variable in variables]
     # Watch only this player's variables, so that the other's work is not recorded.
     with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch([variable.value for variable in variables])
+        tape.watch(values)
         loss, aux = compute_loss()
         loss = optimizer.scale_loss(loss)
-    gradients = tape.gradient(loss, [variable.value for variable in variables])
-    optimizer.apply(gradients, variables)
+
+    def move():
+        optimizer.apply(tape.gradient(loss, values), variables)
+
+    if isinstance(turn, bool):
+        if turn:
+            move()
+    else:
+        tf.cond(turn, move, lambda: None)
     return aux
 
 

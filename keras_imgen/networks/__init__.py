@@ -6,19 +6,22 @@ take pictures of any size when the sides are given as None; `extra_channels` is 
 channels that the degradation appends to a picture, `degradation.extra_channels`.
 """
 
-from keras_imgen.networks.generation import (
+from keras_imgen.networks.adversarial import (
     dcgan_discriminator,
     dcgan_generator,
-    vae_decoder,
-    vae_encoder,
+    resnet_discriminator,
+    resnet_generator,
 )
 from keras_imgen.networks.restoration import conv_lstm, dncnn, unet
+from keras_imgen.networks.variational import vae_decoder, vae_encoder
 
 __all__ = [
     "conv_lstm",
     "dcgan_discriminator",
     "dcgan_generator",
     "dncnn",
+    "resnet_discriminator",
+    "resnet_generator",
     "unet",
     "vae_decoder",
     "vae_encoder",

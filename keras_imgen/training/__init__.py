@@ -1,7 +1,9 @@
 """What every model shares, so that its data are checked and it saves, resumes and is sampled."""
 
+from keras_imgen.training.labels import label_rows, network_inputs, with_labels
 from keras_imgen.training.model import LatentModel, PictureModel, in_batches
 from keras_imgen.training.parts import (
+    OptimizerPair,
     check_last_activation,
     check_network,
     has_batch_norm,
@@ -12,13 +14,17 @@ from keras_imgen.training.resume import Resume
 
 __all__ = [
     "LatentModel",
+    "OptimizerPair",
     "PictureModel",
     "Resume",
     "check_last_activation",
     "check_network",
     "has_batch_norm",
     "in_batches",
+    "label_rows",
     "more_than_one",
+    "network_inputs",
     "pictures_of",
     "prepare_optimizer",
+    "with_labels",
 ]

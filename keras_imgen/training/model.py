@@ -16,6 +16,7 @@ from keras_imgen.degradations import Degradation
 from keras_imgen.files import write_whole
 from keras_imgen.interrupts import deferred
 from keras_imgen.saving import in_short
+from keras_imgen.training.labels import check_labels
 from keras_imgen.training.pictures import (
     Guard,
     as_callbacks,
@@ -51,6 +52,8 @@ class PictureModel(keras.Model):
         # Read off the state: the generator does not tell a seed that it drew itself.
         self.seed = int(ops.convert_to_numpy(self.seed_generator.state)[0])
 
+    # How many classes a conditional model tells apart.
+    num_classes = 0
     # Whether a training batch of one picture would teach nothing.
     _needs_batch = False
 
@@ -93,8 +96,10 @@ class PictureModel(keras.Model):
         Args:
             x: what `keras_imgen.load` and its siblings return, an array of pictures in [0, 1], a
                 `tf.data.Dataset` or a `keras.utils.PyDataset`. A batch is the pictures alone,
-                `(pictures, ...)`, or a dict with the key `"image"`.
-            y: not used: these models learn from the pictures themselves.
+                `(pictures, ...)`, or a dict with the key `"image"`. A conditional model needs
+                `(pictures, labels)`, or the keys `"image"` and `"label"`.
+            y: labels of a conditional model, one whole number per picture, if `x` is an array; the
+                others learn from the pictures alone.
             batch_size: pictures per batch if `x` is an array; 32 by default.
             callbacks: list of Keras callbacks.
             **kwargs: as in Keras: `epochs`, `verbose`, `validation_data`, `initial_epoch`,
@@ -133,7 +138,7 @@ class PictureModel(keras.Model):
 
         Args:
             x: pictures, as in `fit`.
-            y: not used.
+            y: labels of a conditional model, as in `fit`.
             batch_size: pictures per batch if `x` is an array; 32 by default.
             **kwargs: as in Keras: `verbose`, `steps`, `callbacks`, `return_dict`.
 
@@ -270,11 +275,14 @@ class LatentModel(PictureModel):
     A subclass sets `latent_dim` and implements `predict_latents`.
     """
 
-    def sample(self, n: int, seed: int | None = None):
+    def sample(self, n: int, labels=None, seed: int | None = None):
         """Draw new pictures.
 
         Args:
             n: how many, at least 1.
+            labels: of a conditional model, what to draw: one whole number for all, or `n` of them.
+                By default each class in turn, 0, 1, 2, ..., so that rows of `num_classes` pictures
+                show a class per column.
             seed: integer; the same seed gives the same latents. By default they differ from call to
                 call. Either way training is not disturbed.
 
@@ -283,17 +291,36 @@ class LatentModel(PictureModel):
 
         Raises:
             ValueError: if `n` is no number of pictures, or one that would need more than 4 GiB of
-                memory.
+                memory; if there are labels that the model does not know.
         """
         n = checks.whole_number("n", n, 1)
         values = max(math.prod(side or 1 for side in self.picture_shape), self.latent_dim)
         check_memory(4 * n * values, f"n={n:,}", "Draw fewer at a time")
+        labels = self._labels_to_draw(n, labels)
         seed = secrets.randbits(24) if seed is None else checks.seed(seed)
         latents = keras.random.normal((n, self.latent_dim), seed=seed)
-        return in_batches(self.predict_latents, latents)
+        return in_batches(self.predict_latents, latents, *labels)
+
+    def _labels_to_draw(self, n, labels):
+        """Return a list with the array of labels, empty if the model knows none."""
+        if not self.num_classes:
+            if labels is not None:
+                raise ValueError(
+                    "This model was built without classes. Received: labels="
+                    f"{checks.shown(labels)}. Leave them out, or build its networks with "
+                    "`num_classes`."
+                )
+            return []
+        if labels is None:
+            return [np.arange(n) % self.num_classes]
+        labels = np.repeat(labels, n) if np.ndim(labels) == 0 else labels
+        return [check_labels(labels, self.num_classes, n)]
 
     def predict_latents(self, latents):
-        """Return the picture in [0, 1] of each latent vector `(batch, latent_dim)`."""
+        """Return the picture in [0, 1] of each latent vector `(batch, latent_dim)`.
+
+        A conditional model takes the labels, one whole number each, as second argument.
+        """
         raise NotImplementedError
 
 
@@ -321,7 +348,8 @@ def _unsaved():
         ) from None
 
 
-def in_batches(function, values, size: int = 64) -> np.ndarray:
+def in_batches(function, *values, size: int = 64) -> np.ndarray:
     """Apply a function of tensors to a few entries at a time, so that memory lasts for many."""
-    parts = [function(values[i : i + size]) for i in range(0, len(values), size)]
+    starts = range(0, len(values[0]), size)
+    parts = [function(*(value[i : i + size] for value in values)) for i in starts]
     return np.concatenate([ops.convert_to_numpy(part) for part in parts])

@@ -7,6 +7,7 @@ from keras import ops
 from keras_imgen import backends
 from keras_imgen.checks import dtype_name, number, shown, whole_number
 from keras_imgen.data import PictureDataset, check_pictures, load_arrays
+from keras_imgen.training.labels import check_labels, labels_of
 
 
 def pictures_of(data):
@@ -53,7 +54,7 @@ def counts_checked(options: dict) -> dict:
 def training_set(model, x, y, batch_size, options: dict):
     """Return what `fit` iterates over, checked, and the other arguments of Keras's `fit`."""
     options = dict(options)
-    _refuse_targets(model, y, options)
+    x = _with_targets(model, x, y, options)
     share, held_out = options.pop("validation_split", 0.0), options.get("validation_data")
     held_out_size = options.pop("validation_batch_size", None)
     held_out_size = batch_size if held_out_size is None else held_out_size
@@ -75,7 +76,7 @@ def training_set(model, x, y, batch_size, options: dict):
 
 def held_out_set(model, x, y, batch_size, options: dict):
     """Return what `evaluate` iterates over, checked."""
-    _refuse_targets(model, y, options)
+    x = _with_targets(model, x, y, options)
     return _fixed(_checked(model, x, batch_size, options.get("steps")))
 
 
@@ -177,7 +178,10 @@ def _fixed(x):
 
 
 def _split(x, share):
-    """Cut off the last `share` of the pictures, as Keras does."""
+    """Cut off the last `share` of the pictures, and of their labels, as Keras does."""
+    if isinstance(x, tuple):
+        kept, held_out = zip(*(_split(part, share) for part in x), strict=True)
+        return kept, held_out
     if dtype_name(x) == "object" or not x.shape:
         raise ValueError(
             "`validation_split` cuts arrays only. Received: "
@@ -200,20 +204,31 @@ def _refuse_single(x):
         raise ValueError(_ONE_PICTURE)
 
 
-def _refuse_targets(model, y, options):
-    given = {"y": y, **{key: options.get(key) for key in ("sample_weight", "class_weight")}}
+def _with_targets(model, x, y, options):
+    """Return `x`, of a conditional model with its labels; refuse what no model takes."""
+    given = {key: options.get(key) for key in ("sample_weight", "class_weight")}
+    if model.num_classes and y is not None:
+        if dtype_name(x) == "object":
+            raise ValueError(
+                "`y` holds the labels of an array of pictures. Received: labels for a "
+                f"{type(x).__name__}. Put them into the dataset: load(name, labels=True)."
+            )
+        x = (x, y)
+    else:
+        given = {"y": y, **given}
     if names := [f"`{key}`" for key, value in given.items() if value is not None]:
         raise ValueError(
             f"{type(model).__name__} learns from clean pictures alone, all of equal weight. "
             f"Received: {', '.join(names)}. Pass the pictures as `x` only."
         )
+    return x
 
 
 def _checked(model, x, batch_size, steps, *, shuffle=False, name="x"):
     """Return `x` as something Keras can iterate over, its first batch checked."""
-    shape = model.picture_shape
+    shape, labels = model.picture_shape, None
     if isinstance(x, tuple | dict):  # (pictures, labels)
-        x = pictures_of(x)
+        labels, x = labels_of(x) if model.num_classes else None, pictures_of(x)
     batched = isinstance(x, keras.utils.PyDataset) or hasattr(x, "cardinality")
     if batched and batch_size is not None and name == "x":
         raise ValueError(
@@ -222,9 +237,9 @@ def _checked(model, x, batch_size, steps, *, shuffle=False, name="x"):
             "batch_size=...)."
         )
     if isinstance(x, keras.utils.PyDataset):
-        return _checked_batches(x, shape, steps, name)
+        return _checked_batches(model, x, steps, name)
     if hasattr(x, "cardinality"):  # a tf.data.Dataset
-        return _checked_stream(x, shape, steps, name)
+        return _checked_stream(model, x, steps, name)
     if hasattr(x, "__next__"):
         raise TypeError(
             f"`{name}` must be something that can be read in every epoch anew. Received: a "
@@ -232,24 +247,28 @@ def _checked(model, x, batch_size, steps, *, shuffle=False, name="x"):
             "tf.data.Dataset.from_generator."
         )
     check_pictures(x, shape, name)
+    if model.num_classes:
+        labels = check_labels(labels_of((x, labels)), model.num_classes, len(x))
     batch_size = 32 if batch_size is None else batch_size
-    return load_arrays(x, batch_size=batch_size, shuffle=shuffle, seed=model.seed)
+    return load_arrays(x, labels, batch_size=batch_size, shuffle=shuffle, seed=model.seed)
 
 
-def _checked_batches(x, shape, steps, name):
+def _checked_batches(model, x, steps, name):
     if x.num_batches == 0:
         raise ValueError(f"`{name}` holds no picture. Received: a dataset of 0 batches.")
     if x.num_batches is None and steps is None:
         raise _never_ends(name, "keras.utils.PyDataset")
-    _check_batch(x[0], shape, name)
+    _check_batch(model, x[0], name)
+    if model.num_classes and isinstance(x, PictureDataset):
+        check_labels(x.labels, model.num_classes)  # of all pictures
     return x
 
 
-def _checked_stream(x, shape, steps, name):
+def _checked_stream(model, x, steps, name):
     if int(x.cardinality()) == -1 and steps is None:
         raise _never_ends(name, "tf.data.Dataset")
     for batch in x.take(1):
-        _check_batch(batch, shape, name)
+        _check_batch(model, batch, name)
         return x
     raise ValueError(f"`{name}` holds no picture. Received: an empty tf.data.Dataset.")
 
@@ -261,8 +280,8 @@ def _never_ends(name, kind):
     )
 
 
-def _check_batch(batch, shape, name):
-    pictures = pictures_of(batch)
+def _check_batch(model, batch, name):
+    pictures, shape = pictures_of(batch), model.picture_shape
     if len(getattr(pictures, "shape", ())) == len(shape):
         raise ValueError(
             f"`{name}` must give batches of pictures. Received: single pictures of shape "
@@ -270,3 +289,5 @@ def _check_batch(batch, shape, name):
             "the channel axis, add it with `[..., None]`."
         )
     check_pictures(pictures, shape, name)
+    if model.num_classes:
+        check_labels(labels_of(batch), model.num_classes, len(pictures))

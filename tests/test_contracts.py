@@ -91,6 +91,8 @@ LOGS = {
 NETWORKS = {
     "dcgan_generator": lambda: networks.dcgan_generator(COLOUR, latent_dim=3, filters=4),
     "dcgan_discriminator": lambda: networks.dcgan_discriminator(COLOUR, filters=4),
+    "resnet_generator": lambda: networks.resnet_generator(COLOUR, latent_dim=3, filters=4),
+    "resnet_discriminator": lambda: networks.resnet_discriminator(COLOUR, filters=4),
     "vae_encoder": lambda: networks.vae_encoder(COLOUR, latent_dim=3, filters=4),
     "vae_decoder": lambda: networks.vae_decoder(COLOUR, latent_dim=3, filters=4),
     "dncnn": lambda: networks.dncnn(COLOUR, depth=4, filters=4),

@@ -11,14 +11,15 @@ from keras_imgen import networks
 BUILDERS = {
     "dcgan_generator": lambda shape: networks.dcgan_generator(shape, latent_dim=3, filters=2),
     "dcgan_discriminator": lambda shape: networks.dcgan_discriminator(shape, filters=2),
+    "resnet_generator": lambda shape: networks.resnet_generator(shape, latent_dim=3, filters=2),
+    "resnet_discriminator": lambda shape: networks.resnet_discriminator(shape, filters=2),
     "vae_encoder": lambda shape: networks.vae_encoder(shape, latent_dim=3, filters=2),
     "vae_decoder": lambda shape: networks.vae_decoder(shape, latent_dim=3, filters=2),
     "dncnn": lambda shape: networks.dncnn(shape, depth=3, filters=2),
     "unet": lambda shape: networks.unet(shape, depth=2, filters=2),
     "conv_lstm": lambda shape: networks.conv_lstm(shape, filters=2),
 }
-FROM_LATENTS = ("dcgan_generator", "vae_decoder")
-IN_RANGE = ("dcgan_generator", "vae_decoder")
+FROM_LATENTS = IN_RANGE = ("dcgan_generator", "resnet_generator", "vae_decoder")
 RESIDUAL = ("dncnn", "conv_lstm")
 ANY_SIZE = ("dncnn", "unet")
 SHAPES = [(12, 20, 1), (13, 9, 3), (8, 31, 1)]  # neither square nor multiples of 8
@@ -69,6 +70,7 @@ def test_any_sides_and_channels(name, shape):
     inputs = inputs_of(name, shape)
     expected = {
         "dcgan_discriminator": [(2, 1)],
+        "resnet_discriminator": [(2, 1)],
         "vae_encoder": [(2, 3), (2, 3)],
         "conv_lstm": [(2, 3, *shape)],
     }.get(name, [(2, *shape)])
@@ -366,3 +368,77 @@ def test_a_causal_network_can_be_fed_frame_by_frame():
     for length in (1, 2, 3):
         (part,) = outputs_of(model, frames[:, :length])
         np.testing.assert_allclose(part, whole[:, :length], atol=1e-6)
+
+
+# Labels
+
+PAIRS = {
+    "dcgan": (networks.dcgan_generator, networks.dcgan_discriminator),
+    "resnet": (networks.resnet_generator, networks.resnet_discriminator),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_without_classes_a_network_takes_one_input(pair):
+    for build in PAIRS[pair]:
+        assert len(build((8, 9, 1), filters=2).inputs) == 1
+        assert [i.shape[1:] for i in build((8, 9, 1), filters=2, num_classes=5).inputs][1] == (5,)
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_generator_draws_each_class_from_latents_of_its_own(pair):
+    model = randomised(PAIRS[pair][0]((8, 9, 1), latent_dim=4, filters=2, num_classes=3))
+    latents, rows = np.zeros((3, 4), "float32"), np.eye(3, dtype="float32")
+    pictures = outputs_of(model, [latents, rows])[0]
+    assert min(np.abs(pictures[i] - pictures[i - 1]).max() for i in range(3)) > 1e-4
+    # As long as the latents: neither drowns the other.
+    fresh = PAIRS[pair][0]((8, 9, 1), latent_dim=4000, filters=1, num_classes=3)
+    lengths = np.linalg.norm(fresh.get_layer("class_latents").kernel, axis=1)
+    np.testing.assert_allclose(lengths, np.sqrt(4000), rtol=0.05)  # 4.5 standard errors
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_conditional_score_is_a_projection(pair):
+    # Miyato and Koyama 2018, equation 5: the score of the picture, plus its features along the
+    # direction of the class.
+    model = randomised(PAIRS[pair][1]((8, 9, 1), filters=2, num_classes=3))
+    pictures = np.random.default_rng(0).random((3, 8, 9, 1), "float32")
+    directions = model.get_layer("class_directions") if pair == "dcgan" else None
+    if directions is None:  # wrapped in its normalisation
+        [directions] = [
+            layer.layer
+            for layer in model.layers
+            if getattr(getattr(layer, "layer", None), "name", "") == "class_directions"
+        ]
+    features_of = keras.Model(model.inputs, model.get_layer("features").output)
+    rows = np.eye(3, dtype="float32")
+    found = outputs_of(model, [pictures, rows])[0] - outputs_of(model, [pictures, 0 * rows])[0]
+    features = outputs_of(features_of, [pictures, rows])[0]
+    expected = np.sum(features * directions.kernel.numpy(), axis=1, keepdims=True)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("wrong", [-1, 2.5, "ten", None])
+def test_wrong_numbers_of_classes_are_explained(wrong):
+    for build in (*PAIRS["dcgan"], *PAIRS["resnet"]):
+        with pytest.raises(ValueError, match="`num_classes` must be .* It counts the classes"):
+            build((8, 8, 1), filters=2, num_classes=wrong)
+
+
+# Spectral normalisation
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_spectral_normalisation_bounds_every_layer(pair):
+    model = PAIRS[pair][1]((16, 17, 1), filters=4, num_classes=3, spectral_norm=True)
+    inputs = [np.zeros((2, 16, 17, 1), "float32"), np.eye(3, dtype="float32")[:2]]
+    for _ in range(30):  # one step of the power iteration each
+        model(inputs, training=True)
+    kernels = [w for w in model.trainable_weights if w.path.endswith("kernel")]
+    assert len(kernels) >= 4
+    for kernel in kernels:
+        matrix = kernel.numpy().reshape(-1, kernel.shape[-1])
+        largest = np.linalg.svd(matrix, compute_uv=False)[0]
+        assert largest == pytest.approx(1.0, abs=0.02)
+    plain = PAIRS[pair][1]((16, 17, 1), filters=4, spectral_norm=False)
+    assert not any(isinstance(x, keras.layers.SpectralNormalization) for x in plain.layers)

@@ -220,7 +220,7 @@ def _scored(pictures, features, num_classes, normed):
     if not _checked_classes(num_classes):
         return keras.Model(pictures, scores, name="discriminator")
     labels = layers.Input((num_classes,), name="labels")
-    features = layers.Activation("linear", dtype="float32")(features)
+    features = layers.Activation("linear", dtype="float32", name="features")(features)
     # Of each class a direction in the space of features: how far does the picture lie along it?
     direction = normed(
         layers.Dense(features.shape[-1], use_bias=False, dtype="float32", name="class_directions")
@@ -233,7 +233,12 @@ def _scored(pictures, features, num_classes, normed):
 def _normed(spectral_norm):
     """Return what wraps each layer of a discriminator."""
     flag("spectral_norm", spectral_norm)
-    return layers.SpectralNormalization if spectral_norm else lambda layer: layer
+
+    def normed(layer):
+        # In the layer's own precision: Keras would return what comes out in that of the wrapper.
+        return layers.SpectralNormalization(layer, dtype=layer.dtype_policy)
+
+    return normed if spectral_norm else lambda layer: layer
 
 
 def _checked_classes(num_classes):

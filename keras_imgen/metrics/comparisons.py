@@ -202,7 +202,7 @@ class KernelDistance(_Comparison):
     Args:
         real: as for `FrechetDistance`.
         extractor: as for `FrechetDistance`.
-        subset_size: pictures of each kind in a subset.
+        subset_size: pictures of each kind in a subset, by default a tenth of the smaller set.
         seed: integer that fixes how pictures are dealt into subsets.
 
     Raises:
@@ -218,24 +218,31 @@ class KernelDistance(_Comparison):
         True
     """
 
-    def __init__(self, real, extractor=None, *, subset_size: int = 100, seed: int = 0):
-        self.subset_size = whole_number("subset_size", subset_size, 2)
+    def __init__(self, real, extractor=None, *, subset_size: int | None = None, seed: int = 0):
+        self.subset_size = (
+            None if subset_size is None else whole_number("subset_size", subset_size, 2)
+        )
         self.seed = checks.seed(seed)
         super().__init__(real, extractor)
 
     def __call__(self, made) -> KernelResult:
         """Return the distance of made pictures, its standard error, and what both depend on."""
         features = self._made_features(made)
-        options = {"subset_size": self.subset_size, "seed": self.seed}
-        value, error = distributions.kernel_distance(self.real_features, features, **options)
-        stated = {**self._stated(features), "subset_size": self.subset_size}
+        size = distributions.size_of_subsets(
+            len(self.real_features), len(features), self.subset_size
+        )
+        value, error = distributions.kernel_distance(
+            self.real_features, features, subset_size=size, seed=self.seed
+        )
+        stated = {**self._stated(features), "subset_size": size}
         return KernelResult(value=value, standard_error=error, **stated)
 
     def _check_count(self, name, count, num_features):
-        if count < 2 * self.subset_size:
+        size = distributions.size_of_subsets(count, count, self.subset_size)
+        if count < 2 * size:
             raise ValueError(
-                f"A kernel distance needs two subsets of {self.subset_size:,} pictures of each "
-                f"kind, {2 * self.subset_size:,} or more. Received: {count:,} in `{name}`. Pass "
+                f"A kernel distance needs two subsets of {size:,} pictures of each kind, "
+                f"{2 * size:,} or more. Received: {count:,} in `{name}`. Pass "
                 "more, or a smaller `subset_size`."
             )
 

@@ -58,7 +58,9 @@ def moments_distance(real, made) -> float:
     return float(max(0.0, shift + spread - 2.0 * overlap))
 
 
-def kernel_distance(real, made, *, subset_size: int = 100, seed: int = 0) -> tuple[float, float]:
+def kernel_distance(
+    real, made, *, subset_size: int | None = None, seed: int = 0
+) -> tuple[float, float]:
     """Squared maximum mean discrepancy of two sets of features, without bias.
 
     Both sets are shuffled and dealt into subsets of `subset_size`, of which no two share a picture.
@@ -69,7 +71,9 @@ def kernel_distance(real, made, *, subset_size: int = 100, seed: int = 0) -> tup
     Args:
         real: features of real pictures, float array `(number, features)`.
         made: features of made pictures, as many columns.
-        subset_size: pictures of each kind in a subset; there must be enough for two.
+        subset_size: pictures of each kind in a subset, by default a tenth of the smaller set. There
+            must be enough for two subsets. Larger subsets make the value vary less, more of them
+            make the standard error vary less.
         seed: integer that fixes how pictures are dealt.
 
     Returns:
@@ -78,7 +82,7 @@ def kernel_distance(real, made, *, subset_size: int = 100, seed: int = 0) -> tup
         which are independent as no picture is in two, over the root of their number.
 
     Raises:
-        ValueError: for what is no such pair of arrays, or fewer than `2 * subset_size` rows.
+        ValueError: for what is no such pair of arrays, or too few rows for two subsets.
 
     Source: Binkowski et al. 2018 (arXiv 1801.01401), equation 4 and the kernel of section 3.1,
         `(x y / features + 1)^3`. Their subsets may share pictures, which says nothing about the
@@ -91,11 +95,9 @@ def kernel_distance(real, made, *, subset_size: int = 100, seed: int = 0) -> tup
         >>> kernel_distance(real, made)  # k(0, 0) + k(1, 1) - 2 k(0, 1): 1 + 8 - 2
         (7.0, 0.0)
     """
-    subset_size = whole_number("subset_size", subset_size, 2)
-    seed = checks.seed(seed)
-    real, made = _checked_pair(
-        real, made, 2 * subset_size, "for two subsets; pass a smaller `subset_size`"
-    )
+    real, made, seed = checked("real", real), checked("made", made), checks.seed(seed)
+    subset_size = size_of_subsets(len(real), len(made), subset_size)
+    real, made = _checked_pair(real, made, 2 * subset_size, f"for two subsets of {subset_size:,}")
     rng = np.random.default_rng(seed)
     dealt = [rng.permutation(len(features)) for features in (real, made)]
     estimates = []
@@ -103,6 +105,13 @@ def kernel_distance(real, made, *, subset_size: int = 100, seed: int = 0) -> tup
         chosen = slice(start, start + subset_size)
         estimates.append(_unbiased_mmd(real[dealt[0][chosen]], made[dealt[1][chosen]]))
     return float(np.mean(estimates)), float(np.std(estimates, ddof=1) / np.sqrt(len(estimates)))
+
+
+def size_of_subsets(num_real: int, num_made: int, subset_size: int | None) -> int:
+    """Return how many pictures of each kind a subset of the kernel distance holds."""
+    if subset_size is None:
+        return max(2, min(num_real, num_made) // 10)
+    return whole_number("subset_size", subset_size, 2)
 
 
 def _unbiased_mmd(real, made):
@@ -178,10 +187,12 @@ def _blocks(rows, columns):
 
 
 def _squared_distances(left, right):
-    squares = np.sum(np.square(left), axis=1)[:, None] + np.sum(np.square(right), axis=1)
-    distances = squares - 2.0 * left @ right.T
+    left_squares, right_squares = (np.sum(np.square(x), axis=1) for x in (left, right))
+    distances = -2.0 * left @ right.T
+    distances += right_squares
+    distances += left_squares[:, None]
     # What is left of equal points is a rounding error, of either sign: they are at distance 0.
-    distances[distances < 1e-13 * squares] = 0.0
+    distances[distances < 1e-13 * (left_squares[:, None] + np.max(right_squares))] = 0.0
     return distances
 
 

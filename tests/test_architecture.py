@@ -46,7 +46,7 @@ ALLOWED = {
     "restoration": {"backends", "checks", "data", "degradations", "metrics", "training"},
     "training": {"backends", "checks", "data", "degradations", "files", "interrupts", "saving"},
     "plotting": {"checks", "data", "files"},
-    "metrics": {"backends", "checks"},
+    "metrics": {"backends", "checks", "data"},
     "backends": set(),
     "checks": set(),
     "files": {"checks"},

@@ -1,5 +1,6 @@
-"""The embedded pictures are those that their statement of origin and build script describe."""
+"""The embedded files are those that their statement of origin and build script describe."""
 
+import hashlib
 import importlib.util
 import os
 import re
@@ -26,9 +27,9 @@ build_assets = load_script()
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """Return all files of pictures in a folder of assets: all but text, code and its cache."""
+    """Return all files of pictures in a folder of assets: all but text, code and networks."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return [path for path in files if path.suffix not in {".md", ".py", ".pyc"}]
+    return [path for path in files if path.suffix not in {".md", ".py", ".pyc", ".keras"}]
 
 
 def checksums(folder: Path) -> dict[str, str]:
@@ -57,12 +58,24 @@ def test_pixel_checksum_sees_values_and_shape():
 
 def test_licenses_list_exactly_the_files_and_their_checksums():
     text = (ASSETS / "LICENSES.md").read_text(encoding="utf-8")
-    files, arrays = text.split("## Checksums")
+    files, arrays, networks = re.split("## Checksums|## Network", text)
     listed_files = re.findall(r"^\| `([^`]+)` \|", files, re.M)
     listed_arrays = dict(re.findall(r"^\| `([^`]+)` \| [^|]+ \| `([0-9a-f]{64})` \|", arrays, re.M))
     on_disk = [path.relative_to(ASSETS).as_posix() for path in picture_files(ASSETS)]
     assert sorted(listed_files) == sorted(on_disk)
     assert listed_arrays == checksums(ASSETS)
+    listed_networks = dict(re.findall(r"^\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|", networks, re.M))
+    assert listed_networks == {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in ASSETS.glob("*.keras")
+    }
+
+
+def test_the_statement_of_origin_is_the_build_scripts():
+    text = (ASSETS / "LICENSES.md").read_text(encoding="utf-8")
+    network, checksum = build_assets.NETWORK, build_assets.NETWORK_CHECKSUM
+    parts = re.split(r"\{[^}]+\}", build_assets.LICENSES)
+    assert [part for part in parts if part not in text] == []
+    assert all(part in text for part in (*network, checksum))
 
 
 @pytest.mark.parametrize(("split", "per_digit"), [("train", 400), ("test", 100)])
@@ -97,7 +110,9 @@ def test_photo_is_plain_and_large_enough(path):
 
 
 def test_assets_are_small():
-    assert sum(path.stat().st_size for path in picture_files(ASSETS)) < 2_500_000
+    files = [*picture_files(ASSETS), *ASSETS.glob("*.keras")]
+    assert sum(path.stat().st_size for path in files) < 2_500_000
+    assert (ASSETS / "digit_features.keras").stat().st_size < 1_000_000
 
 
 def test_rebuild_gives_the_same_pictures(tmp_path):

@@ -61,6 +61,10 @@ for epochs in ((1, 2), (2,)):  # cut off, and not
     resumed.append([np.asarray(v) for v in (*model.variables, *model.optimizer.variables)])
 report["resumes"] = all(np.array_equal(a, b) for a, b in zip(*resumed, strict=True))
 
+# Pictures that are resized: the backend does that, too.
+report["precision"] = keras_imgen.metrics.PrecisionRecall(clean)(clean[:, ::-1]).precision
+report["features"] = keras_imgen.metrics.DigitFeatures()(clean).tolist()
+
 gan = keras.saving.load_model("gan.keras", compile=False)
 report["gan"] = {"sampled": gan.sample(2, seed=0).shape}
 try:
@@ -165,6 +169,14 @@ def test_what_jax_trained_goes_on_here(name, jax):
 def test_a_gan_says_where_it_trains(jax):
     report, _, _ = jax
     assert "Received: KERAS_BACKEND=jax. Set KERAS_BACKEND=tensorflow" in report["gan"]["error"]
+
+
+def test_features_on_jax_are_those_here(jax):
+    here = keras_imgen.metrics.DigitFeatures()(CLEAN)
+    np.testing.assert_allclose(jax[0]["features"], here, rtol=1e-3, atol=1e-3)
+    assert (
+        jax[0]["precision"] == keras_imgen.metrics.PrecisionRecall(CLEAN)(CLEAN[:, ::-1]).precision
+    )
 
 
 def test_resume_on_jax_ends_with_the_same_bits(jax):

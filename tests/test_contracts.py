@@ -117,7 +117,21 @@ CALLBACKS = {  # with the models that each is for
     "Resume": (tuple(MODELS), lambda folder, _: callbacks.Resume(folder.parent)),
     "TrainingGif": (tuple(MODELS), lambda folder, _: callbacks.TrainingGif(folder)),
 }
-METRICS = {"PSNR": metrics.psnr, "SSIM": metrics.ssim}
+METRICS = {"PSNR": metrics.psnr, "SSIM": metrics.ssim}  # means over pictures
+COMPARISONS = {  # of sets of pictures, with the function of features that each rests on
+    "FrechetDistance": (metrics.FrechetDistance, metrics.frechet_distance),
+    "KernelDistance": (metrics.KernelDistance, metrics.kernel_distance),
+    "PrecisionRecall": (metrics.PrecisionRecall, metrics.precision_recall),
+}
+EXTRACTORS = {
+    "DigitFeatures": metrics.DigitFeatures,
+    "Features": lambda: metrics.Features(tiny_network(SHAPE), "tiny"),
+    "InceptionFeatures": None,  # needs a download: see test_metrics_comparisons.py
+}
+
+
+def tiny_network(image_shape):
+    return keras.Sequential([keras.Input(image_shape), keras.layers.Conv2D(2, 3)])
 
 
 def names_of(module, kind):
@@ -137,6 +151,10 @@ def test_the_lists_are_complete():
     assert classes - {"Degradation"} == set(DEGRADATIONS)
     assert names_of(callbacks, is_class(keras.callbacks.Callback)) == set(CALLBACKS)
     assert names_of(metrics, is_class(keras.metrics.Metric)) == set(METRICS)
+    assert names_of(metrics, is_class(metrics.Features)) == set(EXTRACTORS)
+    assert names_of(metrics, inspect.isclass) == {*METRICS, *COMPARISONS, *EXTRACTORS}
+    formulas = {formula for _, formula in COMPARISONS.values()} | set(METRICS.values())
+    assert {getattr(metrics, name) for name in names_of(metrics, inspect.isfunction)} == formulas
 
 
 # ---- saving, in a new process and in this one ----
@@ -525,6 +543,35 @@ def test_metrics_average_over_pictures(name):
     assert float(metric.result()) == pytest.approx(float(expected), rel=1e-5)
     metric.reset_state()
     assert float(metric.result()) == 0.0
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+@pytest.mark.parametrize("extractor", [name for name in EXTRACTORS if EXTRACTORS[name]])
+def test_comparisons_state_their_protocol(name, extractor):
+    compare, formula = COMPARISONS[name]
+    extract = EXTRACTORS[extractor]()
+    real, made = pictures(count=200), pictures(count=150, seed=1)
+    comparison = compare(real, extract)
+    result = comparison(made)
+    assert comparison(made) == result  # the same again
+    assert compare(data.load_arrays(real, batch_size=7), extract)(made) == result
+    expected = np.ravel(formula(extract(real), extract(made)))
+    values = [
+        getattr(result, key)
+        for key in ("value", "standard_error", "precision", "recall")
+        if hasattr(result, key)
+    ]
+    np.testing.assert_allclose(values, expected, rtol=1e-9)
+    assert (result.num_samples, result.num_real) == (150, 200)
+    assert (result.extractor, result.resize) == (extract.name, extract.resize)
+    resized = {None: "no", (28, 28): "to 28 x 28"}[extract.resize]
+    sentence = (
+        f"(150 samples against 200 real pictures; features: {extract.name}, "
+        f"{result.num_features}; resized: {resized}"
+    )
+    assert sentence in str(result)
+    with pytest.raises(AttributeError):
+        result.num_samples = 10_000
 
 
 # ---- Keras's own callbacks ----

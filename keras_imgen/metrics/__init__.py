@@ -1,0 +1,26 @@
+"""How good pictures are: restored ones against their originals, made ones against real ones."""
+
+from keras_imgen.metrics.comparisons import FrechetDistance, KernelDistance, PrecisionRecall
+from keras_imgen.metrics.distributions import (
+    frechet_distance,
+    kernel_distance,
+    precision_recall,
+)
+from keras_imgen.metrics.features import DigitFeatures, Features, InceptionFeatures
+from keras_imgen.metrics.restoration import PSNR, SSIM, psnr, ssim
+
+__all__ = [
+    "PSNR",
+    "SSIM",
+    "DigitFeatures",
+    "Features",
+    "FrechetDistance",
+    "InceptionFeatures",
+    "KernelDistance",
+    "PrecisionRecall",
+    "frechet_distance",
+    "kernel_distance",
+    "precision_recall",
+    "psnr",
+    "ssim",
+]

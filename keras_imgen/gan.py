@@ -208,7 +208,7 @@ class GAN(LatentModel):
             # The discriminator has moved: what does it say now?
             new_scores = self._scores(self._augmented(fake), labels, training=True)
             new_real_scores = None
-            if formulas.relative:
+            if formulas.neutral is None:
                 new_real_scores = self._scores(self._augmented(real), labels, training=True)
             values = formulas.generator(new_real_scores, new_scores)
             loss = ops.mean(values) + sum(self.generator.losses)
@@ -336,10 +336,11 @@ class GAN(LatentModel):
         return sum(penalty.value(ops.cast(slope, "float32")) for slope in slopes)
 
     def _track(self, d_values, g_values, real_scores, fake_scores):
-        if losses.ADVERSARIAL[self.adversarial_loss].relative:
+        neutral = losses.ADVERSARIAL[self.adversarial_loss].neutral
+        if neutral is None:
             right = real_scores > fake_scores  # pair by pair
         else:
-            right = ops.concatenate([real_scores > 0, fake_scores < 0], axis=0)
+            right = ops.concatenate([real_scores > neutral, fake_scores < neutral], axis=0)
         self.trackers["discriminator_loss"].update_state(d_values)
         self.trackers["generator_loss"].update_state(g_values)
         self.trackers["discriminator_accuracy"].update_state(ops.cast(right, "float32"))

@@ -24,16 +24,15 @@ __all__ = [
 class AdversarialLoss(NamedTuple):
     """A pair of losses for the two players of a GAN, each one value per picture.
 
-    Scores are logits: the discriminator's last layer has no activation, and a score above 0 says
-    "real", unless the loss is relative.
+    The discriminator's last layer has no activation: scores are any numbers, high for "real".
 
     Attributes:
         discriminator: function `(real_scores, fake_scores) -> loss`, to be minimised by the
             discriminator.
         generator: function `(real_scores, fake_scores) -> loss`, to be minimised by the generator;
-            the real ones are only looked at by relative losses, others may get None.
-        relative: whether only differences of scores mean something: the same number added to all of
-            them changes nothing that is learned.
+            the real ones are only looked at if `neutral` is None, and may else be None.
+        neutral: the score that says neither "real" nor "made". None if only differences mean
+            something: the same number added to all scores changes nothing that is learned.
 
     Example:
         >>> import numpy as np
@@ -45,7 +44,7 @@ class AdversarialLoss(NamedTuple):
 
     discriminator: Callable
     generator: Callable
-    relative: bool = False
+    neutral: float | None = 0.0
 
 
 def _non_saturating_discriminator(real_scores, fake_scores):
@@ -97,13 +96,15 @@ def _relativistic_generator(real_scores, fake_scores):
 # equation 2 with f(t) = -log(1 + e^-t): to be used with the penalty "r1_r2".
 ADVERSARIAL = {
     "non_saturating": AdversarialLoss(_non_saturating_discriminator, _non_saturating_generator),
-    "least_squares": AdversarialLoss(_least_squares_discriminator, _least_squares_generator),
+    "least_squares": AdversarialLoss(
+        _least_squares_discriminator, _least_squares_generator, neutral=0.5
+    ),
     "hinge": AdversarialLoss(_hinge_discriminator, _hinge_generator),
     "wasserstein": AdversarialLoss(
-        _wasserstein_discriminator, _wasserstein_generator, relative=True
+        _wasserstein_discriminator, _wasserstein_generator, neutral=None
     ),
     "relativistic": AdversarialLoss(
-        _relativistic_discriminator, _relativistic_generator, relative=True
+        _relativistic_discriminator, _relativistic_generator, neutral=None
     ),
 }
 

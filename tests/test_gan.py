@@ -14,8 +14,8 @@ SHAPE = (12, 20, 1)
 CLEAN = np.random.default_rng(0).random((6, *SHAPE), "float32")
 SGD = keras.optimizers.SGD
 
-# The losses as the papers write them, of scores of real (r) and generated (f) pictures: those of the
-# discriminator and of the generator.
+# The losses as the papers write them, of scores of real (r) and generated (f) pictures: that of the
+# discriminator, that of the generator.
 log_sigmoid = tf.math.log_sigmoid
 FORMULAS = {
     "non_saturating": (
@@ -78,7 +78,8 @@ def by_hand(generator, discriminator, real, latents, rate, formulas):
     # The chain rule: from the scores to the pictures, from the pictures to the weights.
     wishes = tape.gradient(g_loss, fake)
     descend(generator, drawing.gradient(fake, values_of(generator), wishes), rate)
-    right = [*(real_scores.numpy() > 0), *(fake_scores.numpy() < 0)]
+    middle = 0.5 if formulas == FORMULAS["least_squares"] else 0.0
+    right = [*(real_scores.numpy() > middle), *(fake_scores.numpy() < middle)]
     if formulas in (FORMULAS["wasserstein"], FORMULAS["relativistic"]):
         right = real_scores.numpy() > fake_scores.numpy()
     return {

@@ -139,7 +139,17 @@ def test_only_differences_matter_to_a_relative_loss(name):
         return np.concatenate(slopes)
 
     same = np.allclose(learned(0.0), learned(3.0), rtol=0, atol=1e-5)
-    assert same == loss.relative
+    assert same == (loss.neutral is None)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_where_real_and_made_are_equally_frequent_the_best_score_is_neutral(name):
+    loss, candidates = ADVERSARIAL[name], np.linspace(-2, 2, 401, dtype="float32")
+    costs = array(loss.discriminator(candidates, candidates))
+    if loss.neutral is None or name == "hinge":  # flat: no score is better than another
+        assert np.ptp(costs[np.abs(candidates) <= 1]) < 1e-6
+    else:
+        assert candidates[np.argmin(costs)] == pytest.approx(loss.neutral, abs=0.011)
 
 
 def test_the_best_relativistic_score_is_the_density_ratio():

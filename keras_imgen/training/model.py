@@ -313,7 +313,8 @@ class LatentModel(PictureModel):
             return []
         if labels is None:
             return [np.arange(n) % self.num_classes]
-        labels = np.repeat(labels, n) if np.ndim(labels) == 0 else labels
+        if isinstance(labels, int | np.integer):
+            labels = np.repeat(labels, n)
         return [check_labels(labels, self.num_classes, n)]
 
     def predict_latents(self, latents):

@@ -40,13 +40,14 @@ ALLOWED = {
     "__main__": {"cli"},
     "__init__": set(PUBLIC),
     "cli": {*PUBLIC, "checks", "files", "interrupts"},
-    "callbacks": {"checks", "data", "files", "metrics", "plotting", "training"},
+    "callbacks": {"backends", "checks", "data", "files", "metrics", "plotting", "training"},
     "gan": {"backends", "checks", "losses", "training"},
     "vae": {"checks", "data", "losses", "training"},
     "restoration": {"backends", "checks", "data", "degradations", "metrics", "training"},
     "training": {"backends", "checks", "data", "degradations", "files", "interrupts", "saving"},
     "plotting": {"checks", "data", "files"},
     "metrics": {"backends", "checks"},
+    "neighbours": {"checks"},
     "backends": set(),
     "checks": set(),
     "files": {"checks"},
@@ -99,6 +100,7 @@ def test_the_table_has_no_circle():
         "files",
         "interrupts",
         "losses",
+        "neighbours",
         "networks",
     ]
     order += ["saving", "metrics", "plotting", "training", "gan", "vae", "restoration", "callbacks"]

@@ -14,7 +14,8 @@ from keras_imgen import GAN, load_arrays, networks
 from keras_imgen.callbacks import BeforeAfter, SampleGrid, TrainingGif
 from keras_imgen.data import to_uint8
 from keras_imgen.degradations import AdditiveNoise, MissingFrames
-from keras_imgen.plotting import figure_pixels, image_grid, plot_sequence
+from keras_imgen.plotting import image_grid, plot_sequence
+from keras_imgen.plotting.figures import figure_pixels
 
 # What is being tested does not depend on the size of the pictures or of the networks.
 QUIET = {"verbose": 0, "batch_size": 5}

@@ -112,6 +112,14 @@ CALLBACKS = {  # with the models that each is for
         ("denoiser", "inpainter", "sequence_restorer"),
         lambda folder, shape: callbacks.BeforeAfter(pictures(shape, 2), folder, n=1),
     ),
+    "LatentTraversal": (
+        ("gan", "vae"),
+        lambda folder, _: callbacks.LatentTraversal(folder.parent / "walks", rows=2, columns=2),
+    ),
+    "TrainingHealth": (
+        tuple(MODELS),
+        lambda folder, _: callbacks.TrainingHealth(rollback=0.5, patience=9),
+    ),
     "Resume": (tuple(MODELS), lambda folder, _: callbacks.Resume(folder.parent)),
     "TrainingGif": (tuple(MODELS), lambda folder, _: callbacks.TrainingGif(folder)),
 }

@@ -10,16 +10,17 @@ from PIL import Image
 
 from keras_imgen.data import to_uint8
 from keras_imgen.plotting import (
-    figure_pixels,
     image_grid,
     plot_before_after,
+    plot_distances,
     plot_history,
     plot_images,
+    plot_neighbours,
     plot_sequence,
-    psnr_text,
     save_gif,
     save_grid,
 )
+from keras_imgen.plotting.figures import figure_pixels, psnr_text
 
 
 @pytest.fixture(autouse=True)

@@ -9,11 +9,14 @@ from keras_imgen.training.parts import (
 )
 from keras_imgen.training.pictures import more_than_one, pictures_of
 from keras_imgen.training.resume import Resume
+from keras_imgen.training.rollback import Rollback, check_finite
 
 __all__ = [
     "LatentModel",
     "PictureModel",
     "Resume",
+    "Rollback",
+    "check_finite",
     "check_last_activation",
     "check_network",
     "has_batch_norm",

@@ -26,8 +26,8 @@ class LatentTraversal(EpochPicture):
         rows: number of walks.
         columns: pictures of a walk, both ends among them.
         along: `"arc"`, on the arc between two drawn latents; `"line"`, straight from one to the
-            other; or `"axis"`, from -2 to 2 along one latent variable, the others being 0: the
-            first in the first row, and so on.
+            other; or `"axis"`: one latent variable goes from -2 to 2, the first in the first row,
+            the second in the second, and all others stay as they were drawn, once for all rows.
         scale: side of the square that each pixel becomes.
         every: epochs between two pictures.
         seed: integer that fixes the latents.
@@ -95,12 +95,13 @@ class LatentTraversal(EpochPicture):
     def latents(self) -> np.ndarray:
         """Return the latents that are shown, shape `(rows, columns, latent_dim)`."""
         size = self.model.latent_dim
+        drawn = keras.random.normal((self.rows, 2, size), seed=self.seed)
+        ends = np.array(keras.ops.convert_to_numpy(drawn))
         if self.along == "axis":
-            start = -REACH * np.eye(self.rows, size, dtype="float32")
-            ends = zip(start, -start, strict=True)
-        else:
-            drawn = keras.random.normal((self.rows, 2, size), seed=self.seed)
-            ends = keras.ops.convert_to_numpy(drawn)
+            # Not around 0, which is as far from all that a model is trained on as it can be.
+            ends[:] = ends[0, 0]
+            variables = np.arange(self.rows)
+            ends[variables, :, variables] = (-REACH, REACH)
         between = on_arc if self.along == "arc" else on_line
         return np.stack([between(start, end, self.columns) for start, end in ends])
 

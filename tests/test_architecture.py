@@ -186,6 +186,8 @@ def documented(docstring):
 
 
 def parameters_of(member):
+    if inspect.isclass(member) and issubclass(member, Exception):
+        return []  # Python knows no signature of them
     parameters = inspect.signature(member).parameters.values()
     return [p.name for p in parameters if p.name not in ("self", "kwargs", "args")]
 

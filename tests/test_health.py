@@ -292,9 +292,29 @@ def test_a_vae_whose_decoder_ignores_the_latents_is_found():
     kernel = model.decoder.trainable_variables[0]
     kernel.assign(0.0 * kernel)
     health = TrainingHealth(CLEAN, patience=1)
-    [told] = watch(model, health, epochs=2)
+    [told] = watch(model, health, epochs=3)
     assert "Lower `kl_weight`" in told
     assert kinds(health) == ["collapse"]
+
+
+def test_diversity_that_still_grows_is_no_collapse():
+    def told(*figures):
+        model, health, values = vae(optimizer=SGD(0.0)), TrainingHealth(CLEAN, patience=2), []
+
+        def sample(n, seed):
+            values.append(figures[len(values)])
+            middle = CLEAN.mean(axis=0)
+            return middle + values[-1] * (CLEAN - middle)
+
+        model.sample = sample
+        watch(model, health, epochs=len(figures))
+        assert health.history["diversity"] == pytest.approx(figures)
+        return [finding.epoch for finding in health.findings]
+
+    assert told(0.1, 0.2, 0.3, 0.4) == []
+    assert told(0.1, 0.3, 0.2, 0.2) == [4]
+    assert told(0.6, 0.4, 0.4, 0.4) == [3]
+    assert told(0.4, 0.6, 0.6, 0.6) == []
 
 
 def test_without_pictures_diversity_is_not_measured():
@@ -329,7 +349,7 @@ def test_with_a_rollback_the_training_goes_on_from_the_last_good_epoch(name):
         states.append([keras.ops.convert_to_numpy(v) for v in variables if v.path not in rates])
 
     at_end = keras.callbacks.LambdaCallback(on_epoch_end=note)
-    health = TrainingHealth(rollback=0.5)
+    health = TrainingHealth(rollback=0.5, accuracy=(0.0, 1.0))
     callbacks = [at_end, Do(poison, 1, 0), Do(note, 1, 1), health]
     with pytest.warns(HealthWarning, match=r"became nan .* back at the end of epoch 1, with 0.5"):
         history = model.fit(clean, epochs=3, callbacks=callbacks, **OPTIONS).history
@@ -385,13 +405,11 @@ def test_an_enormous_learning_rate_comes_down_until_it_trains():
 
 def test_after_so_many_rollbacks_it_ends():
     health = TrainingHealth(rollback=0.5, max_rollbacks=2)
-    with (
-        warnings.catch_warnings(record=True) as caught,
-        pytest.raises(FloatingPointError, match="became nan in epoch .*Lower the learning rate"),
-    ):
+    again = Do(poison, 0, always=True)
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        again = Do(poison, 0, always=True)
-        vae().fit(CLEAN, epochs=9, callbacks=[again, health], **OPTIONS)
+        with pytest.raises(FloatingPointError, match="became nan in epoch .*Lower the learning"):
+            vae().fit(CLEAN, epochs=9, callbacks=[again, health], **OPTIONS)
     told = [str(w.message) for w in caught if w.category is HealthWarning]
     assert ["back at its beginning" in text for text in told] == [True, True]
     assert [f"rollback {i} of 2" in text for i, text in enumerate(told, 1)] == [True, True]

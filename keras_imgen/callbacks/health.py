@@ -55,7 +55,7 @@ class TrainingHealth(Rollback):
     | a log or weight is NaN or infinite | all |
     | the discriminator's accuracy is near 1 (it wins) or below 0.5 (it loses) | GAN |
     | the slope of its scores by the made pictures vanishes: the generator learns nothing | GAN |
-    | the samples are far less diverse than real pictures | GAN and VAE, given `pictures` |
+    | the samples are far less diverse than real `pictures`, and not about to be | GAN and VAE |
 
     The first ends the training with a FloatingPointError. The others are warned of once, when they
     have lasted for `patience` epochs. A Wasserstein critic is meant to win, and its scores have no
@@ -182,9 +182,9 @@ class TrainingHealth(Rollback):
         self._check_weights()
         figures = self._measure(logs or {})
         self.epoch.append(epoch)
+        troubles = self._judge(figures)
         for name, value in figures.items():
             self.history.setdefault(name, []).append(value)
-        troubles = self._judge(figures)
         for kind, message in troubles.items():
             self._lasted[kind] = self._lasted.get(kind, 0) + 1 if message else 0
         if not any(troubles.get(kind) for kind in UNDONE):
@@ -254,7 +254,9 @@ class TrainingHealth(Rollback):
             advice = "Lower `kl_weight`, or the learning rate."
             if hasattr(self.model, "discriminator"):
                 advice = "Lower the generator's learning rate, or enlarge the discriminator."
-            troubles["collapse"] = diversity < self.least_diversity and (
+            # Untrained models begin without diversity: as long as it grows, nothing has collapsed.
+            grows = diversity > max(self.history.get("diversity", [0.0]))
+            troubles["collapse"] = (diversity < self.least_diversity and not grows) and (
                 f"The samples have collapsed: diversity {diversity:.2f}, below "
                 f"{self.least_diversity:g} of that of real pictures for {lasting}. {advice}"
             )
@@ -324,7 +326,8 @@ def _score_slope(gan, n=64) -> float:
     arguments, labels = [latents], []
     if classes := getattr(gan, "num_classes", 0):
         arguments.append(np.arange(n, dtype="int32") % classes)
-        labels = [_as_taken(arguments[1], classes, *gan.discriminator.inputs[1:])]
+        labels = _as_taken(arguments[1], classes, *gan.discriminator.inputs[1:])
+        labels = [keras.ops.convert_to_tensor(labels)]
     pictures = keras.ops.convert_to_tensor(gan.predict_latents(*arguments))
 
     def scores(pictures):

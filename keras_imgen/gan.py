@@ -7,8 +7,8 @@ from keras_imgen import backends, checks, losses
 from keras_imgen.training import (
     LatentModel,
     OptimizerPair,
-    check_last_activation,
     check_network,
+    check_pair,
     has_batch_norm,
     label_rows,
     more_than_one,
@@ -72,7 +72,7 @@ class GAN(LatentModel):
         super().__init__(**kwargs)
         check_network("GAN", "generator", generator)
         check_network("GAN", "discriminator", discriminator)
-        _check_pair(generator, discriminator)
+        check_pair(generator, discriminator)
         advice = "It is the share of the old average kept in every step. Usual: 0.99 to 0.9999."
         ema_momentum = checks.number("ema_momentum", ema_momentum, 0.0, 0.999999, advice)
         self.generator = generator
@@ -233,6 +233,14 @@ class GAN(LatentModel):
         self._track(formulas.discriminator(*scores), formulas.generator(*scores), *scores)
         return {tracker.name: tracker.result() for tracker in self.metrics}
 
+    def score(self, pictures, labels=None):
+        """Return the discriminator's score of each picture, `(batch, 1)`: high for "real".
+
+        A conditional GAN scores each picture as one of its label, a whole number.
+        """
+        rows = None if labels is None else ops.one_hot(labels, self.num_classes)
+        return self._scores(pictures, rows, training=False)
+
     def predict_latents(self, latents, labels=None):
         """Return the averaged generator's picture of each latent vector `(batch, latent_dim)`.
 
@@ -361,40 +369,4 @@ def _checked_augmentation(augmentation):
         "`augmentation` must be a Keras layer from pictures to pictures, such as "
         "keras.layers.RandomTranslation(0.1, 0.1), or several in a keras.Sequential. "
         f"Received: {checks.shown(augmentation)}."
-    )
-
-
-def _check_pair(generator, discriminator):
-    (latents, made_of), (taken, told_by) = map(network_inputs, (generator, discriminator))
-    made, scores = generator.output_shape, discriminator.output_shape
-    if len(latents) != 2 or latents[-1] is None:
-        raise ValueError(
-            "`generator` must take latents of shape (batch, latent_dim). "
-            f"Received: a network that takes {latents}."
-        )
-    if made_of != told_by:
-        raise ValueError(
-            "Generator and discriminator must know the same classes. Received: a generator of "
-            f"{made_of or 'no'} classes and a discriminator of {told_by or 'no'}. Build both with "
-            "the same `num_classes`."
-        )
-    if made[1:] != taken[1:]:
-        raise ValueError(
-            "The discriminator must take the pictures that the generator makes. "
-            f"Received: a generator of {made[1:]} and a discriminator of {taken[1:]}. "
-            "Build both with the same `image_shape`."
-        )
-    if scores != (None, 1):
-        raise ValueError(
-            "`discriminator` must return one score per picture, shape (batch, 1). "
-            f"Received: a network that returns {scores}. End it with keras.layers.Dense(1)."
-        )
-    check_last_activation(
-        "generator", generator, ("tanh",), "Pictures lie in [0, 1]: end with a sigmoid."
-    )
-    check_last_activation(
-        "discriminator",
-        discriminator,
-        ("sigmoid", "softmax"),
-        "The losses take scores: end with keras.layers.Dense(1) and no activation.",
     )

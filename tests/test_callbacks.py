@@ -11,10 +11,12 @@ import pytest
 from PIL import Image
 
 from keras_imgen import GAN, load_arrays, networks
-from keras_imgen.callbacks import BeforeAfter, SampleGrid, TrainingGif
+from keras_imgen.callbacks import BeforeAfter, LatentTraversal, SampleGrid, TrainingGif
+from keras_imgen.callbacks.traversal import on_arc, on_line
 from keras_imgen.data import to_uint8
 from keras_imgen.degradations import AdditiveNoise, MissingFrames
-from keras_imgen.plotting import figure_pixels, image_grid, plot_sequence
+from keras_imgen.plotting import image_grid, plot_sequence
+from keras_imgen.plotting.figures import figure_pixels
 
 # What is being tested does not depend on the size of the pictures or of the networks.
 QUIET = {"verbose": 0, "batch_size": 5}
@@ -120,6 +122,88 @@ def test_pictures_are_shown_beside_their_reconstructions(make_vae, pictures):
     np.testing.assert_array_equal(callback.image, to_uint8(expected))
 
 
+# Walks between latents
+
+
+def latents_of(model, **options):
+    callback = LatentTraversal(**options)
+    callback.set_model(model)
+    return callback.latents()
+
+
+def normal(*shape):
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+def test_an_arc_keeps_the_length_and_turns_evenly():
+    start, end = normal(2, 64)
+    end *= np.linalg.norm(start) / np.linalg.norm(end)
+    walk = on_arc(start, end, 9)
+    np.testing.assert_allclose(np.linalg.norm(walk, axis=1), np.linalg.norm(start), rtol=1e-5)
+    steps = np.linalg.norm(np.diff(walk, axis=0), axis=1)
+    np.testing.assert_allclose(steps, steps[0], rtol=1e-5)
+    # The straight line does not: half-way between strangers a third of the length is lost.
+    middle = np.linalg.norm(on_line(start, end, 9)[4]) / np.linalg.norm(start)
+    assert middle == pytest.approx(np.sqrt(0.5), abs=0.1)
+    quarter = on_arc(np.array([1.0, 0.0]), np.array([0.0, 1.0]), 3)
+    np.testing.assert_allclose(quarter[1], [np.sqrt(0.5)] * 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("between", [on_arc, on_line])
+def test_walks_begin_and_end_exactly(between):
+    for start, end in (normal(2, 64), normal(2, 1), [normal(3)] * 2, [normal(3), -normal(3)]):
+        walk = between(start, end, 5)
+        assert walk.shape == (5, len(start))
+        assert np.all(np.isfinite(walk))
+        np.testing.assert_allclose(walk[[0, -1]], [start, end], rtol=1e-6, atol=1e-7)
+
+
+def test_an_arc_between_unequal_lengths_goes_evenly_from_one_to_the_other():
+    start, end = normal(2, 8)
+    lengths = np.linalg.norm(on_arc(start, 3.0 * end, 5), axis=1)
+    expected = np.linspace(np.linalg.norm(start), 3.0 * np.linalg.norm(end), 5)
+    np.testing.assert_allclose(lengths, expected, rtol=1e-5)
+
+
+def test_on_an_axis_one_variable_changes(make_gan):
+    walks = latents_of(make_gan(), along="axis", rows=3, columns=5)
+    for row, walk in enumerate(walks):
+        np.testing.assert_allclose(walk[:, row], [-2, -1, 0, 1, 2], atol=1e-6)
+        others = [variable for variable in range(3) if variable != row]
+        assert np.ptp(walk[:, others], axis=0).max() < 1e-6
+    assert walks[0, 0, 2] == walks[1, 0, 2] != 0.0
+
+
+@pytest.mark.parametrize("kind", ["vae", "gan"])
+@pytest.mark.parametrize("along", ["arc", "line", "axis"])
+def test_walks_are_drawn_exactly(request, tmp_path, kind, along):
+    model = request.getfixturevalue(f"make_{kind}")()
+    callback = LatentTraversal(tmp_path, rows=2, columns=3, along=along, seed=5)
+    show(callback, model, epochs=2)
+    walks = latents_of(model, rows=2, columns=3, along=along, seed=5)
+    shown = np.concatenate([model.predict_latents(walk) for walk in walks])
+    grid = to_uint8(image_grid(shown, 3)).repeat(2, 0).repeat(2, 1)
+    np.testing.assert_array_equal(callback.image, grid)
+    first, second = (pixels(tmp_path / f"epoch_000{epoch}.png") for epoch in (1, 2))
+    np.testing.assert_array_equal(first, second)
+    if along != "axis":
+        other = latents_of(model, rows=2, columns=3, along=along, seed=6)
+        assert np.any(other != walks)
+
+
+def test_each_row_of_a_conditional_model_keeps_one_label(make_gan):
+    asked = []
+
+    def predict_latents(latents, labels):
+        asked.append(labels.tolist())
+        return np.zeros((len(latents), 12, 20, 1), "float32")
+
+    model = make_gan()
+    model.num_classes, model.predict_latents = 2, predict_latents
+    show(LatentTraversal(rows=3, columns=2), model)
+    assert asked == [[0, 0], [1, 1], [0, 0]]
+
+
 # Before and after
 
 
@@ -161,7 +245,7 @@ def test_training_is_not_disturbed(request, pictures, tmp_path, kind):
     if kind == "restorer":
         callbacks = [BeforeAfter(pictures, tmp_path, n=2)]
     else:
-        callbacks = [SampleGrid(tmp_path, n=4)]
+        callbacks = [SampleGrid(tmp_path, n=4), LatentTraversal(rows=2, columns=2)]
     if kind == "vae":
         callbacks.append(SampleGrid(pictures=pictures, n=2))
     runs = []
@@ -233,6 +317,8 @@ def test_models_that_cannot_be_shown_are_refused(make_gan, make_vae, make_restor
     for model, callback, advice in (
         (make_restorer(), SampleGrid(), "Received: a Restorer. For a Restorer use BeforeAfter"),
         (make_gan(), SampleGrid(pictures=pictures), "with `pictures` a VAE.* Received: a GAN"),
+        (make_restorer(), LatentTraversal(), "a GAN or a VAE. Received: a Restorer.*BeforeAfter"),
+        (make_vae(), LatentTraversal(along="axis"), "`rows` is .* rows=6 for a model of 2"),
         (make_vae(), BeforeAfter(pictures), "Received: a VAE. For a GAN or a VAE use SampleGrid"),
     ):
         with pytest.raises(ValueError, match=advice):
@@ -247,6 +333,9 @@ def test_models_that_cannot_be_shown_are_refused(make_gan, make_vae, make_restor
         (lambda: SampleGrid(n="x"), "`n` must be a whole number, at least 1. Received: n='x'"),
         (lambda: SampleGrid(every=[]), r"every=\[\]"),
         (lambda: SampleGrid(columns=1.5), "`columns` must be a whole number"),
+        (lambda: LatentTraversal(rows=0), "`rows` must be a whole number"),
+        (lambda: LatentTraversal(columns=1), "`columns` must be a whole number, at least 2"),
+        (lambda: LatentTraversal(along="x"), "`along` must be .* along='x'. .* take the arc"),
         (lambda: SampleGrid(seed=-1), "`seed` must be a whole number"),
         (lambda: SampleGrid(seed=10**30), "`seed` must be .* at most 9223372036854775807"),
         (lambda: TrainingGif("a", seconds="x"), "`seconds` must be a number .* seconds='x'"),

@@ -114,6 +114,14 @@ CALLBACKS = {  # with the models that each is for
         ("denoiser", "inpainter", "sequence_restorer"),
         lambda folder, shape: callbacks.BeforeAfter(pictures(shape, 2), folder, n=1),
     ),
+    "LatentTraversal": (
+        ("gan", "vae"),
+        lambda folder, _: callbacks.LatentTraversal(folder.parent / "walks", rows=2, columns=2),
+    ),
+    "TrainingHealth": (
+        tuple(MODELS),
+        lambda folder, _: callbacks.TrainingHealth(rollback=0.5, patience=9),
+    ),
     "Resume": (tuple(MODELS), lambda folder, _: callbacks.Resume(folder.parent)),
     "TrainingGif": (tuple(MODELS), lambda folder, _: callbacks.TrainingGif(folder)),
 }
@@ -152,8 +160,14 @@ def test_the_lists_are_complete():
     assert names_of(callbacks, is_class(keras.callbacks.Callback)) == set(CALLBACKS)
     assert names_of(metrics, is_class(keras.metrics.Metric)) == set(METRICS)
     assert names_of(metrics, is_class(metrics.Features)) == set(EXTRACTORS)
-    assert names_of(metrics, inspect.isclass) == {*METRICS, *COMPARISONS, *EXTRACTORS}
+    assert names_of(metrics, inspect.isclass) == {
+        *METRICS,
+        *COMPARISONS,
+        *EXTRACTORS,
+        "Memorisation",
+    }
     formulas = {formula for _, formula in COMPARISONS.values()} | set(METRICS.values())
+    formulas |= {metrics.memorisation, metrics.nearest}  # see test_metrics_neighbours.py
     assert {getattr(metrics, name) for name in names_of(metrics, inspect.isfunction)} == formulas
 
 

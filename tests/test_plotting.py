@@ -10,16 +10,17 @@ from PIL import Image
 
 from keras_imgen.data import to_uint8
 from keras_imgen.plotting import (
-    figure_pixels,
     image_grid,
     plot_before_after,
+    plot_distances,
     plot_history,
     plot_images,
+    plot_neighbours,
     plot_sequence,
-    psnr_text,
     save_gif,
     save_grid,
 )
+from keras_imgen.plotting.figures import figure_pixels, psnr_text
 
 
 @pytest.fixture(autouse=True)
@@ -329,3 +330,49 @@ def test_a_notebook_shows_what_a_cell_ends_with(draw):
     with Image.open(io.BytesIO(data["image/png"])) as image:
         height, width, _ = figure_pixels(drawn.figure).shape
         assert image.size == (width, height)
+
+
+# Neighbours
+
+
+@pytest.mark.parametrize("k", [None, 1, 2])
+def test_neighbours_are_drawn_below_their_pictures(k):
+    pictures = random_pictures(4)
+    nearest = random_pictures(8)[::-1][: 4 * (k or 1)].reshape(4, *([k] if k else []), 12, 20, 1)
+    above, below = plot_neighbours(pictures, nearest, distances=[0.1, 0.4, 0.2, 0.3]).axes
+    assert (above.get_title(), below.get_title()) == (
+        "pictures",
+        "the nearest, at 0.100 to 0.400",
+    )
+    rows = [nearest] if k is None else [nearest[:, i] for i in range(k)]
+    for ax, expected in ((above, image_grid(pictures, 4)), (below, image_grid([*rows[0]], 4))):
+        drawn = np.asarray(ax.images[0].get_array())[..., :1]
+        np.testing.assert_array_equal(drawn[:12], to_uint8(expected))
+    drawn = np.asarray(below.images[0].get_array())[..., :1]
+    np.testing.assert_array_equal(drawn[-12:], to_uint8(image_grid([*rows[-1]], 4)))
+
+
+def test_pictures_without_their_neighbours_are_refused():
+    with pytest.raises(ValueError, match=r"its own shape. Received: .*\(4, .*\(3, .*indices"):
+        plot_neighbours(random_pictures(4), random_pictures(3))
+
+
+def test_distances_are_drawn_as_shares_in_equal_bins():
+    rng = np.random.default_rng(0)
+    ax = plot_distances(rng.random(50), 2 * rng.random(400), threshold=0.1)
+    samples, held_out = ax.containers
+    for bars in (samples, held_out):
+        assert sum(bar.get_height() for bar in bars) == pytest.approx(1.0)
+    assert [bar.get_x() for bar in samples] == [bar.get_x() for bar in held_out]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "samples",
+        "held-out pictures",
+        "threshold",
+    ]
+    assert plot_distances([0.1], [0.2], ax=ax) is ax
+
+
+@pytest.mark.parametrize("values", [[], [0.1, float("nan")]])
+def test_distances_must_be_numbers(values):
+    with pytest.raises(ValueError, match="distances of held-out pictures must be finite"):
+        plot_distances([0.1], values)

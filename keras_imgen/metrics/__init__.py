@@ -7,6 +7,7 @@ from keras_imgen.metrics.distributions import (
     precision_recall,
 )
 from keras_imgen.metrics.features import DigitFeatures, Features, InceptionFeatures
+from keras_imgen.metrics.neighbours import Memorisation, memorisation, nearest
 from keras_imgen.metrics.restoration import PSNR, SSIM, psnr, ssim
 
 __all__ = [
@@ -17,9 +18,12 @@ __all__ = [
     "FrechetDistance",
     "InceptionFeatures",
     "KernelDistance",
+    "Memorisation",
     "PrecisionRecall",
     "frechet_distance",
     "kernel_distance",
+    "memorisation",
+    "nearest",
     "precision_recall",
     "psnr",
     "ssim",

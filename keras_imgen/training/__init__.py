@@ -3,22 +3,26 @@
 from keras_imgen.training.labels import label_rows, network_inputs, with_labels
 from keras_imgen.training.model import LatentModel, PictureModel, in_batches
 from keras_imgen.training.parts import (
-    OptimizerPair,
     check_last_activation,
     check_network,
     has_batch_norm,
     prepare_optimizer,
 )
 from keras_imgen.training.pictures import more_than_one, pictures_of
+from keras_imgen.training.players import OptimizerPair, check_pair
 from keras_imgen.training.resume import Resume
+from keras_imgen.training.rollback import Rollback, check_finite
 
 __all__ = [
     "LatentModel",
     "OptimizerPair",
     "PictureModel",
     "Resume",
+    "Rollback",
+    "check_finite",
     "check_last_activation",
     "check_network",
+    "check_pair",
     "has_batch_norm",
     "in_batches",
     "label_rows",

@@ -26,6 +26,7 @@ from keras_imgen.training.pictures import (
     training_set,
 )
 from keras_imgen.training.resume import Resume
+from keras_imgen.training.rollback import Rollback
 from keras_imgen.training.seal import Seal
 
 # Of the files that models are saved in; raised whenever older versions could not read them.
@@ -108,7 +109,8 @@ class PictureModel(keras.Model):
         Raises:
             TypeError, ValueError: if the first batch (of an array: any picture) is not in the
                 format of this package, there is none, or they would never end.
-            FloatingPointError: if a log becomes NaN or infinite.
+            FloatingPointError: if a log becomes NaN or infinite, and no callback brings the model
+                back (`TrainingHealth`).
             KeyboardInterrupt: if Ctrl-C was pressed, at the end of the batch (pressed twice: at
                 once), with a word on how to go on.
         """
@@ -119,7 +121,8 @@ class PictureModel(keras.Model):
         with deferred() as check_interrupt, run as first_epoch:
             given = x
             x, kwargs = training_set(self, x, y, batch_size, kwargs)
-            callbacks = [Guard(x, check_interrupt), *callbacks]
+            rollbacks = [c for c in callbacks if isinstance(c, Rollback)]
+            callbacks = [Guard(x, check_interrupt, rollbacks), *callbacks]
             if resume:
                 resume.check_data(described(x, given))
                 kwargs["initial_epoch"] = first_epoch

@@ -67,42 +67,6 @@ def prepare_optimizer(optimizer, default, name: str, network):
     return optimizer
 
 
-class OptimizerPair:
-    """What callbacks see as `model.optimizer`: one learning rate for both players.
-
-    Setting it sets the generator's, and the discriminator's in proportion.
-    """
-
-    built = True
-
-    def __init__(self, generator_optimizer, discriminator_optimizer):
-        self.parts = (generator_optimizer, discriminator_optimizer)
-        self._ratio = 1.0
-
-    @property
-    def learning_rate(self):
-        """The generator's."""
-        return self.parts[0].learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, value):
-        generator, discriminator = (float(part.learning_rate) for part in self.parts)
-        if generator > 0.0:  # a warm-up that begins at 0 must not forget the proportion
-            self._ratio = discriminator / generator
-        self.parts[0].learning_rate = float(value)
-        self.parts[1].learning_rate = float(value) * self._ratio
-
-    @property
-    def iterations(self):
-        """The generator's steps."""
-        return self.parts[0].iterations
-
-    @property
-    def variables(self):
-        """Moments and counts of both."""
-        return [variable for part in self.parts for variable in part.variables]
-
-
 def _check_trainable(name, network):
     if not network.trainable or not network.trainable_variables:
         raise ValueError(

@@ -8,6 +8,7 @@ from keras_imgen import backends
 from keras_imgen.checks import dtype_name, number, shown, whole_number
 from keras_imgen.data import PictureDataset, check_pictures, load_arrays
 from keras_imgen.training.labels import check_labels, labels_of
+from keras_imgen.training.rollback import ADVICE
 
 
 def pictures_of(data):
@@ -116,14 +117,17 @@ class Guard(keras.callbacks.Callback):
     Args:
         dataset: what `fit` iterates over.
         check_interrupt: function that raises KeyboardInterrupt if there has been one.
+        rollbacks: `Rollback` callbacks, which may bring the model back to a good state.
     """
 
     async_safe = True  # a step need not wait for the look at its logs
 
-    def __init__(self, dataset=None, check_interrupt=lambda: None):
+    def __init__(self, dataset=None, check_interrupt=lambda: None, rollbacks=()):
         super().__init__()
         self.dataset, self.check_interrupt = dataset, check_interrupt
+        self.rollbacks = rollbacks
         self.place = ""
+        self._went_back = False
 
     def on_epoch_begin(self, epoch, logs=None):
         """Note the epoch."""
@@ -131,9 +135,20 @@ class Guard(keras.callbacks.Callback):
         if isinstance(self.dataset, PictureDataset | _Stream):
             self.dataset.epoch = epoch
 
+    def on_train_batch_begin(self, batch, logs=None):
+        """Begin the averages anew after the model went back: they hold a NaN."""
+        if self._went_back:
+            self.model.reset_metrics()
+            self._went_back = False
+
     def on_train_batch_end(self, batch, logs=None):
         """Look at the logs."""
-        self._look(logs, f"batch {batch + 1}", "training has diverged. Lower the learning rate")
+        try:
+            self._look(logs, f"batch {batch + 1}", ADVICE)
+        except FloatingPointError as error:
+            self._went_back = any(rollback.rescue(error) for rollback in self.rollbacks)
+            if not self._went_back:
+                raise
 
     def on_test_batch_end(self, batch, logs=None):
         """Look at the logs."""

@@ -10,18 +10,19 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_imgen import checks
 from keras_imgen.files import locked, write_whole
 from keras_imgen.saving import damage
+from keras_imgen.training.rollback import Rollback, check_finite
 from keras_imgen.training.setup import canonical, differences, setup_of
 
-# What Keras's callbacks remember from one epoch to the next.
+# What callbacks remember from one epoch to the next.
 _MEMORY = {
     keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch", "best_weights"),
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
     keras.callbacks.ModelCheckpoint: ("best",),
+    Rollback: ("memory", "good_state"),
 }
 
 
@@ -42,8 +43,8 @@ class Resume(keras.callbacks.Callback):
     whole epoch.
 
     Pictures must come in an order that depends only on the epoch, as those of `keras_imgen.load`
-    and its siblings, and arrays, do. Of other callbacks, what `EarlyStopping`, `ReduceLROnPlateau`
-    and `ModelCheckpoint` remember is kept.
+    and its siblings, and arrays, do. Of other callbacks, what `EarlyStopping`, `ReduceLROnPlateau`,
+    `ModelCheckpoint` and `TrainingHealth` remember is kept.
 
     Args:
         folder: where to keep the training; made if it is missing. One folder for each training.
@@ -148,7 +149,8 @@ class Resume(keras.callbacks.Callback):
             for name, value in epoch_logs.items():
                 history.history.setdefault(name, []).append(value)
         for callback, memory in self._remembered():
-            vars(callback).update(memory)
+            for name, value in memory.items():
+                setattr(callback, name, value)
         if self.epoch and self.params.get("verbose"):
             whole = f"epoch {self.epoch} of {self.params['epochs']}"
             print(f"Going on after {whole}, as {str(self.folder)!r} holds it.")  # noqa: T201
@@ -158,12 +160,7 @@ class Resume(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Write a checkpoint, unless a weight is no longer a number."""
         self.logs.append({name: np.asarray(value).tolist() for name, value in (logs or {}).items()})
-        for variable in (*self.model.weights, *self.model.optimizer.variables):
-            if not np.all(np.isfinite(ops.convert_to_numpy(variable))):
-                raise FloatingPointError(
-                    f"`{variable.path}` holds NaN or infinity at the end of epoch {epoch + 1}: "
-                    "training has diverged. Lower the learning rate."
-                )
+        check_finite(self.model, epoch)
         self._write()
 
     def _restore(self, model):
@@ -222,7 +219,9 @@ class Resume(keras.callbacks.Callback):
             memory = {"class": type(callback).__name__, "values": {}, "arrays": {}}
             for name in _names(callback):
                 value = getattr(callback, name)
-                if isinstance(value, list):  # of weights
+                if isinstance(value, dict):  # of what JSON can hold
+                    memory["values"][name] = value
+                elif isinstance(value, list):  # of weights
                     memory["arrays"][name] = len(value)
                     arrays |= {f"{index}_{name}_{i}": array for i, array in enumerate(value)}
                 else:

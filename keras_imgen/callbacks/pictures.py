@@ -1,4 +1,4 @@
-"""Callbacks that show what a model makes while it trains, and keep what it has learned."""
+"""Callbacks that show what a model makes while it trains, as pictures and as a film."""
 
 import importlib.util
 from pathlib import Path
@@ -10,12 +10,11 @@ from keras_imgen import checks, plotting
 from keras_imgen.checks import whole_number
 from keras_imgen.data import PictureDataset, check_pictures, sources
 from keras_imgen.files import write_whole
-from keras_imgen.training import Resume
+from keras_imgen.plotting.figures import figure_pixels
+from keras_imgen.plotting.grids import check_seconds, enlarged, write_gif
 
-__all__ = ["BeforeAfter", "Resume", "SampleGrid", "TrainingGif"]
 
-
-class _EpochPicture(keras.callbacks.Callback):
+class EpochPicture(keras.callbacks.Callback):
     """Make one picture after every few epochs, and write or show it.
 
     A subclass implements `draw()`, which returns an array of 8 bits `(height, width, channels)`.
@@ -85,7 +84,7 @@ class _EpochPicture(keras.callbacks.Callback):
             tf.summary.image(type(self).__name__, self.image[None], step=epoch)
 
 
-class SampleGrid(_EpochPicture):
+class SampleGrid(EpochPicture):
     """Show a grid of what a `GAN` or `VAE` draws, after every few epochs.
 
     The latents are always the same, so that the frames compare. Given pictures, a `VAE` shows each
@@ -130,7 +129,7 @@ class SampleGrid(_EpochPicture):
         self.n, self.scale = whole_number("n", n, 1), whole_number("scale", scale, 1)
         self.columns = None if columns is None else whole_number("columns", columns, 1)
         self.seed = checks.seed(seed)
-        self.pictures = _taken(pictures, self.n)
+        self.pictures = first_pictures(pictures, self.n)
 
     def on_train_begin(self, logs=None):
         """Refuse models that cannot show what is asked for."""
@@ -149,10 +148,10 @@ class SampleGrid(_EpochPicture):
         else:
             both = np.stack([self.pictures, self.model.reconstruct(self.pictures)], axis=1)
             shown, columns = both.reshape(-1, *both.shape[2:]), 2 * (self.columns or 4)
-        return plotting.enlarged(plotting.image_grid(shown, columns), self.scale)
+        return enlarged(plotting.image_grid(shown, columns), self.scale)
 
 
-class BeforeAfter(_EpochPicture):
+class BeforeAfter(EpochPicture):
     """Show held-out pictures observed, restored and clean, with their PSNR, after every few epochs.
 
     The pictures are spoiled by the model's own degradation with its fixed draw, so that the frames
@@ -189,7 +188,7 @@ class BeforeAfter(_EpochPicture):
         tensorboard: str | Path | None = None,
     ):
         super().__init__(folder, every=every, show=show, tensorboard=tensorboard)
-        self.clean = _taken(pictures, whole_number("n", n, 1))
+        self.clean = first_pictures(pictures, whole_number("n", n, 1))
 
     def on_train_begin(self, logs=None):
         """Spoil the pictures, once for all frames."""
@@ -207,7 +206,7 @@ class BeforeAfter(_EpochPicture):
         """Return the panels."""
         restored = self.model.restore(self.observed)
         plot = plotting.plot_sequence if self.clean.ndim == 5 else plotting.plot_before_after
-        return plotting.figure_pixels(plot(self.observed, restored, self.clean))
+        return figure_pixels(plot(self.observed, restored, self.clean))
 
 
 class TrainingGif(keras.callbacks.Callback):
@@ -230,7 +229,7 @@ class TrainingGif(keras.callbacks.Callback):
         super().__init__()
         self.folder = _path("folder", folder)
         self.path = self.folder.with_suffix(".gif") if path is None else _path("path", path)
-        self.seconds = plotting.check_seconds(seconds)
+        self.seconds = check_seconds(seconds)
 
     def on_train_end(self, logs=None):
         """Write the GIF."""
@@ -242,7 +241,7 @@ class TrainingGif(keras.callbacks.Callback):
                 f"{str(self.folder)!r} holds no picture to join. Put a SampleGrid or BeforeAfter "
                 "that writes there before TrainingGif."
             )
-        plotting.write_gif(self.path, [Image.open(file) for file in files], self.seconds)
+        write_gif(self.path, [Image.open(file) for file in files], self.seconds)
 
 
 def _path(name, value):
@@ -252,7 +251,7 @@ def _path(name, value):
     return Path(value)
 
 
-def _taken(pictures, n):
+def first_pictures(pictures, n):
     """Return the first `n` pictures of an array or dataset, checked; None stays None."""
     if pictures is None:
         return None

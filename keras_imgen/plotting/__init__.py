@@ -1,0 +1,31 @@
+"""Tiles pictures into one array and draws them; the only user of matplotlib.
+
+Nothing here calls `plt.show()` or stretches contrast: black is 0 and white is 1 in every picture,
+and grey pictures are shown grey. A notebook shows what a function returns, if it ends a cell;
+elsewhere `figure.savefig` writes it.
+"""
+
+from keras_imgen.plotting.figures import (
+    plot_before_after,
+    plot_history,
+    plot_images,
+    plot_sequence,
+)
+from keras_imgen.plotting.grids import (
+    image_grid,
+    save_gif,
+    save_grid,
+)
+from keras_imgen.plotting.neighbours import plot_distances, plot_neighbours
+
+__all__ = [
+    "image_grid",
+    "plot_before_after",
+    "plot_distances",
+    "plot_history",
+    "plot_images",
+    "plot_neighbours",
+    "plot_sequence",
+    "save_gif",
+    "save_grid",
+]

@@ -1,0 +1,77 @@
+"""The two players of a GAN: whether their networks fit together, and both optimizers as one."""
+
+from keras_imgen.training.labels import network_inputs
+from keras_imgen.training.parts import check_last_activation
+
+
+class OptimizerPair:
+    """What callbacks see as `model.optimizer`: one learning rate for both players.
+
+    Setting it sets the generator's, and the discriminator's in proportion.
+    """
+
+    built = True
+
+    def __init__(self, generator_optimizer, discriminator_optimizer):
+        self.parts = (generator_optimizer, discriminator_optimizer)
+        self._ratio = 1.0
+
+    @property
+    def learning_rate(self):
+        """The generator's."""
+        return self.parts[0].learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        generator, discriminator = (float(part.learning_rate) for part in self.parts)
+        if generator > 0.0:  # a warm-up that begins at 0 must not forget the proportion
+            self._ratio = discriminator / generator
+        self.parts[0].learning_rate = float(value)
+        self.parts[1].learning_rate = float(value) * self._ratio
+
+    @property
+    def iterations(self):
+        """The generator's steps."""
+        return self.parts[0].iterations
+
+    @property
+    def variables(self):
+        """Moments and counts of both."""
+        return [variable for part in self.parts for variable in part.variables]
+
+
+def check_pair(generator, discriminator) -> None:
+    """Raise unless the discriminator takes what the generator makes, and returns scores."""
+    (latents, made_of), (taken, told_by) = map(network_inputs, (generator, discriminator))
+    made, scores = generator.output_shape, discriminator.output_shape
+    if len(latents) != 2 or latents[-1] is None:
+        raise ValueError(
+            "`generator` must take latents of shape (batch, latent_dim). "
+            f"Received: a network that takes {latents}."
+        )
+    if made_of != told_by:
+        raise ValueError(
+            "Generator and discriminator must know the same classes. Received: a generator of "
+            f"{made_of or 'no'} classes and a discriminator of {told_by or 'no'}. Build both with "
+            "the same `num_classes`."
+        )
+    if made[1:] != taken[1:]:
+        raise ValueError(
+            "The discriminator must take the pictures that the generator makes. "
+            f"Received: a generator of {made[1:]} and a discriminator of {taken[1:]}. "
+            "Build both with the same `image_shape`."
+        )
+    if scores != (None, 1):
+        raise ValueError(
+            "`discriminator` must return one score per picture, shape (batch, 1). "
+            f"Received: a network that returns {scores}. End it with keras.layers.Dense(1)."
+        )
+    check_last_activation(
+        "generator", generator, ("tanh",), "Pictures lie in [0, 1]: end with a sigmoid."
+    )
+    check_last_activation(
+        "discriminator",
+        discriminator,
+        ("sigmoid", "softmax"),
+        "The losses take scores: end with keras.layers.Dense(1) and no activation.",
+    )

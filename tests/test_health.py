@@ -153,25 +153,17 @@ def test_the_slope_of_a_linear_score_is_the_length_of_its_weights():
     assert _score_slope(model) == pytest.approx(np.linalg.norm(kernel), rel=1e-5)
 
 
-@pytest.mark.parametrize("taken", [(), (1,), (3,)])
-def test_slopes_of_conditional_models_are_measured(taken):
-    # Whatever form labels have: as numbers, in a column, or a column for each class.
-    pixels, labels = keras.Input(SHAPE), keras.Input(taken)
-    column = keras.layers.Reshape((-1,))(labels) if taken else keras.ops.expand_dims(labels, -1)
-    both = keras.layers.Concatenate()([keras.layers.Flatten()(pixels), column])
-    discriminator = keras.Model([pixels, labels], keras.layers.Dense(1)(both))
-
-    class Conditional:
-        latent_dim, num_classes = 2, 3
-
-        def predict_latents(self, latents, labels):
-            assert labels.tolist()[:4] == [0, 1, 2, 0]
-            return np.zeros((len(latents), *SHAPE), "float32")
-
-    model = Conditional()
-    model.discriminator = discriminator
-    kernel = keras.ops.convert_to_numpy(discriminator.weights[0])[: CLEAN[0].size]
-    assert _score_slope(model) == pytest.approx(np.linalg.norm(kernel), rel=1e-5)
+def test_slopes_of_conditional_models_are_those_of_each_label():
+    # A score that is linear in the pixels, and has a steepness of its own for each of three labels.
+    pixels, labels = keras.Input(SHAPE), keras.Input((3,))
+    steepness = keras.layers.Dense(CLEAN[0].size, use_bias=False)(labels)
+    scores = keras.layers.Dot(1)([keras.layers.Flatten()(pixels), steepness])
+    generator = networks.dcgan_generator(SHAPE, latent_dim=2, filters=2, num_classes=3)
+    discriminator = keras.Model([pixels, labels], scores)
+    model = GAN(generator, discriminator)
+    norms = np.linalg.norm(discriminator.get_weights()[0], axis=1)
+    expected = norms[np.arange(64) % 3].mean()
+    assert _score_slope(model) == pytest.approx(expected, rel=1e-5)
 
 
 # Troubles

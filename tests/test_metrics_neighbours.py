@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_imgen import neighbours
-from keras_imgen.metrics import memorisation, nearest
+from keras_imgen.metrics import memorisation, nearest, neighbours
 
 SHAPE = (4, 3, 1)
 

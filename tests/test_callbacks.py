@@ -91,6 +91,17 @@ def test_a_sample_grid_is_written_exactly(make_vae, tmp_path, channels):
     np.testing.assert_array_equal(pixels(tmp_path / "epoch_0001.png").reshape(grid.shape), grid)
 
 
+def test_of_a_conditional_gan_each_column_shows_a_class(tmp_path):
+    gan = GAN(
+        networks.dcgan_generator((8, 9, 1), latent_dim=3, filters=2, num_classes=3),
+        networks.dcgan_discriminator((8, 9, 1), filters=2, num_classes=3),
+    )
+    callback = SampleGrid(tmp_path, scale=1, seed=7)
+    show(callback, gan)
+    samples = gan.sample(8 * 3, labels=[0, 1, 2] * 8, seed=7)
+    np.testing.assert_array_equal(callback.image, to_uint8(image_grid(samples, 3)))
+
+
 def test_without_a_folder_nothing_is_written(make_vae, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     callback = SampleGrid(n=4)

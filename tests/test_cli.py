@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 import keras_imgen
-from keras_imgen import cli, load, load_moving_digits
+from keras_imgen import GAN, cli, load, load_moving_digits, networks, plotting
 from keras_imgen.cli import demo, recipes, runs
-from keras_imgen.data import PictureDataset, to_float
+from keras_imgen.data import PictureDataset, to_float, to_uint8
 
 FAMILIES = cli.FAMILIES
 
@@ -278,6 +278,26 @@ def test_sample(family, trained, tmp_path, capsys):
     assert run(*command, tmp_path / "a.png") == 2
     assert "not overwritten" in capsys.readouterr().err
     assert contents(tmp_path) == before
+
+
+def test_sample_draws_the_class_that_is_asked_for(tmp_path, capsys):
+    gan = GAN(
+        networks.dcgan_generator((8, 9, 1), latent_dim=3, filters=2, num_classes=3),
+        networks.dcgan_discriminator((8, 9, 1), filters=2, num_classes=3),
+    )
+    gan.save(tmp_path / "gan.keras")
+    command = ("sample", tmp_path / "gan.keras", "-n", 6, "--seed", 1, "--scale", 1, "--out")
+    for options, labels, columns in (
+        (("--label", 2), [2] * 6, None),
+        ((), [0, 1, 2] * 2, 3),  # a class per column
+    ):
+        path = tmp_path / f"{len(options)}.png"
+        assert run(*command, path, *options) == 0
+        expected = plotting.image_grid(gan.sample(6, labels=labels, seed=1), columns)
+        with Image.open(path) as image:
+            np.testing.assert_array_equal(np.asarray(image)[..., None], to_uint8(expected))
+    assert run(*command, tmp_path / "no.png", "--label", 3) == 2
+    assert "between 0 and 2, both included. Received: 3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("start", [["-m", "keras_imgen"], ["keras-imgen"]], ids=["-m", "script"])

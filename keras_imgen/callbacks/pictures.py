@@ -87,15 +87,15 @@ class EpochPicture(keras.callbacks.Callback):
 class SampleGrid(EpochPicture):
     """Show a grid of what a `GAN` or `VAE` draws, after every few epochs.
 
-    The latents are always the same, so that the frames compare. Given pictures, a `VAE` shows each
-    of them beside its reconstruction instead.
+    The latents are always the same, so that the frames compare. Of a conditional GAN each column
+    shows a class. Given pictures, a `VAE` shows each of them beside its reconstruction instead.
 
     Args:
         folder: where to write `epoch_0001.png`, ...; by default nowhere.
-        n: number of samples.
+        n: number of samples; by default 64, or eight of each class.
         pictures: array `(n, height, width, channels)` in [0, 1] to be reconstructed, or a dataset;
             by default none.
-        columns: pictures per row.
+        columns: pictures per row; by default as many as rows, or as classes.
         scale: side of the square that each pixel becomes.
         every: epochs between two pictures.
         seed: integer that fixes the latents.
@@ -116,7 +116,7 @@ class SampleGrid(EpochPicture):
         self,
         folder: str | Path | None = None,
         *,
-        n: int = 64,
+        n: int | None = None,
         pictures=None,
         columns: int | None = None,
         scale: int = 2,
@@ -126,10 +126,11 @@ class SampleGrid(EpochPicture):
         tensorboard: str | Path | None = None,
     ):
         super().__init__(folder, every=every, show=show, tensorboard=tensorboard)
-        self.n, self.scale = whole_number("n", n, 1), whole_number("scale", scale, 1)
+        self.n = None if n is None else whole_number("n", n, 1)
+        self.scale = whole_number("scale", scale, 1)
         self.columns = None if columns is None else whole_number("columns", columns, 1)
         self.seed = checks.seed(seed)
-        self.pictures = first_pictures(pictures, self.n)
+        self.pictures = first_pictures(pictures, self.n or 64)
 
     def on_train_begin(self, logs=None):
         """Refuse models that cannot show what is asked for."""
@@ -144,7 +145,9 @@ class SampleGrid(EpochPicture):
     def draw(self):
         """Return the grid."""
         if self.pictures is None:
-            shown, columns = self.model.sample(self.n, seed=self.seed), self.columns
+            classes = self.model.num_classes
+            n, columns = self.n or 8 * (classes or 8), self.columns or classes or None
+            shown = self.model.sample(n, seed=self.seed)
         else:
             both = np.stack([self.pictures, self.model.reconstruct(self.pictures)], axis=1)
             shown, columns = both.reshape(-1, *both.shape[2:]), 2 * (self.columns or 4)

@@ -169,6 +169,7 @@ def _parser():
     sample = command("sample", "apply", "Draw new pictures with a trained GAN or VAE.")
     sample.add_argument("model", type=_path, help="the .keras file")
     sample.add_argument("-n", type=_count(1), default=64, help="number of pictures [%(default)s]")
+    sample.add_argument("--label", type=_count(0), help="class to draw [each in turn, by column]")
     sample.add_argument(
         "--seed", type=_count(0, MAX_SEED), help="random seed [another one every time]"
     )

@@ -40,7 +40,9 @@ def sample(args) -> None:
             "Pass a smaller -n or --scale."
         )
     seed = secrets.randbits(24) if args.seed is None else args.seed
-    plotting.save_grid(path, model.sample(args.n, seed=seed), scale=args.scale)
+    columns = model.num_classes if args.label is None and model.num_classes else None
+    pictures = model.sample(args.n, labels=args.label, seed=seed)
+    plotting.save_grid(path, pictures, columns, scale=args.scale)
     print(f"{args.n} pictures in {path} (seed {seed}).")
 
 

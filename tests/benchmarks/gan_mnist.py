@@ -1,0 +1,260 @@
+"""Train the GAN on MNIST for some seconds, beside the public Keras recipe, and measure both.
+
+    python tests/benchmarks/gan_mnist.py --seconds 300 --seeds 0 1 2 [--data-dir DIR]
+
+Both train on the 60,000 training digits for the same wall time, one after the other, in this one
+process; what compiling the step takes counts. Then 10,000 samples of each are compared with the
+10,000 test digits, in the features of the network that ships with the package.
+
+    python tests/benchmarks/gan_mnist.py --step
+
+takes turns between a step of ours and one of the recipe, on the same two networks of the recipe,
+batch and precision, and prints both times.
+"""
+
+import argparse
+import math
+import os
+import statistics
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+import keras_imgen as ki
+
+BATCH = 64
+
+
+class Recipe(keras.Model):
+    """The GAN that ends Keras's guide on custom training steps in TensorFlow, rebuilt.
+
+    Two passes of the generator and three of the discriminator a step, all of them in the mode of
+    inference; labels with noise; Adam with learning rate 3e-4 for both. The guide trains on the
+    test digits as well.
+    """
+
+    def __init__(self, seed):
+        super().__init__()
+        self.generator, self.discriminator = recipe_networks()
+        self.latent_dim = self.generator.input_shape[-1]
+        self.seeds = keras.random.SeedGenerator(seed)
+        self.cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
+        self.players = {
+            network: keras.optimizers.Adam(3e-4) for network in (self.generator, self.discriminator)
+        }
+        self.built = True
+
+    def train_step(self, data):
+        """Take a step of the discriminator, then, with new latents, one of the generator."""
+        real = data[0] if isinstance(data, tuple) else data
+        count = tf.shape(real)[0]
+        both = tf.concat([self.generator(self.latents(count)), real], axis=0)
+        labels = tf.concat([tf.ones((count, 1)), tf.zeros((count, 1))], axis=0)
+        labels += 0.05 * keras.random.uniform(tf.shape(labels), seed=self.seeds)
+        d_loss = self.step(
+            self.discriminator, lambda: self.cross_entropy(labels, self.discriminator(both))
+        )
+        latents, misleading = self.latents(count), tf.zeros((count, 1))
+        g_loss = self.step(
+            self.generator,
+            lambda: self.cross_entropy(misleading, self.discriminator(self.generator(latents))),
+        )
+        return {"d_loss": d_loss, "g_loss": g_loss}
+
+    def latents(self, count):
+        return keras.random.normal((count, self.latent_dim), seed=self.seeds)
+
+    def step(self, network, compute_loss):
+        with tf.GradientTape() as tape:
+            loss = compute_loss()
+        gradients = tape.gradient(loss, network.trainable_weights)
+        self.players[network].apply(gradients, network.trainable_weights)
+        return loss
+
+    def sample(self, n, seed):
+        latents = keras.random.normal((n, self.latent_dim), seed=seed)
+        parts = [self.generator(latents[i : i + 500], training=False) for i in range(0, n, 500)]
+        return np.concatenate([np.asarray(part, "float32") for part in parts])
+
+
+def recipe_networks():
+    """Build the two networks of the guide."""
+    generator = keras.Sequential(
+        [
+            keras.Input((128,)),
+            layers.Dense(7 * 7 * 128),
+            layers.LeakyReLU(0.2),
+            layers.Reshape((7, 7, 128)),
+            layers.Conv2DTranspose(128, 4, strides=2, padding="same"),
+            layers.LeakyReLU(0.2),
+            layers.Conv2DTranspose(128, 4, strides=2, padding="same"),
+            layers.LeakyReLU(0.2),
+            layers.Conv2D(1, 7, padding="same", activation="sigmoid"),
+        ]
+    )
+    discriminator = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(64, 3, strides=2, padding="same"),
+            layers.LeakyReLU(0.2),
+            layers.Conv2D(128, 3, strides=2, padding="same"),
+            layers.LeakyReLU(0.2),
+            layers.GlobalMaxPooling2D(),
+            layers.Dense(1),
+        ]
+    )
+    return generator, discriminator
+
+
+def our_gan(seed):
+    """Build the GAN that is measured."""
+    gan = ki.GAN(
+        ki.networks.dcgan_generator((28, 28, 1), latent_dim=64, filters=32),
+        ki.networks.dcgan_discriminator((28, 28, 1), filters=32),
+        ema_momentum=0.999,
+        seed=seed,
+    )
+    gan.compile(*(keras.optimizers.Adam(1e-3, beta_1=0.5) for _ in range(2)))
+    return gan
+
+
+class Clock(keras.callbacks.Callback):
+    """Ends a training after some seconds; `slow_down` lowers the learning rate to 0 by then."""
+
+    def __init__(self, seconds, slow_down=False):
+        super().__init__()
+        self.seconds, self.slow_down, self.steps = seconds, slow_down, 0
+
+    def on_train_begin(self, logs=None):
+        self.begin = time.monotonic()
+        if self.slow_down:
+            self.rate = float(self.model.optimizer.learning_rate)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps += 1
+        share = (time.monotonic() - self.begin) / self.seconds
+        if share >= 1.0:
+            self.model.stop_training = True  # after this batch
+        if self.slow_down and share > 0.5 and self.steps % 20 == 0:  # a cosine, from half-time on
+            rate = self.rate * 0.5 * (1.0 + math.cos(math.pi * (2.0 * share - 1.0)))
+            self.model.optimizer.learning_rate = max(rate, 0.01 * self.rate)
+
+
+def trained(model, digits, seconds, slow_down=False):
+    """Train a model for so many seconds, in the middle of an epoch if need be."""
+    clock = Clock(seconds, slow_down)
+    model.fit(digits, epochs=10_000, verbose=0, callbacks=[clock])
+    return clock.steps
+
+
+class Judge:
+    """Holds the test digits, and measures samples against them."""
+
+    def __init__(self, test):
+        self.reader = ki.metrics.DigitFeatures()
+        self.metrics = {
+            name: getattr(ki.metrics, name)(test, self.reader)
+            for name in ("FrechetDistance", "KernelDistance", "PrecisionRecall")
+        }
+
+    def __call__(self, samples):
+        results = {name: metric(samples) for name, metric in self.metrics.items()}
+        shares = np.bincount(self.reader.labels(samples), minlength=10) / len(samples)
+        distributions = results["PrecisionRecall"]
+        return {
+            "Frechet": float(results["FrechetDistance"]),
+            "kernel": float(results["KernelDistance"]),
+            "kernel error": results["KernelDistance"].standard_error,
+            "precision": distributions.precision,
+            "recall": distributions.recall,
+            "rarest digit": shares.min(),
+            "most frequent": shares.max(),
+        }, results
+
+
+def compare(args):
+    train, test = (
+        ki.load("mnist", split, batch_size=BATCH, data_dir=args.data_dir)
+        for split in ("train", "test")
+    )
+    judge = Judge(test.take(test.num_pictures))
+    floor, results = judge(train.take(len(test.pictures)))
+    print(f"training digits themselves: {'; '.join(map(str, results.values()))}\n")
+    rows = {"ours": [], "recipe": []}
+    for seed in args.seeds:
+        for name in rows:
+            keras.utils.set_random_seed(seed)
+            model = our_gan(seed) if name == "ours" else Recipe(seed)
+            if name == "recipe":
+                model.compile(optimizer=None)
+            train.seed = seed
+            steps = trained(model, train, args.seconds, slow_down=name == "ours")
+            samples = model.sample(args.samples, seed=seed)
+            figures, _ = judge(samples)
+            rows[name].append({"steps": steps, **figures})
+            shown = ", ".join(f"{key} {value:.4g}" for key, value in rows[name][-1].items())
+            print(f"{name}, seed {seed}: {shown}", flush=True)
+            if args.out:
+                args.out.mkdir(parents=True, exist_ok=True)
+                ki.plotting.save_grid(args.out / f"{name}_{seed}.png", samples[:100], scale=2)
+    print(f"\n| figure | test digits | {' | '.join(rows)} |")
+    print("| --- " * (len(rows) + 2) + "|")
+    for key in rows["ours"][0]:
+        cells = [f"{floor[key]:.3g}" if key in floor else ""]
+        for runs in rows.values():
+            values = [run[key] for run in runs]
+            spread = f"{min(values):.3g} to {max(values):.3g}"
+            cells.append(f"{statistics.mean(values):.3g} ({spread})")
+        print(f"| {key} | {' | '.join(cells)} |")
+    ratios = [
+        a["Frechet"] / b["Frechet"] for a, b in zip(rows["ours"], rows["recipe"], strict=True)
+    ]
+    print(f"\nFrechet distance, ours as a share of the recipe's: {np.round(ratios, 3).tolist()}")
+
+
+def time_steps(args):
+    """Print the seconds of a step of ours and of the recipe, in turn on the same networks."""
+    digits = ki.load("mnist", batch_size=BATCH, data_dir=args.data_dir)
+    gan = ki.GAN(*recipe_networks(), seed=0)
+    gan.compile(*(keras.optimizers.Adam(3e-4) for _ in range(2)))
+    recipe = Recipe(0)
+    recipe.compile(optimizer=None)
+    seconds = {"ours": [], "recipe": []}
+    batches = [tf.constant(digits[i][0]) for i in range(20)]
+    for turn in range(args.turns + 1):  # the first one compiles
+        for name, model in (("ours", gan), ("recipe", recipe)):
+            begin = time.perf_counter()
+            for batch in batches:
+                model.train_on_batch(batch)
+            if turn:
+                seconds[name].append((time.perf_counter() - begin) / len(batches))
+    for name, values in seconds.items():
+        print(f"{name}: {1000 * statistics.median(values):.1f} ms a step (median of {len(values)})")
+    ratios = [a / b for a, b in zip(seconds["ours"], seconds["recipe"], strict=True)]
+    print(
+        f"ours / recipe: {statistics.median(ratios):.3f} (from {min(ratios):.3f} to "
+        f"{max(ratios):.3f}), batches of {BATCH}, float32, {os.cpu_count()} cores"
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--samples", type=int, default=10_000)
+    parser.add_argument("--data-dir", help="where TFDS keeps its data")
+    parser.add_argument("--out", type=Path, help="folder for grids of samples")
+    parser.add_argument("--step", action="store_true", help="time the steps instead")
+    parser.add_argument("--turns", type=int, default=10, help="turns of 20 steps each, with --step")
+    args = parser.parse_args()
+    time_steps(args) if args.step else compare(args)
+
+
+if __name__ == "__main__":
+    main()

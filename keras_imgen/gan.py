@@ -120,7 +120,7 @@ class GAN(LatentModel):
                 generator; the paper's k. Usual: 1, with the Wasserstein loss 5.
             penalty: `"r1"`, `"r2"`, `"r1_r2"` (both) or `"gradient_penalty"`, what keeps the
                 discriminator's scores from being too steep for the generator to follow; by default
-                none.
+                none. For discriminators without batch normalisation.
             penalty_weight: its factor, the papers' gamma and lambda.
             penalty_every: the penalty is taken in every so many steps of the discriminator, and is
                 then so many times as heavy; 16 costs little time and works about as well as 1.
@@ -140,6 +140,13 @@ class GAN(LatentModel):
         _check_choice("loss", loss, losses.ADVERSARIAL)
         if penalty is not None:
             _check_choice("penalty", penalty, losses.PENALTIES)
+            if has_batch_norm(self.discriminator):
+                raise ValueError(
+                    "A penalty looks at the slope of each picture's score, and with "
+                    "BatchNormalization a score depends on all pictures of the batch. Received: "
+                    f"penalty={penalty!r} for such a discriminator. Build it with "
+                    "`batch_norm=False`, or leave out the penalty."
+                )
         critic_steps = checks.whole_number("critic_steps", critic_steps, 1)
         penalty_weight = checks.number("penalty_weight", penalty_weight, 0.0)
         penalty_every = checks.whole_number("penalty_every", penalty_every, 1)

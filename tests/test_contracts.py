@@ -31,7 +31,7 @@ def pictures(shape=SHAPE, count=10, seed=0):
 
 def gan(**options):
     generator = networks.dcgan_generator(SHAPE, latent_dim=3, filters=4)
-    discriminator = networks.dcgan_discriminator(SHAPE, filters=4)  # with dropout
+    discriminator = networks.dcgan_discriminator(SHAPE, 4, dropout=0.3, batch_norm=False)
     model = GAN(generator, discriminator, ema_momentum=0.9, seed=1)
     optimizers = Adam(1e-3, beta_1=0.5), SGD(4e-3, momentum=0.9)
     variants = {"critic_steps": 2, "penalty": "r1", "penalty_weight": 2.0}
@@ -508,7 +508,9 @@ def without_dropout(name):
         ), "gaussian"
     if name == "gan":
         generator = networks.dcgan_generator(SHAPE, latent_dim=3, filters=4)
-        return GAN(generator, networks.dcgan_discriminator(SHAPE, 4, dropout=0), seed=1), "hinge"
+        return GAN(
+            generator, networks.dcgan_discriminator(SHAPE, 4, batch_norm=False), seed=1
+        ), "hinge"
     return denoiser(), "mse"
 
 

@@ -29,11 +29,11 @@ FORMULAS = {
 }
 
 
-def make(*optimizers, discriminator=None, **options):
+def make(*optimizers, discriminator=None, batch_norm=False, **options):
     keras.utils.set_random_seed(0)
     generator = networks.dcgan_generator(SHAPE, latent_dim=3, filters=4)  # with batch norm
     if discriminator is None:
-        discriminator = networks.dcgan_discriminator(SHAPE, filters=4, dropout=0)
+        discriminator = networks.dcgan_discriminator(SHAPE, filters=4, batch_norm=batch_norm)
     names = ("loss", "label_smoothing", "critic_steps", "run_eagerly")
     names += ("penalty", "penalty_weight", "penalty_every")
     compile_options = {name: options.pop(name) for name in names if name in options}
@@ -69,18 +69,21 @@ def by_hand(generator, discriminator, real, latents, rate, formulas):
     with tf.GradientTape() as drawing:
         fake = generator(latents, training=True)
     with tf.GradientTape() as tape:
-        real_scores, fake_scores = discriminator(real), discriminator(fake)
+        real_scores, fake_scores = (discriminator(x, training=True) for x in (real, fake))
         d_loss = tf.reduce_mean(of_discriminator(real_scores, fake_scores))
     descend(discriminator, tape.gradient(d_loss, values_of(discriminator)), rate)
     with tf.GradientTape() as tape:
         tape.watch(fake)
-        g_loss = tf.reduce_mean(of_generator(discriminator(real), discriminator(fake)))
+        new_fake_scores = discriminator(fake, training=True)
+        paired = formulas == FORMULAS["relativistic"] or formulas == FORMULAS["wasserstein"]
+        new_real_scores = discriminator(real, training=True) if paired else None
+        g_loss = tf.reduce_mean(of_generator(new_real_scores, new_fake_scores))
     # The chain rule: from the scores to the pictures, from the pictures to the weights.
     wishes = tape.gradient(g_loss, fake)
     descend(generator, drawing.gradient(fake, values_of(generator), wishes), rate)
     middle = 0.5 if formulas == FORMULAS["least_squares"] else 0.0
     right = [*(real_scores.numpy() > middle), *(fake_scores.numpy() < middle)]
-    if formulas in (FORMULAS["wasserstein"], FORMULAS["relativistic"]):
+    if paired:
         right = real_scores.numpy() > fake_scores.numpy()
     return {
         "generator_loss": float(g_loss),
@@ -99,9 +102,10 @@ def descend(network, gradients, rate):
 
 
 @pytest.mark.parametrize("loss", FORMULAS)
-def test_the_step_is_algorithm_1(loss):
+@pytest.mark.parametrize("batch_norm", [False, True])  # of real and made pictures apart
+def test_the_step_is_algorithm_1(loss, batch_norm):
     rate = 0.05
-    gan = make(SGD(rate), SGD(rate), loss=loss)
+    gan = make(SGD(rate), SGD(rate), loss=loss, batch_norm=batch_norm)
     players = [gan.generator, gan.discriminator]
     copies = [keras.models.clone_model(player) for player in players]
     for player, copy in zip(players, copies, strict=True):
@@ -229,6 +233,13 @@ def test_all_variants_train_and_save(loss, penalty, tmp_path):
     assert {name: getattr(loaded, name) for name in options} == options
 
 
+def test_a_penalty_needs_a_discriminator_without_batch_normalisation():
+    with pytest.raises(
+        ValueError, match="penalty='r1' for such a.*Build it with `batch_norm=False`"
+    ):
+        make(penalty="r1", batch_norm=True)
+
+
 class Watch(keras.callbacks.Callback):
     """Note the weights of generator and average after every step."""
 
@@ -284,7 +295,7 @@ class Recorder(keras.layers.Layer):
 def test_the_networks_are_told_whether_it_is_training():
     # Otherwise dropout and batch normalisation would never do in training what they are for.
     pictures, recorder = keras.Input(SHAPE), Recorder()
-    network = networks.dcgan_discriminator(SHAPE, filters=2)
+    network = networks.dcgan_discriminator(SHAPE, filters=2, batch_norm=False)
     discriminator = keras.Model(pictures, network(recorder(pictures)))
     gan = make(discriminator=discriminator, run_eagerly=True)
     recorder.seen.clear()

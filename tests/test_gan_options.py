@@ -13,11 +13,11 @@ CLEAN = np.random.default_rng(0).random((12, *SHAPE), "float32")
 LABELS = np.arange(12) % 3
 
 
-def make(num_classes=3, run_eagerly=True, augmentation=None, compile_options=None, **networks_of):
+def make(num_classes=3, run_eagerly=True, augmentation=None, compile_options=None):
     keras.utils.set_random_seed(0)
-    options = {"filters": 2, "num_classes": num_classes, **networks_of}
+    options = {"filters": 2, "num_classes": num_classes}
     generator = networks.dcgan_generator(SHAPE, latent_dim=3, **options)
-    discriminator = networks.dcgan_discriminator(SHAPE, dropout=0.0, **options)
+    discriminator = networks.dcgan_discriminator(SHAPE, batch_norm=False, **options)
     gan = GAN(generator, discriminator, seed=5, augmentation=augmentation)
     gan.compile(run_eagerly=run_eagerly, **(compile_options or {}))
     return gan

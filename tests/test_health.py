@@ -21,7 +21,7 @@ SGD = keras.optimizers.SGD
 def gan(rates=(1e-4, 1e-4), loss="non_saturating", **options):
     keras.utils.set_random_seed(0)
     generator = networks.dcgan_generator(SHAPE, latent_dim=2, filters=2)
-    model = GAN(generator, networks.dcgan_discriminator(SHAPE, filters=2, dropout=0.0), seed=0)
+    model = GAN(generator, networks.dcgan_discriminator(SHAPE, filters=2, batch_norm=False), seed=0)
     model.compile(*map(SGD, rates), loss=loss, run_eagerly=True, **options)
     return model
 

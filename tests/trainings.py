@@ -154,7 +154,7 @@ def _gan(**options):
 
     model = GAN(
         networks.dcgan_generator((8, 8, 1), latent_dim=2, filters=2),
-        networks.dcgan_discriminator((8, 8, 1), filters=2, dropout=0.3),
+        networks.dcgan_discriminator((8, 8, 1), 2, dropout=0.3, batch_norm=False),
         seed=0,
     )
     decay = keras.optimizers.schedules.ExponentialDecay(1e-3, 10, 0.9)

@@ -43,7 +43,7 @@ class Recipe:
 def _gan(image_shape, steps, seed):
     model = GAN(
         networks.dcgan_generator(image_shape, latent_dim=32, filters=32),
-        networks.dcgan_discriminator(image_shape, filters=32, dropout=0.0),
+        networks.dcgan_discriminator(image_shape, filters=32),
         seed=seed,
     )
     optimizers = [keras.optimizers.Adam(1e-3, beta_1=0.5) for _ in range(2)]

@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import multiprocessing
 import os
 import re
 import signal
@@ -14,10 +13,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-
-# Forked from a process that has imported the package but computed nothing: a start takes no time.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["keras_imgen"])
+from forks import FORKS
 
 EPOCHS = 5
 
@@ -74,7 +70,7 @@ def _newest(folder):
 
 
 def kill_and_resume(
-    family: str, folder: Path, seconds: float, kills: int, rng, writing=None
+    family: str, folder: Path, seconds: float, kills: int, rng, writing=None, **options
 ) -> int:
     """Kill a training at random moments, let it then run to its end, and return how many it were.
 
@@ -85,10 +81,11 @@ def kill_and_resume(
         kills: after how many kills it is left alone.
         rng: `random.Random` that chooses the moments.
         writing: list to which is appended, for each kill, whether a file was being written.
+        **options: of `train`.
     """
     killed = 0
     while killed < kills:
-        process = start(family, folder)
+        process = start(family, folder, **options)
         wait_until_it_trains(process, folder)
         process.join(rng.uniform(0.0, seconds / kills))
         process.kill()
@@ -99,13 +96,13 @@ def kill_and_resume(
         killed += 1
         if writing is not None:
             writing.append(any(folder.rglob(".unfinished-*")))
-    finish(family, folder)
+    finish(family, folder, **options)
     return killed
 
 
-def finish(family: str, folder: Path) -> float:
+def finish(family: str, folder: Path, **options) -> float:
     """Let a training run to its end, and return the seconds from its first checkpoint on."""
-    process = start(family, folder)
+    process = start(family, folder, **options)
     wait_until_it_trains(process, folder)
     begin = time.monotonic()
     process.join()

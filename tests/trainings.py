@@ -70,7 +70,7 @@ def _newest(folder):
 
 
 def kill_and_resume(
-    family: str, folder: Path, seconds: float, kills: int, rng, writing=None, **options
+    family: str, folder: Path, seconds: float, kills: int, rng, writing=None
 ) -> int:
     """Kill a training at random moments, let it then run to its end, and return how many it were.
 
@@ -81,11 +81,10 @@ def kill_and_resume(
         kills: after how many kills it is left alone.
         rng: `random.Random` that chooses the moments.
         writing: list to which is appended, for each kill, whether a file was being written.
-        **options: of `train`.
     """
     killed = 0
     while killed < kills:
-        process = start(family, folder, **options)
+        process = start(family, folder)
         wait_until_it_trains(process, folder)
         process.join(rng.uniform(0.0, seconds / kills))
         process.kill()
@@ -96,13 +95,13 @@ def kill_and_resume(
         killed += 1
         if writing is not None:
             writing.append(any(folder.rglob(".unfinished-*")))
-    finish(family, folder, **options)
+    finish(family, folder)
     return killed
 
 
-def finish(family: str, folder: Path, **options) -> float:
+def finish(family: str, folder: Path) -> float:
     """Let a training run to its end, and return the seconds from its first checkpoint on."""
-    process = start(family, folder, **options)
+    process = start(family, folder)
     wait_until_it_trains(process, folder)
     begin = time.monotonic()
     process.join()

@@ -7,6 +7,7 @@ from pathlib import Path
 import forks
 import nbformat
 import pytest
+from running_cells import run_cells
 
 ROOT = Path(__file__).parents[1]
 
@@ -224,28 +225,3 @@ def test_source_runs_with_solutions_and_stops_without(source, tmp_path):
     small = {"KERAS_IMGEN_TUTORIAL": "small", "MPLBACKEND": "Agg"}
     # A process of its own: a notebook finds no name and no state that another one left.
     forks.call(run_cells, cells, source.name, folder=tmp_path, environment=small, seconds=300)
-
-
-def run_cells(cells: list[tuple[str, str]], file: str) -> None:
-    """Run a tutorial once, with solutions; try each exercise with its stub first.
-
-    A stub must fail its check by the check's own message; the solution must pass it.
-    """
-    names, pupil = {"__name__": "__main__"}, {}
-    for role, text in cells:
-        code = compile(text, f"{file}: {text.splitlines()[0]}", "exec")
-        match role:
-            case "exercise":
-                pupil = dict(names)  # what a student has who has not answered yet
-                exec(code, pupil)
-            case "check":
-                try:
-                    exec(code, pupil)
-                except AssertionError as error:
-                    if not str(error):
-                        raise SystemExit(f"This check says nothing:\n{text}") from error
-                else:
-                    raise SystemExit(f"An unanswered exercise passes its check:\n{text}")
-                exec(code, names)
-            case _:
-                exec(code, names)

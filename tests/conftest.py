@@ -9,6 +9,26 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import numpy as np
 import pytest
 
+# Files that take half a minute or more, the longest first: whoever begins with the short ones ends
+# with one process at work and the other idle. A file that is not named here comes after them.
+LONGEST = (
+    "test_tutorials.py",
+    "test_contracts.py",
+    "test_cli.py",
+    "test_resume.py",
+    "test_backends.py",
+    "test_fuzz.py",
+    "test_docs.py",
+    "test_training.py",
+    "test_saving.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the longest files first; within a file the order stays."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+
 
 @pytest.fixture
 def pictures():

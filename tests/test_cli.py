@@ -20,6 +20,7 @@ import keras_imgen
 from keras_imgen import GAN, cli, load, load_moving_digits, networks, plotting
 from keras_imgen.cli import demo, recipes, runs
 from keras_imgen.data import PictureDataset, to_float, to_uint8
+from keras_imgen.training import PictureModel
 
 FAMILIES = cli.FAMILIES
 
@@ -48,6 +49,17 @@ def small_sets(args, recipe):
 def small(monkeypatch):
     for module in (runs, demo):
         monkeypatch.setattr(module, "load_data", small_sets)
+
+
+@pytest.fixture
+def eagerly(monkeypatch):
+    """Run steps without compiling them, which is what takes the time of a training this small.
+
+    For tests about folders and pages; that each family trains in compiled steps is
+    `test_train_leaves_a_whole_run_and_never_overwrites_it`.
+    """
+    always = property(lambda model: True, lambda model, value: None)
+    monkeypatch.setattr(PictureModel, "run_eagerly", always, raising=False)
 
 
 def contents(folder):
@@ -120,7 +132,7 @@ def test_train_leaves_a_whole_run_and_never_overwrites_it(family, small, tmp_pat
     assert contents(folder) == before
 
 
-def test_a_refused_training_does_not_block_the_corrected_one(tmp_path, capsys):
+def test_a_refused_training_does_not_block_the_corrected_one(eagerly, tmp_path, capsys):
     folder = tmp_path / "run"
     command = ("train", "vae", "--data", "photos", "--epochs", 1, "--out", folder)
     assert run(*command) == 2  # crops to learn from, whole photographs for the test
@@ -143,7 +155,7 @@ def test_train_leaves_a_foreign_folder_alone(small, tmp_path, capsys):
     assert contents(tmp_path) == before
 
 
-def test_same_command_resumes_to_the_same_bits(small, tmp_path, monkeypatch):
+def test_same_command_resumes_to_the_same_bits(small, eagerly, tmp_path, monkeypatch):
     command = ("train", "gan", "--epochs", 3, "--out")
     assert run(*command, tmp_path / "straight") == 0
 
@@ -176,7 +188,7 @@ def test_same_command_resumes_to_the_same_bits(small, tmp_path, monkeypatch):
     assert histories[0] == histories[1]
 
 
-def test_a_demo_that_went_on_claims_no_time(small, tmp_path, monkeypatch, capsys):
+def test_a_demo_that_went_on_claims_no_time(small, eagerly, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "demo"
     kept = {"gan": recipes.RECIPES["gan"]}
     monkeypatch.setattr(demo, "RECIPES", kept)
@@ -192,7 +204,7 @@ def test_a_demo_that_went_on_claims_no_time(small, tmp_path, monkeypatch, capsys
     assert "Done before; kept" in capsys.readouterr().out
 
 
-def test_a_demos_damaged_figures_are_measured_anew(small, tmp_path, monkeypatch):
+def test_a_demos_damaged_figures_are_measured_anew(small, eagerly, tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "RECIPES", {"gan": recipes.RECIPES["gan"]})
     assert run("demo", "--epochs", 1, "--out", tmp_path) == 0
     figures = json.loads((tmp_path / "gan" / "figures.json").read_text())
@@ -215,7 +227,7 @@ def test_a_folder_of_an_embedded_sets_name_is_taken_only_if_asked_for(tmp_path, 
     assert train.image_shape == (16, 16, 3)
 
 
-def test_demo_makes_a_page_that_needs_no_network(small, tmp_path, capsys):
+def test_demo_makes_a_page_that_needs_no_network(small, eagerly, tmp_path, capsys):
     folder = tmp_path / "demo"
     assert run("demo", "--epochs", 1, "--out", folder) == 0
     page = (folder / "index.html").read_text(encoding="utf-8")
@@ -237,7 +249,7 @@ def test_demo_makes_a_page_that_needs_no_network(small, tmp_path, capsys):
     assert contents(folder) == before
 
 
-def test_train_on_a_folder_of_ones_own(tmp_path, capsys):
+def test_train_on_a_folder_of_ones_own(eagerly, tmp_path, capsys):
     for number in range(12):
         photo(tmp_path / "mine" / f"{number}.png", 20 + number, 40)
     command = ("train", "denoise", "--data", tmp_path / "mine", "--epochs", 1, "--batch-size", 4)
@@ -300,30 +312,85 @@ def test_sample_draws_the_class_that_is_asked_for(tmp_path, capsys):
     assert "between 0 and 2, both included. Received: 3" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("start", [["-m", "keras_imgen"], ["keras-imgen"]], ids=["-m", "script"])
-@pytest.mark.parametrize(
-    "argv",
-    [["sample", "{}/gan.keras"], ["sample", "{}/vae.keras"]]
-    + [
-        ["restore", f"{{}}/{name}.keras", "{}/a.png", "--degrade"]
-        for name in ("denoise", "inpaint")
-    ],
-    ids=["gan", "vae", "denoise", "inpaint"],
-)
-def test_models_load_in_a_process_of_their_own(argv, start, trained, tmp_path):
-    """In this process all classes are imported; the command, by itself, imports lazily."""
+USES = {  # one of each family of pictures
+    "gan": ["sample", "gan.keras"],
+    "vae": ["sample", "vae.keras"],
+    "denoise": ["restore", "denoise.keras", "a.png", "--degrade"],
+    "inpaint": ["restore", "inpaint.keras", "a.png", "--degrade"],
+}
+STARTS = ("module", "script")
+
+# Imports Keras once, for seconds, and nothing of the package; then each command has a fork.
+FORKS = """
+import json, os, runpy, sys
+import keras, matplotlib.pyplot
+
+assert not any(name.startswith("keras_imgen") for name in sys.modules)
+script, *commands = sys.argv[1:]
+for start, name, *argv in map(json.loads, commands):
+    if os.fork() == 0:
+        for stream in (1, 2):
+            os.dup2(os.open(f"{start}-{name}.{stream}", os.O_WRONLY | os.O_CREAT), stream)
+        if start == "script":
+            sys.argv = sys.orig_argv = [script, *argv]
+            runpy.run_path(script, run_name="__main__")
+        else:
+            sys.argv = ["-m", *argv]  # as it is until Python has found the module
+            sys.orig_argv = [sys.executable, "-m", "keras_imgen", *argv]
+            runpy.run_module("keras_imgen", run_name="__main__", alter_sys=True)
+    print(start, name, os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def used_in_forks(trained, script):
+    """What each command says and returns, in a process that has imported nothing of ours."""
     photo(trained / "a.png", channels=1)
-    if start[0] == "keras-imgen":  # what an installed script holds
-        script = tmp_path / "keras-imgen"
-        script.write_text("import sys\nfrom keras_imgen.cli import main\nsys.exit(main())\n")
-        start = [str(script)]
-    done = subprocess.run(
-        [sys.executable, *start, *[a.format(trained) for a in argv], "--out", "result.png"],
-        cwd=tmp_path,
+    commands = [
+        json.dumps([start, name, *argv, "--out", f"{start}-{name}.out.png"])
+        for start in STARTS
+        for name, argv in USES.items()
+    ]
+    done = in_a_process(["-c", FORKS, script, *commands], trained)
+    assert done.returncode == 0, done.stderr
+    return dict(line.rsplit(" ", 1) for line in done.stdout.splitlines())
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory):
+    """What an installed script holds."""
+    path = tmp_path_factory.mktemp("bin") / "keras-imgen"
+    path.write_text("import sys\nfrom keras_imgen.cli import main\nsys.exit(main())\n")
+    return path
+
+
+def in_a_process(argv, folder):
+    return subprocess.run(
+        [sys.executable, *argv],
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(Path(keras_imgen.__file__).parents[1])},
         capture_output=True,
         text=True,
     )
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("name", USES)
+def test_models_load_in_a_process_of_their_own(name, start, used_in_forks, trained):
+    """In this process all classes are imported; the command, by itself, imports lazily."""
+    said = (trained / f"{start}-{name}.2").read_text()
+    assert used_in_forks[f"{start} {name}"] == "0", said
+    assert said == ""
+    assert (trained / f"{start}-{name}.out.png").exists()
+
+
+@pytest.mark.parametrize(("start", "name"), [("module", "denoise"), ("script", "gan")])
+def test_tensorflow_loads_without_a_notice(start, name, script, trained, tmp_path):
+    photo(trained / "a.png", channels=1)
+    begin = [script] if start == "script" else ["-m", "keras_imgen"]
+    files = (".keras", ".png")
+    argv = [str(trained / word) if word.endswith(files) else word for word in USES[name]]
+    done = in_a_process([*begin, *argv, "--out", "result.png"], tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""  # no notices of TensorFlow's
     assert (tmp_path / "result.png").exists()

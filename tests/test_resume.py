@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import pytest
 import trainings
+from forks import FORKS
 from tiny_models import equal, values
 
 import keras_imgen
@@ -67,7 +68,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(family, tmp_path):
 
 
 def test_a_second_process_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):
-    process = trainings.FORKS.Process(target=trainings.hold, args=(tmp_path,))
+    process = FORKS.Process(target=trainings.hold, args=(tmp_path,))
     process.start()
     while not (tmp_path / "held").exists():
         time.sleep(0.01)
@@ -491,7 +492,7 @@ def command(folder, name="run"):
     """Start `keras-imgen train` in a process of its own."""
     argv = ["train", "vae", "--epochs", "2", "--batch-size", "500", "--out", str(folder / name)]
     errors = folder / "errors.txt"
-    process = trainings.FORKS.Process(target=trainings.run_command, args=(argv, errors))
+    process = FORKS.Process(target=trainings.run_command, args=(argv, errors))
     process.start()
     trainings.wait_until_it_trains(process, folder / name)
     return process, errors

@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import multiprocessing
 import os
 import re
 import signal
@@ -14,10 +13,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-
-# Forked from a process that has imported the package but computed nothing: a start takes no time.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["keras_imgen"])
+from forks import FORKS
 
 EPOCHS = 5
 

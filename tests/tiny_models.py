@@ -16,6 +16,14 @@ def gan(shape=SHAPE):
     return model
 
 
+def conditional_gan(shape=SHAPE):
+    generator = networks.dcgan_generator(shape, latent_dim=2, filters=2, num_classes=3)
+    discriminator = networks.dcgan_discriminator(shape, filters=2, num_classes=3)
+    model = GAN(generator, discriminator, seed=0)
+    model.compile()
+    return model
+
+
 def vae(shape=SHAPE):
     encoder = networks.vae_encoder(shape, latent_dim=2, filters=2)
     model = VAE(encoder, networks.vae_decoder(shape, latent_dim=2, filters=2), seed=0)

@@ -25,12 +25,15 @@ from keras_imgen import (
 IMAGE_SHAPES = st.sampled_from(
     [(8, 9, 1), (8, 9), (8, 9, 0), (7, 9, 1), (None, None, 1), (8.0, 9, 1), "x", None, 8, ()]
 )
+GENERATED = {"image_shape": IMAGE_SHAPES, "filters": 2, "num_classes": 0}
 CONSTRUCTORS = {
     networks.dncnn: {"image_shape": IMAGE_SHAPES, "depth": 3, "filters": 2, "extra_channels": 0},
     networks.unet: {"image_shape": IMAGE_SHAPES, "depth": 1, "filters": 2, "extra_channels": 0},
     networks.conv_lstm: {"image_shape": IMAGE_SHAPES, "filters": 2, "extra_channels": 0},
-    networks.dcgan_generator: {"image_shape": IMAGE_SHAPES, "latent_dim": 2, "filters": 2},
-    networks.dcgan_discriminator: {"image_shape": IMAGE_SHAPES, "dropout": 0.5, "filters": 2},
+    networks.dcgan_generator: {**GENERATED, "latent_dim": 2},
+    networks.resnet_generator: {**GENERATED, "latent_dim": 2},
+    networks.dcgan_discriminator: {**GENERATED, "dropout": 0.5, "batch_norm": True},
+    networks.resnet_discriminator: {**GENERATED, "spectral_norm": True},
     networks.vae_encoder: {"image_shape": IMAGE_SHAPES, "latent_dim": 2, "filters": 2},
     networks.vae_decoder: {"image_shape": IMAGE_SHAPES, "latent_dim": 2, "filters": 2},
     degradations.AdditiveNoise: {"sigma": 0.1, "seed": 0},
@@ -40,6 +43,8 @@ CONSTRUCTORS = {
     degradations.Compose: {"degradations": [degradations.AdditiveNoise()]},
     callbacks.SampleGrid: {"n": 2, "scale": 2, "every": 1, "columns": 2, "seed": 0},
     callbacks.BeforeAfter: {"pictures": np.zeros((2, *SHAPE)), "n": 2, "every": 1},
+    callbacks.LatentTraversal: {"rows": 2, "columns": 2, "scale": 2, "every": 1, "seed": 0},
+    callbacks.TrainingHealth: {"patience": 3, "least_diversity": 0.5, "max_rollbacks": 3, "n": 8},
     callbacks.TrainingGif: {"folder": "samples", "seconds": 0.1},
     load_moving_digits: {
         "num_sequences": 2,
@@ -79,7 +84,7 @@ def fuzz_construct(case):
             made(np.zeros((2, TIME, *SHAPE), "float32"))
         elif isinstance(made, data.PictureDataset):
             check_dataset(made)
-        elif isinstance(made, callbacks.SampleGrid):
+        elif isinstance(made, callbacks.SampleGrid | callbacks.LatentTraversal):
             made.set_model(model_of("gan"))
             made.on_train_begin()
             made.on_epoch_end(0)
@@ -95,15 +100,21 @@ def compilations(draw):
     names = ("generator_optimizer", "discriminator_optimizer") if kind == "gan" else ("optimizer",)
     flags = ("run_eagerly", "jit_compile", "steps_per_execution")
     settings = {
-        "gan": {"ema_momentum": numbers, "generator": odd, "discriminator": odd},
+        "gan": {"ema_momentum": numbers}
+        | dict.fromkeys(("generator", "discriminator", "augmentation"), odd),
         "vae": {"kl_weight": numbers, "encoder": odd, "decoder": odd},
         "denoiser": {"keep_known": numbers, "network": odd, "degradation": odd},
     }
     arguments = dict.fromkeys((*names, "loss"), odd) | dict.fromkeys(flags, small_numbers)
+    if kind == "gan":
+        counts = ("critic_steps", "penalty_every", "penalty_weight", "label_smoothing")
+        arguments |= dict.fromkeys(counts, small_numbers)
+        arguments["loss"] = arguments["penalty"] = mostly(st.sampled_from(ADVERSARIAL), odd)
     chosen = draw(options(1, seed=numbers, name=st.sampled_from(["a/b", "x", 3]), **settings[kind]))
     return kind, chosen, draw(options(**arguments))
 
 
+ADVERSARIAL = [*losses.ADVERSARIAL, *losses.PENALTIES]
 PARTS = {
     "gan": (GAN, ("generator", "discriminator"), {}),
     "vae": (VAE, ("encoder", "decoder"), {}),

@@ -49,7 +49,13 @@ def commands(draw):
         return [text for flag, value in chosen.items() for text in (flag, value) if text]
 
     if command == "sample":
-        flags = {"-n": counts, "--seed": counts, "--scale": counts, "--out": new_outputs}
+        flags = {
+            "-n": counts,
+            "--label": counts,
+            "--seed": counts,
+            "--scale": counts,
+            "--out": new_outputs,
+        }
         return [command, draw(model_files), *some(**flags)]
     if command == "restore":
         given = draw(st.lists(mostly(paths.filter(lambda p: "\0" not in p), words), max_size=3))

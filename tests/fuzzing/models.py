@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from hypothesis import strategies as st
-from tiny_models import FAMILIES
+from tiny_models import FAMILIES, conditional_gan
 
 from fuzzing.inputs import SHAPE, TIME, Pictures, mostly, numbers, options, pictures, small_numbers
 from fuzzing.judge import outcome
@@ -18,7 +18,7 @@ from fuzzing.judge import outcome
 def model_of(kind):
     """Return the one model of a kind; every property leaves it as it was."""
     keras.utils.set_random_seed(0)
-    return FAMILIES[kind](SHAPE)
+    return conditional_gan(SHAPE) if kind == "conditional" else FAMILIES[kind](SHAPE)
 
 
 @functools.cache
@@ -176,23 +176,27 @@ def fuzz_reconstruct(given):
 
 
 samplings = st.tuples(
-    st.sampled_from(["gan", "vae"]),
+    st.sampled_from(["gan", "vae", "conditional"]),
     mostly(st.integers(1, 70), numbers),
     mostly(st.integers(0, 2**40), numbers),
+    mostly(
+        st.sampled_from([None, 0, 2, np.int64(1), [0, 1], np.arange(3)]),
+        st.one_of(numbers, st.sampled_from([[], [0.5], [[0], [1, 2]], {}, "1", np.zeros((2, 2))])),
+    ),
 )
 
 
 def fuzz_sample(case):
     """`sample` draws as many pictures as asked for, the same for one seed, or refuses."""
-    kind, n, seed = case
+    kind, n, seed, labels = case
     model = model_of(kind)
 
     def check(drawn):
         check_batch(drawn)
         assert drawn.shape == (n, *SHAPE)
         if seed is not None:
-            assert np.array_equal(drawn, model.sample(n, seed=seed))
+            assert np.array_equal(drawn, model.sample(n, labels, seed))
 
     with unchanged(model) as results:
-        results.append(outcome(lambda: model.sample(n, seed=seed), check=check))
+        results.append(outcome(lambda: model.sample(n, labels, seed), check=check))
     return results[0]

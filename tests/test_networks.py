@@ -418,6 +418,11 @@ def test_a_conditional_score_is_a_projection(pair):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
 
+def test_whole_numbers_of_classes_may_be_floats():
+    for build in (*PAIRS["dcgan"], *PAIRS["resnet"]):
+        assert build((8, 8, 1), filters=2, num_classes=2.0).inputs[1].shape == (None, 2)
+
+
 @pytest.mark.parametrize("wrong", [-1, 2.5, "ten", None])
 def test_wrong_numbers_of_classes_are_explained(wrong):
     for build in (*PAIRS["dcgan"], *PAIRS["resnet"]):

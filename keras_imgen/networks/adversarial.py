@@ -202,7 +202,8 @@ def _latents(latent_dim, num_classes):
     """Return the inputs of a generator, and what it begins with."""
     latent_dim = check_latent_dim(latent_dim)
     latents = layers.Input((latent_dim,), name="latents")
-    if not _checked_classes(num_classes):
+    num_classes = _checked_classes(num_classes)
+    if not num_classes:
         return latents, latents
     labels = layers.Input((num_classes,), name="labels")
     # Each class has a vector of its own, as long as that of the latents: neither drowns the other.
@@ -224,7 +225,8 @@ def _spread(x, sides, filters, **options):
 def _scored(pictures, features, num_classes, normed):
     """Return the discriminator that ends in these features."""
     scores = normed(layers.Dense(1, dtype="float32"))(features)
-    if not _checked_classes(num_classes):
+    num_classes = _checked_classes(num_classes)
+    if not num_classes:
         return keras.Model(pictures, scores, name="discriminator")
     labels = layers.Input((num_classes,), name="labels")
     features = layers.Activation("linear", dtype="float32", name="features")(features)
@@ -248,5 +250,5 @@ def _normed(spectral_norm):
     return normed if spectral_norm else lambda layer: layer
 
 
-def _checked_classes(num_classes):
+def _checked_classes(num_classes) -> int:
     return whole_number("num_classes", num_classes, 0, "It counts the classes; 0 is for none.")

@@ -3,6 +3,8 @@
 It stands alone because that process would otherwise import all that `test_tutorials.py` does.
 """
 
+import os
+
 STEPS = 4  # of an epoch at most: a tutorial that has no smaller setting may load 4,000 digits
 
 
@@ -15,7 +17,8 @@ def run_cells(cells: list[tuple[str, str]], file: str) -> None:
         cells: what each is for, as `build.role` has it, and its code.
         file: name of the source, for messages.
     """
-    _shorten_epochs()
+    if os.environ.get("KERAS_IMGEN_TUTORIAL") == "small":
+        _shorten_epochs()
     names, pupil = {"__name__": "__main__"}, {}
     for role, text in cells:
         code = compile(text, f"{file}: {text.splitlines()[0]}", "exec")

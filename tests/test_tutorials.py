@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import forks
@@ -217,11 +218,18 @@ def test_tutorial_uses_public_names_only(source):
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_source_runs_with_solutions_and_stops_without(source, tmp_path):
-    cells = [
-        (build.role(cell), cell.source)
-        for cell in build.read_cells(source)
-        if cell.cell_type == "code"
-    ]
     small = {"KERAS_IMGEN_TUTORIAL": "small", "MPLBACKEND": "Agg"}
     # A process of its own: a notebook finds no name and no state that another one left.
-    forks.call(run_cells, cells, source.name, folder=tmp_path, environment=small, seconds=300)
+    forks.call(
+        run_cells, codes(source), source.name, folder=tmp_path, environment=small, seconds=300
+    )
+
+
+def codes(source: Path) -> list[tuple[str, str]]:
+    """Return the role and the text of every cell of code."""
+    cells = build.read_cells(source)
+    return [(build.role(cell), cell.source) for cell in cells if cell.cell_type == "code"]
+
+
+if __name__ == "__main__":  # one tutorial, while it is being written
+    run_cells(codes(Path(sys.argv[1])), sys.argv[1])

@@ -186,13 +186,24 @@ def test_scores_are_logits():
     assert model.layers[-1].activation is keras.activations.linear
 
 
-def test_dropout_and_normalisation_act_in_training_only():
-    discriminator = BUILDERS["dcgan_discriminator"]((12, 20, 1))
+def test_dropout_acts_in_training_only():
+    discriminator = networks.dcgan_discriminator((12, 20, 1), 2, dropout=0.5)
     inputs = inputs_of("dcgan_discriminator", (12, 20, 1))
     (first,), (second,) = (outputs_of(discriminator, inputs, training=True) for _ in range(2))
     assert np.any(first != second)
     (first,), (second,) = (outputs_of(discriminator, inputs, training=False) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_with_batch_normalisation_scores_see_the_batch_in_training(batch_norm):
+    discriminator = networks.dcgan_discriminator((12, 20, 1), 2, batch_norm=batch_norm)
+    inputs = inputs_of("dcgan_discriminator", (12, 20, 1), count=4)
+    with_others = [
+        outputs_of(discriminator, np.concatenate([inputs[:1], others]), training=True)[0][0]
+        for others in (inputs[1:], inputs[1:2].repeat(3, 0))
+    ]
+    assert (abs(with_others[0] - with_others[1]).max() > 1e-3) == batch_norm
 
 
 # Networks that restore

@@ -695,7 +695,7 @@ for name, pictures in compared.items():
     print(f"{name:18} DigitFeatures {values[0]:6.1f}   small reader {values[1]:6.1f}")
 
 # %% [markdown]
-# Two rulers, and different numbers for everything. The small reader does see the square. By
+# Two rulers, and different numbers for everything. The small reader sees a little of the square. By
 # `DigitFeatures`, fainter real digits are better than the VAE's, and by the small reader they are
 # worse. So a figure of one extractor says nothing about a figure of another. What *both* say can be
 # trusted more: here the order of the three models, with the copier at the floor.

@@ -233,7 +233,11 @@ class GAN(LatentModel):
         real, labels = self._batch(data, training=False)
         formulas = losses.ADVERSARIAL[self.adversarial_loss]
         fake = self._generated(ops.shape(real)[0], labels, self.seed, training=False)
-        scores = [self._scores(pictures, labels, training=False) for pictures in (real, fake)]
+        # Batch normalisation has shown the discriminator batches of one kind only: to averages over
+        # both kinds its scores say nothing. Nothing that it notes on the way is kept.
+        by_batch = has_batch_norm(self.discriminator)
+        with keras.StatelessScope():
+            scores = [self._scores(x, labels, training=by_batch) for x in (real, fake)]
         if self.penalty is not None:
             values = self._penalty_values(real, fake, labels, self.seed, training=False)
             self.trackers["penalty"].update_state(values)

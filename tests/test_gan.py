@@ -329,6 +329,27 @@ def test_figures_on_held_out_pictures_by_hand():
     assert figures == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize("eagerly", [True, False])
+def test_held_out_batches_are_normalised_by_themselves_and_leave_no_trace(eagerly):
+    # Averages over real and generated pictures would fit neither of them.
+    gan = make(batch_norm=True, run_eagerly=eagerly)
+    gan.fit(CLEAN, verbose=0)
+    latents = keras.random.normal((6, 3), seed=gan.seed)
+    fake = gan.generator(latents, training=False)
+    before = arrays(gan.variables)
+    figures = gan.evaluate(CLEAN, batch_size=6, verbose=0, return_dict=True)
+    metrics = {id(variable) for variable in gan.metrics_variables}
+    kept = [i for i, v in enumerate(gan.variables) if id(v) not in metrics]
+    after = arrays(gan.variables)
+    assert max(differences([before[i] for i in kept], [after[i] for i in kept])) == 0
+    copy = keras.models.clone_model(gan.discriminator)
+    copy.set_weights(gan.discriminator.get_weights())
+    real_scores, fake_scores = (copy(x, training=True).numpy() for x in (CLEAN, fake))
+    expected = np.mean(np.log1p(np.exp(-real_scores)) + np.log1p(np.exp(fake_scores)))
+    assert figures["discriminator_loss"] == pytest.approx(expected, rel=1e-4)
+    assert gan.evaluate(CLEAN, batch_size=6, verbose=0, return_dict=True) == figures
+
+
 def test_penalties_of_weights_count():
     # d/dw of 0.3 w^2 is 0.6 w: the step is longer by rate * 0.6 w, and the logs stay as they are.
     weights, logs = [], []

@@ -244,7 +244,7 @@ ki.plotting.plot_history(gan_history)
 # %% [markdown]
 # In ordinary training a falling loss means progress. These are the losses of two opponents: what
 # one gains the other loses. What you want to see is that nobody wins. A discriminator that is right
-# about 3 times in 4 is still a useful teacher. If it is right every time, no small improvement of
+# 6 times in 7 is still a useful teacher. If it is right every time, no small improvement of
 # the generator changes its verdict, and the generator no longer learns what would be better.
 
 # %% [markdown]
@@ -572,8 +572,8 @@ plt.show()
 #
 # Measured with three values of `SEED`, on two CPU cores:
 #
-# - **GAN**: strokes from the fourth epoch on, and a discriminator accuracy that sinks from 0.85 to
-#   between 0.70 and 0.78. *If not*, all is flat grey, or 24 times the same: one player has won. Run
+# - **GAN**: strokes from the fourth epoch on, and a discriminator accuracy that sinks from about
+#   0.9 to 0.85. *If not*, all is flat grey, or 24 times the same: one player has won. Run
 #   it again with another `SEED`.
 # - **VAE**: reconstructions of 17.4 to 18.0 dB. *If not*, below 16: train for more epochs.
 # - **CNN**: photographs from 20.5 dB up to 27.6 to 27.9. *If not*, below 26: was the cell with

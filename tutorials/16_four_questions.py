@@ -165,7 +165,7 @@ report("the judge on unseen digits", judge.count_params(), seconds, judgement(te
 digits = ki.load_arrays(all_digits, seed=SEED)
 gan = ki.GAN(
     ki.networks.dcgan_generator((28, 28, 1), latent_dim=32, filters=32),
-    ki.networks.dcgan_discriminator((28, 28, 1), filters=32, dropout=0.0),
+    ki.networks.dcgan_discriminator((28, 28, 1), filters=32, batch_norm=False),
     seed=SEED,
 )
 gan.compile(*[keras.optimizers.Adam(1e-3, beta_1=0.5) for _ in range(2)])

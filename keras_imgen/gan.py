@@ -250,7 +250,7 @@ class GAN(LatentModel):
         A conditional GAN scores each picture as one of its label, a whole number.
         """
         rows = None if labels is None else ops.one_hot(labels, self.num_classes)
-        return self._scores(pictures, rows, training=False)
+        return self._scores(ops.convert_to_tensor(pictures), rows, training=False)
 
     def predict_latents(self, latents, labels=None):
         """Return the averaged generator's picture of each latent vector `(batch, latent_dim)`.
@@ -258,6 +258,7 @@ class GAN(LatentModel):
         A conditional GAN draws what `labels`, one whole number for each, ask for.
         """
         rows = None if labels is None else ops.one_hot(labels, self.num_classes)
+        latents = ops.convert_to_tensor(latents)  # Keras takes no mixture of arrays and tensors
         pictures = self.ema_generator(with_labels(latents, rows), training=False)
         return ops.clip(ops.cast(pictures, "float32"), 0.0, 1.0)
 

@@ -119,8 +119,20 @@ def test_labels_of_samples():
     np.testing.assert_array_equal(twos, gan.sample(7, labels=[2] * 7, seed=1))
     same = [np.array_equal(a, b) for a, b in zip(twos, in_turn, strict=True)]
     assert same == [label == 2 for label in np.arange(7) % 3]
-    latents = keras.random.normal((7, 3), seed=1)
-    np.testing.assert_allclose(gan([latents, np.arange(7) % 3]), in_turn, rtol=0, atol=1e-6)
+    latents, labels = np.asarray(keras.random.normal((7, 3), seed=1)), np.arange(7) % 3
+    np.testing.assert_allclose(gan([latents, labels]), in_turn, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(gan.predict_latents(latents, labels), in_turn, rtol=0, atol=1e-6)
+
+
+def test_scores_are_those_of_the_label():
+    gan = make()
+    rows = np.eye(3, dtype="float32")[LABELS]
+    expected = gan.discriminator.predict([CLEAN, rows], verbose=0)
+    np.testing.assert_allclose(gan.score(CLEAN, LABELS), expected, rtol=0, atol=1e-5)
+    assert np.abs(gan.score(CLEAN, (LABELS + 1) % 3) - expected).min() > 1e-6
+    plain = make(num_classes=0)
+    expected = plain.discriminator.predict(CLEAN, verbose=0)
+    np.testing.assert_allclose(plain.score(CLEAN), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("eagerly", [True, False])

@@ -11,7 +11,8 @@ SHAPE = (8, 8, 1)
 def gan(shape=SHAPE):
     """Return a compiled GAN; the other functions the other families."""
     generator = networks.dcgan_generator(shape, latent_dim=2, filters=2)
-    model = GAN(generator, networks.dcgan_discriminator(shape, filters=2), seed=0)
+    discriminator = networks.dcgan_discriminator(shape, 2, dropout=0.3, batch_norm=False)
+    model = GAN(generator, discriminator, seed=0)
     model.compile(loss="hinge")
     return model
 

@@ -232,7 +232,7 @@ class TrainingHealth(Rollback):
     def _judge(self, figures):
         """Return for each trouble that there may be what to say of it, or nothing."""
         troubles = {}
-        lasting = "epoch" if self.patience == 1 else f"{self.patience} epochs on end"
+        lasting = "one epoch" if self.patience == 1 else f"{self.patience} epochs on end"
         if (accuracy := figures.get("discriminator_accuracy")) is not None:
             least, most = self.accuracy
             troubles["discriminator_wins"] = accuracy > most and (

@@ -66,6 +66,8 @@ class GAN(LatentModel):
         (3, 8, 8, 1)
     """
 
+    _players = ("generator", "discriminator")
+
     def __init__(
         self, generator, discriminator, *, ema_momentum: float = 0.99, augmentation=None, **kwargs
     ):

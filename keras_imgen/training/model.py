@@ -17,6 +17,7 @@ from keras_imgen.files import write_whole
 from keras_imgen.interrupts import deferred
 from keras_imgen.saving import in_short
 from keras_imgen.training.labels import check_labels
+from keras_imgen.training.parts import check_trainable
 from keras_imgen.training.pictures import (
     Guard,
     as_callbacks,
@@ -55,6 +56,8 @@ class PictureModel(keras.Model):
 
     # How many classes a conditional model tells apart.
     num_classes = 0
+    # Names of the networks that must learn, and may have been frozen since the model was made.
+    _players = ()
     # Whether a training batch of one picture would teach nothing.
     _needs_batch = False
 
@@ -115,6 +118,8 @@ class PictureModel(keras.Model):
                 once), with a word on how to go on.
         """
         kwargs = counts_checked(kwargs)
+        for name in self._players:
+            check_trainable(name, getattr(self, name))
         resume, callbacks = _resume_among(as_callbacks(callbacks), kwargs)
         epochs = kwargs.get("epochs", 1)
         run = resume.running(self, callbacks, epochs) if resume else _unsaved()

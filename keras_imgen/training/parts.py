@@ -19,7 +19,7 @@ def check_network(model_name: str, name: str, network) -> None:
             f"unbuilt model {network.name!r}. Make it a functional or sequential model that begins "
             "with keras.Input(shape)."
         )
-    _check_trainable(name, network)
+    check_trainable(name, network)
 
 
 def check_last_activation(name: str, network, activations: tuple[str, ...], advice: str) -> None:
@@ -52,7 +52,7 @@ def prepare_optimizer(optimizer, default, name: str, network):
             "An optimizer must be an object, such as keras.optimizers.Adam(1e-3), or the name of "
             f'one of Keras, such as "adam". Received: {shown(optimizer)}.'
         ) from None
-    _check_trainable(name, network)
+    check_trainable(name, network)
     half = any(layer.compute_dtype == "float16" for layer in network._flatten_layers())
     if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -67,7 +67,8 @@ def prepare_optimizer(optimizer, default, name: str, network):
     return optimizer
 
 
-def _check_trainable(name, network):
+def check_trainable(name: str, network) -> None:
+    """Raise if a network that must learn is frozen."""
     if not network.trainable or not network.trainable_variables:
         raise ValueError(
             f"`{name}` has nothing to train. Received: the model {network.name!r} with "

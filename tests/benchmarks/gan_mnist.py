@@ -120,7 +120,7 @@ def our_gan(seed):
         ema_momentum=0.999,
         seed=seed,
     )
-    gan.compile(*(keras.optimizers.Adam(1e-3, beta_1=0.5) for _ in range(2)))
+    gan.compile(*(keras.optimizers.Adam(4e-3, beta_1=0.5) for _ in range(2)))
     return gan
 
 

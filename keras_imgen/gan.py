@@ -251,17 +251,15 @@ class GAN(LatentModel):
 
         A conditional GAN scores each picture as one of its label, a whole number.
         """
-        rows = None if labels is None else ops.one_hot(labels, self.num_classes)
-        return self._scores(ops.convert_to_tensor(pictures), rows, training=False)
+        return self._scores(ops.convert_to_tensor(pictures), self._rows(labels), training=False)
 
     def predict_latents(self, latents, labels=None):
         """Return the averaged generator's picture of each latent vector `(batch, latent_dim)`.
 
         A conditional GAN draws what `labels`, one whole number for each, ask for.
         """
-        rows = None if labels is None else ops.one_hot(labels, self.num_classes)
         latents = ops.convert_to_tensor(latents)  # Keras takes no mixture of arrays and tensors
-        pictures = self.ema_generator(with_labels(latents, rows), training=False)
+        pictures = self.ema_generator(with_labels(latents, self._rows(labels)), training=False)
         return ops.clip(ops.cast(pictures, "float32"), 0.0, 1.0)
 
     def call(self, inputs, training=None):
@@ -299,6 +297,9 @@ class GAN(LatentModel):
         if training and self._needs_batch:
             real = more_than_one(real)
         return real, label_rows(data, self.num_classes)
+
+    def _rows(self, labels):
+        return None if labels is None else ops.one_hot(labels, self.num_classes)
 
     def _generated(self, count, labels, seed, *, training):
         latents = keras.random.normal((count, self.latent_dim), seed=seed)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny_models import values
 
 import keras_imgen
 from keras_imgen import GAN, VAE, load_arrays, networks
@@ -21,11 +22,6 @@ def make(num_classes=3, run_eagerly=True, augmentation=None, compile_options=Non
     gan = GAN(generator, discriminator, seed=5, augmentation=augmentation)
     gan.compile(run_eagerly=run_eagerly, **(compile_options or {}))
     return gan
-
-
-def values(model):
-    variables = (*model.variables, *model.optimizer.variables)
-    return [keras.ops.convert_to_numpy(variable) for variable in variables]
 
 
 def assert_same(left, right):

@@ -131,12 +131,34 @@ def test_the_generator_takes_its_turn_after_critic_steps(eagerly):
     kernels = [before, *(weights[0] for weights, _ in watch.seen)]
     moved = [bool((a != b).any()) for a, b in itertools.pairwise(kernels)]
     assert moved == [False, False, True] * 2
+    # The average follows the generator's steps; between them it stays.
+    averages = [averaged for _, averaged in watch.seen]
+    changes = [max(differences(a, b)) > 0 for a, b in itertools.pairwise(averages)]
+    assert changes == [False, True, False, False, True]
 
 
 def linear_discriminator():
     picture = keras.Input(SHAPE)
     score = keras.layers.Dense(1, use_bias=False)(keras.layers.Flatten()(picture))
     return keras.Model(picture, score)
+
+
+def test_smoothing_holds_real_scores_back():
+    # Of a linear score w x, `amount` times the mean real score has the slope `amount` times mean x.
+    rate, amount, updates = 0.01, 0.2, []
+    for label_smoothing in (0.0, amount):
+        gan = make(
+            SGD(0.0),
+            SGD(rate),
+            discriminator=linear_discriminator(),
+            label_smoothing=label_smoothing,
+        )
+        [kernel] = gan.discriminator.trainable_variables
+        kernel.assign(np.zeros(kernel.shape))
+        gan.fit(CLEAN, batch_size=6, shuffle=False, verbose=0)
+        updates.append(kernel.numpy())
+    expected = -rate * amount * CLEAN.mean(axis=0).reshape(-1, 1)
+    np.testing.assert_allclose(updates[1] - updates[0], expected, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("eagerly", [True, False])
@@ -348,6 +370,24 @@ def test_held_out_batches_are_normalised_by_themselves_and_leave_no_trace(eagerl
     expected = np.mean(np.log1p(np.exp(-real_scores)) + np.log1p(np.exp(fake_scores)))
     assert figures["discriminator_loss"] == pytest.approx(expected, rel=1e-4)
     assert gan.evaluate(CLEAN, batch_size=6, verbose=0, return_dict=True) == figures
+
+
+@pytest.mark.parametrize("loss", ["wasserstein", "relativistic"])
+def test_relative_scores_are_right_pair_by_pair(loss):
+    # Wherever they lie: here all far above 0.
+    gan = make(loss=loss)
+    gan.discriminator.layers[-1].bias.assign([100.0])
+    fake = gan.generator(keras.random.normal((6, 3), seed=gan.seed), training=False)
+    real = CLEAN.copy()
+    real[:3] = 1.0 - 0.9 * CLEAN[:3]
+    real_scores, fake_scores = (gan.discriminator.predict(x, verbose=0) for x in (real, fake))
+    real[real_scores[:, 0] == real_scores.max()] = 0.5  # some are above the generated ones
+    real_scores = gan.discriminator.predict(real, verbose=0)
+    expected = np.mean(real_scores > fake_scores)
+    figures = gan.evaluate(real, batch_size=6, verbose=0, return_dict=True)
+    assert figures["discriminator_accuracy"] == pytest.approx(expected, abs=1e-6)
+    assert min(real_scores.min(), fake_scores.min()) > 0
+    assert 0 < expected < 1
 
 
 def test_penalties_of_weights_count():

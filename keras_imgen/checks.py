@@ -14,6 +14,7 @@ __all__ = [
     "array",
     "dtype_name",
     "flag",
+    "labels",
     "number",
     "path",
     "seed",
@@ -136,6 +137,36 @@ def dtype_name(array) -> str:
     """
     dtype = getattr(array, "dtype", "object") if hasattr(array, "__array__") else "object"
     return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
+
+
+def labels(labels, count: int | None = None) -> np.ndarray:
+    """Return labels as an array of whole numbers, or raise if they are none.
+
+    Args:
+        labels: one per picture; a column `(n, 1)`, as Keras's own data sets have, will do.
+        count: how many there must be; by default any number.
+
+    Raises:
+        ValueError: with what was passed.
+
+    Example:
+        >>> from keras_imgen.checks import labels
+        >>> labels([[3], [1]], count=2)
+        array([3, 1])
+    """
+    try:
+        array = np.asarray(labels)
+    except ValueError:  # rows of different lengths
+        array = np.zeros(0)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1 or array.dtype.kind not in "biu" or count not in (None, len(array)):
+        received = f"shape {array.shape}, dtype {dtype_name(array)}" if array.size else ""
+        number = "one for each picture" if count is None else f"{count:,} of them"
+        raise ValueError(
+            f"`labels` must be whole numbers, {number}. Received: {received or shown(labels)}."
+        )
+    return array
 
 
 def path(name: str, value) -> None:

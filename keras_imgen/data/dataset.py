@@ -174,7 +174,7 @@ class PictureDataset(keras.utils.PyDataset):
         if not len(pictures):
             raise ValueError("`pictures` holds no picture. Received: none at all.")
         self.pictures = pictures
-        self.labels = None if labels is None else _labels(labels, len(pictures))
+        self.labels = None if labels is None else checks.labels(labels, len(pictures))
         self.batch_size = whole_number("batch_size", batch_size, 1)
         self.crop_size = crop_size
         self.crops = crops
@@ -237,18 +237,3 @@ class PictureDataset(keras.utils.PyDataset):
         top = rng.integers(picture.shape[0] - height + 1)
         left = rng.integers(picture.shape[1] - width + 1)
         return picture[top : top + height, left : left + width]
-
-
-def _labels(labels, count) -> np.ndarray:
-    try:
-        labels = np.asarray(labels)
-        received = f"labels of shape {labels.shape} and dtype {labels.dtype}"
-        fits = labels.shape == (count,) and labels.dtype.kind in "biu"
-    except ValueError:
-        fits, received = False, f"rows of different lengths, labels={checks.shown(labels)},"
-    if not fits:
-        raise ValueError(
-            "`labels` must hold one label per picture, a whole number. "
-            f"Received: {received} for {count} pictures."
-        )
-    return labels

@@ -39,24 +39,32 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrechetResult(Result):
-    """A Frechet distance; `float` gives it, `str` a sentence.
-
-    Attributes:
-        value: the distance, 0 or more.
-    """
+class _Distance(Result):
+    """A distance: `float(result)` and `f"{result:.1f}"` give it, `str` a sentence."""
 
     value: float
 
     def __float__(self):
         return self.value
 
+    def __format__(self, spec):
+        return format(self.value, spec) if spec else str(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrechetResult(_Distance):
+    """A Frechet distance; `float` gives it, `str` a sentence.
+
+    Attributes:
+        value: the distance, 0 or more.
+    """
+
     def __str__(self):
         return f"Frechet distance {self.value:.4g} ({self._protocol()})"
 
 
 @dataclass(frozen=True, kw_only=True)
-class KernelResult(Result):
+class KernelResult(_Distance):
     """A kernel distance; `float` gives it, `str` a sentence.
 
     Attributes:
@@ -65,12 +73,8 @@ class KernelResult(Result):
         subset_size: pictures of each kind in a subset.
     """
 
-    value: float
     standard_error: float
     subset_size: int
-
-    def __float__(self):
-        return self.value
 
     def __str__(self):
         return (

@@ -139,7 +139,8 @@ def plot_history(history, ax=None):
             if key in logs:
                 panel.plot(epochs, logs[key], label=label if figure else key)
         panel.set(xlabel="epoch", title=name.replace("_", " ") if figure else "")
-        panel.legend()
+        if figure is None or len(panel.lines) > 1:  # else the title says it
+            panel.legend()
         panel.xaxis.get_major_locator().set_params(integer=True)
     return ax if figure is None else figure
 

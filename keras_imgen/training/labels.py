@@ -3,8 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_imgen import backends
-from keras_imgen.checks import dtype_name, shown
+from keras_imgen import backends, checks
 
 
 def network_inputs(network) -> tuple[tuple, int]:
@@ -64,19 +63,7 @@ def check_labels(labels, num_classes: int, count: int | None = None) -> np.ndarr
         num_classes: how many classes the model tells apart, at least 1.
         count: how many labels there must be; by default any number.
     """
-    try:
-        array = np.asarray(labels)
-    except ValueError:
-        array = np.zeros(0)
-    if array.ndim == 2 and array.shape[1] == 1:  # a column, as Keras returns them
-        array = array[:, 0]
-    fits = array.ndim == 1 and array.dtype.kind in "biu" and count in (None, len(array))
-    if not fits:
-        received = f"shape {array.shape}, dtype {dtype_name(array)}" if array.size else ""
-        number = "one for each picture" if count is None else f"{count:,} of them"
-        raise ValueError(
-            f"`labels` must be whole numbers, {number}. Received: {received or shown(labels)}."
-        )
+    array = checks.labels(labels, count)
     wrong = array[(array < 0) | (array >= num_classes)]
     if wrong.size:
         raise ValueError(f"{_between(num_classes)}Received: {wrong[0]}.")

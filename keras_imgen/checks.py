@@ -16,6 +16,7 @@ __all__ = [
     "flag",
     "labels",
     "number",
+    "one_of",
     "path",
     "seed",
     "shown",
@@ -167,6 +168,25 @@ def labels(labels, count: int | None = None) -> np.ndarray:
             f"`labels` must be whole numbers, {number}. Received: {received or shown(labels)}."
         )
     return array
+
+
+def one_of(name: str, value, choices) -> None:
+    """Raise ValueError unless `value` is one of the choices.
+
+    Args:
+        name: the argument.
+        value: what was passed.
+        choices: all that is allowed.
+
+    Example:
+        >>> from keras_imgen.checks import one_of
+        >>> one_of("loss", "hinge", ("hinge", "wasserstein"))
+    """
+    if value not in tuple(choices):
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(map(repr, choices))}. "
+            f"Received: {name}={shown(value)}."
+        )
 
 
 def path(name: str, value) -> None:

@@ -139,9 +139,9 @@ class GAN(LatentModel):
             al. 2020 (arXiv 1912.04958), section 3.1.
         """
         backends.check_minimize()
-        _check_choice("loss", loss, losses.ADVERSARIAL)
+        checks.one_of("loss", loss, losses.ADVERSARIAL)
         if penalty is not None:
-            _check_choice("penalty", penalty, losses.PENALTIES)
+            checks.one_of("penalty", penalty, losses.PENALTIES)
             if has_batch_norm(self.discriminator):
                 raise ValueError(
                     "A penalty looks at the slope of each picture's score, and with "
@@ -367,14 +367,6 @@ class GAN(LatentModel):
         self.trackers["discriminator_loss"].update_state(d_values)
         self.trackers["generator_loss"].update_state(g_values)
         self.trackers["discriminator_accuracy"].update_state(ops.cast(right, "float32"))
-
-
-def _check_choice(name, value, choices):
-    if value not in tuple(choices):
-        raise ValueError(
-            f"`{name}` must be one of {', '.join(map(repr, choices))}. "
-            f"Received: {name}={checks.shown(value)}."
-        )
 
 
 def _checked_augmentation(augmentation):

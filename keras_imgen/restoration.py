@@ -1,14 +1,17 @@
 """`Restorer`: spoils clean pictures and learns to repair them, pictures and sequences alike."""
 
+import itertools
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_imgen import backends
-from keras_imgen.checks import FLOATS, dtype_name, flag, shown
+from keras_imgen.checks import FLOATS, dtype_name, flag, shown, whole_number
 from keras_imgen.data import check_pictures
 from keras_imgen.degradations import Degradation
 from keras_imgen.metrics import PSNR
+from keras_imgen.tiling import tiles, view_of
 from keras_imgen.training import (
     PictureModel,
     check_network,
@@ -69,6 +72,7 @@ class Restorer(PictureModel):
         self.degradation = degradation
         self.keep_known = keep_known
         self._needs_batch = has_batch_norm(network)
+        self._view = None  # of the network, measured when it is needed
         self.built = True
 
     @property
@@ -121,36 +125,57 @@ class Restorer(PictureModel):
             restored = known * observed[..., :-1] + (1.0 - known) * restored
         return restored
 
-    def restore(self, observed):
+    def restore(
+        self,
+        observed,
+        *,
+        known=None,
+        level: float | None = None,
+        self_ensemble: bool = False,
+        tile: int | None = 1024,
+        progress: bool = False,
+    ):
         """Restore observed pictures of any size that the network takes.
 
         Args:
             observed: float array, shape `(n, [time,] height, width, channels)`, with the channels
-                that the degradation appends. Noise may go beyond [0, 1].
+                that the degradation appends, or without those that follow. Noise may go beyond
+                [0, 1].
+            known: for a model that fills holes, 1 where a pixel is known and 0 where it is missing,
+                shape `(n, [time,] height, width, 1)` or anything that broadcasts to it.
+            level: for a model that is told how strong the degradation is (`append_level`), its
+                strength, as the degradation's own argument; by default it is not told.
+            self_ensemble: whether to restore each picture turned and mirrored in all eight ways
+                (four, if the network's sides are fixed and unequal) and take the mean: a little
+                better, eight times as slow.
+            tile: larger pictures are restored in tiles of so many pixels a side, which bounds the
+                memory and gives the same result; None restores them whole.
+            progress: whether to show a bar while tiles are restored.
 
         Returns:
             float32 array in [0, 1], without the extra channels.
 
         Raises:
-            ValueError: if the shape does not fit the network or a value is not finite.
+            ValueError: if the shape does not fit the network, a value is not finite, something is
+                told that the model does not take, or the network cannot be applied in tiles.
+
+        Source: self-ensemble: Timofte et al. 2016 (arXiv 1511.02228), section 3.2; tiles that see
+            as much as the whole picture: Ronneberger et al. 2015 (arXiv 1505.04597), figure 2.
         """
-        if dtype_name(observed) == "object":
-            check_pictures(observed, name="observed")
-        observed = ops.convert_to_numpy(observed)
-        *_, channels = self.network.input_shape
-        extra = self.degradation.extra_channels
-        if extra and observed.shape[-1:] == (channels - extra,):
-            raise ValueError(
-                f"`observed` lacks the {extra} channels that {type(self.degradation).__name__} "
-                "appends to the picture's own, such as the mask (1 where known). Received: "
-                f"shape={observed.shape}. Spoil clean ones with model.degradation, or append it."
-            )
+        flag("self_ensemble", self_ensemble)
+        flag("progress", progress)
+        if tile is not None:
+            tile = whole_number("tile", tile, 64, "It is the side of a tile in pixels.")
+        observed = self._told(observed, known, level)
         check_pictures(_without_noise(observed), self.network.input_shape[1:], "observed")
 
         def restored(part):
-            part = self(ops.cast(part, "float32"), training=False)
+            part = ops.cast(part, "float32")
+            part = self._ensemble(part) if self_ensemble else self(part, training=False)
             return ops.clip(ops.cast(part, "float32"), 0.0, 1.0)
 
+        if observed.ndim == 4 and tile is not None and max(observed.shape[1:3]) > tile:
+            return self._restore_tiles(restored, observed, tile, progress)
         return in_batches(restored, observed)
 
     def get_config(self):
@@ -167,11 +192,99 @@ class Restorer(PictureModel):
         # pictures of a batch for observed ones without targets.
         super()._symbolic_build(data_batch=(self.network.inputs[0], self.network.outputs[0]))
 
+    def _told(self, observed, known, level):
+        """Return observed pictures as an array with all the channels that the network takes."""
+        if dtype_name(observed) == "object":
+            check_pictures(observed, name="observed")
+        observed = ops.convert_to_numpy(observed)
+        appends, channels = self.degradation.appends, self.picture_shape[-1]
+        for name, value, what in (("known", known, "mask"), ("level", level, "level")):
+            if value is not None and appends != (what,):
+                raise ValueError(
+                    f"`{name}` is for models whose degradation appends a {what} and nothing else. "
+                    f"Received: `{name}` for {type(self.degradation).__name__}, which appends "
+                    f"{', '.join(appends) or 'nothing'}. Leave it out."
+                )
+            if value is not None and observed.shape[-1:] != (channels,):
+                raise ValueError(
+                    f"`{name}` goes with pictures of {channels} channels. Received: `{name}` and "
+                    f"shape={observed.shape}. Leave out one of them."
+                )
+        if not appends or observed.shape[-1:] != (channels,):
+            return observed
+        shape = (*observed.shape[:-1], 1)
+        if known is not None:
+            known = _checked_mask(known, shape)
+            return np.concatenate([observed * known, known], axis=-1)
+        if appends == ("level",):
+            level = 0.0 if level is None else self.degradation.checked_level(level)
+            return np.concatenate([observed, np.full(shape, level, observed.dtype)], axis=-1)
+        raise ValueError(
+            f"`observed` lacks the {len(appends)} channels that {type(self.degradation).__name__} "
+            "appends to the picture's own, such as the mask (1 where known). Received: "
+            f"shape={observed.shape}. Pass `known`, spoil clean pictures with model.degradation, "
+            "or append it."
+        )
+
+    def _ensemble(self, observed):
+        """Return the mean of what becomes of pictures in all eight positions."""
+        height, width = self.network.input_shape[-3:-1]
+        *others, rows, columns, channels = range(len(observed.shape))
+        swapped = (*others, columns, rows, channels)
+        total = 0.0
+        for turned in (False, True) if height == width else (False,):
+            picture = ops.transpose(observed, swapped) if turned else observed
+            for axes in ((), (rows,), (columns,), (rows, columns)):
+                restored = self(ops.flip(picture, axes) if axes else picture, training=False)
+                restored = ops.flip(restored, axes) if axes else restored
+                total = total + (ops.transpose(restored, swapped) if turned else restored)
+        return total / (8.0 if height == width else 4.0)
+
+    def _restore_tiles(self, restored, observed, size, progress):
+        """Return pictures restored tile by tile."""
+        if self._view is None:
+            self._view = view_of(self.network)
+        if self._view is None:
+            raise ValueError(
+                "This network cannot be applied in tiles: what a pixel becomes depends on the "
+                f"whole picture. Received: pictures of {observed.shape[1]} x {observed.shape[2]} "
+                f"with tile={size}. Pass tile=None, or smaller pictures."
+            )
+        size = max(size // self._view.grid, 1) * self._view.grid
+        # A tile is put in its place before the next one is made.
+        whole = np.empty((*observed.shape[:-1], self.picture_shape[-1]), "float32")
+        rows, columns = (list(tiles(side, size, self._view)) for side in observed.shape[1:3])
+        places = list(itertools.product(range(len(observed)), rows, columns))
+        bar = keras.utils.Progbar(len(places), unit_name="tile") if progress else None
+        for index, y, x in places:
+            part = restored(observed[index : index + 1, y.seen, x.seen])
+            part = ops.convert_to_numpy(part)[0, y.made, x.made]
+            whole[index, y.place, x.place] = part
+            if bar is not None:
+                bar.add(1)
+        return whole
+
     def _spoil(self, data, training):
         clean = ops.cast(pictures_of(data), "float32")
         if training and self._needs_batch:
             clean = more_than_one(clean)
         return self.degradation(clean, training=training), clean
+
+
+def _checked_mask(known, shape):
+    """Return a mask as an array of this shape, or raise if it is none."""
+    try:
+        known = np.broadcast_to(np.asarray(known, "float32"), shape)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"`known` must fit the pictures: {shape}. Received: known={shown(known)}."
+        ) from None
+    if not np.all((known == 0.0) | (known == 1.0)):
+        raise ValueError(
+            "`known` must be 1 where a pixel is known and 0 where it is missing. Received: values "
+            f"from {known.min():g} to {known.max():g}, others among them."
+        )
+    return known
 
 
 def _without_noise(observed):
@@ -195,9 +308,9 @@ def _check_fit(network, degradation, keep_known):
             f"{taken[-1]} input channels. Build it with "
             f"extra_channels={degradation.extra_channels}."
         )
-    if keep_known and degradation.extra_channels != 1:
+    if keep_known and degradation.appends != ("mask",):
         raise ValueError(
             "`keep_known` needs a degradation that appends a mask and nothing else, such as "
             f"MissingPixels. Received: {type(degradation).__name__}, which appends "
-            f"{degradation.extra_channels} channels."
+            f"{', '.join(degradation.appends) or 'nothing'}."
         )

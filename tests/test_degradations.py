@@ -1,20 +1,30 @@
 """Degradations: what all of them promise, and the statistics of each."""
 
 import inspect
+import io
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_imgen import degradations
+from keras_imgen import data, degradations, load
 from keras_imgen.degradations import (
     AdditiveNoise,
+    Blur,
     Compose,
     Degradation,
+    Downsample,
+    FreeFormHoles,
+    JpegCompression,
     MissingBlocks,
     MissingFrames,
     MissingPixels,
+    MotionBlur,
+    OneOf,
+    PoissonNoise,
+    SaltAndPepper,
+    TextOverlay,
 )
 
 # Every public degradation by functions of a seed: at some strength, and at strength 0.
@@ -26,6 +36,51 @@ MEMBERS = {
     "AdditiveNoise of any level": (
         lambda seed: AdditiveNoise((0.05, 0.2), seed=seed),
         lambda seed: AdditiveNoise((0.0, 0.0), seed=seed),
+    ),
+    "AdditiveNoise of a known level": (
+        lambda seed: AdditiveNoise((0.05, 0.2), append_level=True, seed=seed),
+        lambda seed: AdditiveNoise(0.0, append_level=True, seed=seed),
+    ),
+    "PoissonNoise": (
+        lambda seed: PoissonNoise(0.1, seed=seed),
+        lambda seed: PoissonNoise(0.0, seed=seed),
+    ),
+    "PoissonNoise of a known level": (
+        lambda seed: PoissonNoise((0.0, 0.2), append_level=True, seed=seed),
+        lambda seed: PoissonNoise(0.0, append_level=True, seed=seed),
+    ),
+    "SaltAndPepper": (
+        lambda seed: SaltAndPepper(0.3, seed=seed),
+        lambda seed: SaltAndPepper(0.0, seed=seed),
+    ),
+    "SaltAndPepper of a known level": (
+        lambda seed: SaltAndPepper((0.1, 0.5), append_level=True, seed=seed),
+        lambda seed: SaltAndPepper(0.0, append_level=True, seed=seed),
+    ),
+    "Blur": (
+        lambda seed: Blur((0.5, 2.0), seed=seed),
+        lambda seed: Blur(0.0, seed=seed),
+    ),
+    "Blur of a known level": (
+        lambda seed: Blur((0.0, 2.0), append_level=True, seed=seed),
+        lambda seed: Blur((0.0, 0.0), append_level=True, seed=seed),
+    ),
+    "MotionBlur": (
+        lambda seed: MotionBlur(5.0, seed=seed),
+        lambda seed: MotionBlur(0.0, seed=seed),
+    ),
+    "MotionBlur of a known level": (
+        lambda seed: MotionBlur((2.0, 8.0), angle=30, append_level=True, seed=seed),
+        lambda seed: MotionBlur(0.0, angle=30, append_level=True, seed=seed),
+    ),
+    "Downsample": (
+        lambda seed: Downsample(2, seed=seed),
+        lambda seed: Downsample(1, seed=seed),
+    ),
+    "JpegCompression": (lambda seed: JpegCompression((10, 50), seed=seed), None),
+    "JpegCompression of a known level": (
+        lambda seed: JpegCompression((10, 50), append_level=True, seed=seed),
+        None,
     ),
     "MissingPixels": (
         lambda seed: MissingPixels(0.5, seed=seed),
@@ -47,18 +102,55 @@ MEMBERS = {
         lambda seed: MissingFrames(2, seed=seed),
         lambda seed: MissingFrames(0, seed=seed),
     ),
+    "FreeFormHoles": (
+        lambda seed: FreeFormHoles(0.3, 2, seed=seed),
+        lambda seed: FreeFormHoles(0.0, 2, seed=seed),
+    ),
+    "FreeFormHoles of any share": (
+        lambda seed: FreeFormHoles((0.1, 0.5), 2, seed=seed),
+        lambda seed: FreeFormHoles((0.0, 0.0), 2, seed=seed),
+    ),
+    "TextOverlay": (
+        lambda seed: TextOverlay("noise", 8, seed=seed),
+        lambda seed: TextOverlay("", 8, seed=seed),
+    ),
+    "OneOf": (
+        lambda seed: OneOf(
+            [MissingPixels(0.5, seed=seed), MissingBlocks(0.4, 3, seed=0)], seed=seed
+        ),
+        lambda seed: OneOf([MissingPixels(0.0), MissingBlocks(0.0, 3)], seed=seed),
+    ),
     "Compose": (
         lambda seed: Compose([AdditiveNoise(0.1, seed=seed), MissingPixels(0.5, seed=seed)]),
         lambda seed: Compose([AdditiveNoise(0.0, seed=seed), MissingPixels(0.0, seed=seed)]),
     ),
 }
-HIDING = [MissingPixels(0.5, seed=1), MissingBlocks(0.4, 3, seed=1), MissingFrames(2, seed=1)]
+WITHOUT_CHANCE = ("Downsample",)  # members that draw nothing
+HIDING = [
+    MissingPixels(0.5, seed=1),
+    MissingBlocks(0.4, 3, seed=1),
+    MissingFrames(2, seed=1),
+    FreeFormHoles(0.3, seed=1),
+    TextOverlay("noise", 8, seed=1),
+]
 SHAPES = [(12, 20), (3, 12, 20), (3, 6, 12, 20)]  # a picture, a batch, a batch of sequences
 
 
 @pytest.fixture(params=MEMBERS)
 def member(request):
     """Return `(make, make_identity)` of each degradation."""
+    return MEMBERS[request.param]
+
+
+@pytest.fixture(params=[name for name in MEMBERS if name not in WITHOUT_CHANCE])
+def drawing(request):
+    """Return `(make, make_identity)` of each degradation that draws something."""
+    return MEMBERS[request.param]
+
+
+@pytest.fixture(params=[name for name, (_, identity) in MEMBERS.items() if identity])
+def graded(request):
+    """Return `(make, make_identity)` of each degradation that has a strength 0."""
     return MEMBERS[request.param]
 
 
@@ -83,17 +175,17 @@ def test_the_list_is_complete():
 # What every degradation promises
 
 
-def test_the_seed_fixes_both_the_fixed_draw_and_the_drawn_ones(member):
+def test_the_seed_fixes_both_the_fixed_draw_and_the_drawn_ones(drawing):
     clean = clean_pictures()
-    first, second, other = member[0](0), member[0](0), member[0](1)
+    first, second, other = drawing[0](0), drawing[0](0), drawing[0](1)
     for training in (False, True, True):
         observed = array(first(clean, training=training))
         np.testing.assert_array_equal(array(second(clean, training=training)), observed)
         assert np.any(array(other(clean, training=training)) != observed)
 
 
-def test_draws_differ_in_training_only(member):
-    clean, degradation = clean_pictures(), member[0](0)
+def test_draws_differ_in_training_only(drawing):
+    clean, degradation = clean_pictures(), drawing[0](0)
     drawn = [array(degradation(clean, training=True)) for _ in range(3)]
     fixed = [array(degradation(clean, training=False)) for _ in range(2)] + [
         array(degradation(clean))
@@ -105,20 +197,24 @@ def test_draws_differ_in_training_only(member):
     assert all(np.any(fixed[0] != observed) for observed in drawn)
 
 
-def test_without_a_seed_one_is_drawn_and_kept(member):
-    clean, degradation = clean_pictures(), member[0](None)
-    assert np.any(array(degradation(clean)) != array(member[0](None)(clean)))
+def test_without_a_seed_one_is_drawn_and_kept(drawing):
+    clean, degradation = clean_pictures(), drawing[0](None)
+    assert np.any(array(degradation(clean)) != array(drawing[0](None)(clean)))
     rebuilt = type(degradation).from_config(degradation.get_config())
     np.testing.assert_array_equal(array(rebuilt(clean)), array(degradation(clean)))
 
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_strength_0_is_the_identity(member, channels, training):
-    clean, identity = clean_pictures(channels=channels), member[1](0)
+def test_strength_0_is_the_identity(graded, channels, training):
+    clean, identity = clean_pictures(channels=channels), graded[1](0)
     observed = array(identity(clean, training=training))
     np.testing.assert_array_equal(observed[..., :channels], clean)
-    assert np.all(observed[..., channels:] == 1.0)
+    told = {"mask": 1.0, "level": 0.0}
+    for name, channel in zip(
+        identity.appends, np.moveaxis(observed[..., channels:], -1, 0), strict=True
+    ):
+        assert np.all(channel == told[name])
     assert observed.shape[-1] == channels + identity.extra_channels
 
 
@@ -137,8 +233,8 @@ def test_any_leading_axes_and_odd_sides(member, shape, channels):
     assert degradation.compute_output_shape(clean.shape) == expected
 
 
-def test_in_a_dataset(member):
-    clean, degradation = clean_pictures(), member[0](0)
+def test_in_a_dataset(drawing):
+    clean, degradation = clean_pictures(), drawing[0](0)
     fixed = tf.data.Dataset.from_tensors(clean).map(degradation)
     np.testing.assert_allclose(next(iter(fixed)), array(degradation(clean)), atol=1e-6)
     drawn = tf.data.Dataset.from_tensors(clean).repeat(2)
@@ -187,10 +283,10 @@ def test_pictures_of_8_bits_are_refused(member):
         member[0](0)(np.zeros((3, 6, 12, 20, 1), "uint8"))
 
 
-def test_half_precision_policies_leave_pictures_exact(member):
+def test_half_precision_policies_leave_pictures_exact(graded):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        clean, identity = clean_pictures(), member[1](0)
+        clean, identity = clean_pictures(), graded[1](0)
         np.testing.assert_array_equal(array(identity(clean))[..., :1], clean)
     finally:
         keras.config.set_dtype_policy("float32")
@@ -240,6 +336,163 @@ def test_every_frame_of_a_sequence_has_a_level_of_its_own():
     noise = array(AdditiveNoise((0.01, 0.9), seed=0)(np.zeros((1, 5, 40, 40, 1), "float32")))
     levels = noise.std(axis=(2, 3, 4))[0]
     assert np.ptp(levels) > 0.1
+
+
+def test_a_level_that_is_appended_is_the_one_that_was_drawn():
+    clean = np.full((200, 24, 32, 1), 0.5, "float32")
+    observed = array(AdditiveNoise((0.1, 0.3), append_level=True, seed=0)(clean, training=True))
+    level = observed[..., 1]
+    assert np.all(np.ptp(level, axis=(1, 2)) == 0.0)
+    measured = (observed[..., 0] - 0.5).std(axis=(1, 2))
+    errors = measured / level[:, 0, 0] - 1.0
+    assert np.all(np.abs(errors) < 4.5 / np.sqrt(2 * 24 * 32))
+    unlevelled = AdditiveNoise((0.1, 0.3), seed=0)(clean, training=True)
+    np.testing.assert_array_equal(observed[..., :1], array(unlevelled))
+
+
+@pytest.mark.parametrize("gain", [0.001, 1 / 30, 0.5])
+def test_photons_are_poisson_numbers(gain):
+    brightness = np.array([0.0, 0.1, 0.5, 1.0], "float32")
+    clean = np.broadcast_to(brightness[:, None, None, None], (4, 200, 300, 1))
+    observed = array(PoissonNoise(gain, seed=0)(clean))
+    photons = observed / np.float32(gain)
+    np.testing.assert_allclose(photons, np.round(photons), atol=1e-3)
+    assert np.all(observed[0] == 0.0)
+    for mean, counts in zip(brightness[1:] / gain, photons[1:], strict=True):
+        # Standard errors of mean, variance and share of zeros of Poisson numbers.
+        n = counts.size
+        assert abs(counts.mean() - mean) < 4 * np.sqrt(mean / n)
+        assert abs(counts.var() - mean) < 4 * np.sqrt((mean + 2 * mean**2) / n)
+        dark = np.exp(-mean)
+        assert abs(np.mean(counts == 0) - dark) <= 4 * np.sqrt(dark / n) + 1e-9
+
+
+def test_salt_and_pepper_are_alike_and_hit_all_channels():
+    clean = 0.1 + 0.8 * clean_pictures((20, 30, 40), channels=3)
+    observed = array(SaltAndPepper(0.3, seed=0)(clean))
+    spoiled = np.any(observed != clean, axis=-1)
+    count = spoiled.size
+    assert abs(spoiled.mean() - 0.3) < 4 * np.sqrt(0.21 / count)
+    for colour in (0.0, 1.0):
+        share = np.mean(np.all(observed == colour, axis=-1))
+        assert abs(share - 0.15) < 4 * np.sqrt(0.15 * 0.85 / count)
+    np.testing.assert_array_equal(observed[~spoiled], clean[~spoiled])
+
+
+# Sharpness
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.5, 3.0])
+def test_a_point_is_blurred_to_a_gaussian(sigma):
+    point = np.zeros((2, 41, 43, 3), "float32")
+    point[:, 20, 21] = 1.0
+    observed = array(Blur(sigma)(point))
+    y, x = np.arange(41)[:, None] - 20.0, np.arange(43) - 21.0
+    radius = np.ceil(3 * sigma)
+    expected = np.exp(-(y**2 + x**2) / (2 * sigma**2)) * (np.abs(y) <= radius)
+    expected *= np.abs(x) <= radius
+    expected /= expected.sum()
+    for picture in np.moveaxis(observed, -1, 1).reshape(6, 41, 43):
+        np.testing.assert_allclose(picture, expected, atol=1e-6)
+
+
+def test_every_picture_of_a_batch_has_a_blur_of_its_own():
+    point = np.zeros((50, 21, 21, 1), "float32")
+    point[:, 10, 10] = 1.0
+    observed = array(Blur((0.5, 3.0), append_level=True, seed=0)(point, training=True))
+    sigma = 10.0 * observed[:, 0, 0, 1]
+    assert 0.5 < sigma.min() < 0.8
+    assert 2.7 < sigma.max() < 3.0
+    places = np.arange(21) - 10.0
+    variance = np.einsum("nhw,h->n", observed[..., 0], places**2)
+    # Sampled and cut off at three standard deviations, a Gaussian keeps its variance within 6 %.
+    np.testing.assert_allclose(variance, sigma**2, rtol=0.06, atol=0.02)
+
+
+@pytest.mark.parametrize("make", [lambda: Blur(2.0), lambda: MotionBlur(9.0, angle=70)])
+def test_blurs_keep_brightness_up_to_the_border(make):
+    flat = np.full((2, 12, 20, 1), 0.7, "float32")
+    np.testing.assert_allclose(array(make()(flat)), flat, atol=1e-6)
+    clean = clean_pictures((3, 12, 20))
+    observed = array(make()(clean))
+    assert clean.min() <= observed.min()
+    assert observed.max() <= clean.max()
+    # What a mirror hands back over the border was taken there.
+    np.testing.assert_allclose(observed.mean(axis=(1, 2)), clean.mean(axis=(1, 2)), rtol=0.02)
+
+
+@pytest.mark.parametrize("angle", [0, 30, 90, 135])
+@pytest.mark.parametrize("length", [3.0, 8.0])
+def test_a_point_is_smeared_along_the_way(length, angle):
+    point = np.zeros((1, 25, 25, 1), "float32")
+    point[0, 12, 12] = 1.0
+    smear = array(MotionBlur(length, angle=angle)(point))[0, ..., 0]
+    assert smear.sum() == pytest.approx(1.0, abs=1e-5)
+    places = np.arange(25) - 12.0
+    y, x = smear.sum(axis=1), smear.sum(axis=0)
+    assert y @ places == pytest.approx(0.0, abs=1e-4)
+    assert x @ places == pytest.approx(0.0, abs=1e-4)
+    # Of a line of this length, a twelfth of its square; up to 1/4 for sharing out among pixels, and
+    # points at both ends count whole.
+    along = np.array([np.sin(np.radians(angle)), np.cos(np.radians(angle))])
+    for profile, part in ((y, along[0]), (x, along[1])):
+        variance = profile @ places**2
+        assert -1e-4 <= variance - (length * part) ** 2 / 12 < 0.25 + 0.12 * length * part**2
+    covariance = np.einsum("hw,h,w->", smear, places, places)
+    assert np.sign(np.round(covariance, 4)) == np.sign(np.round(np.prod(along), 4))
+
+
+def test_ways_are_drawn_in_all_directions():
+    point = np.zeros((400, 13, 13, 1), "float32")
+    point[:, 6, 6] = 1.0
+    smears = array(MotionBlur(8.0, seed=0)(point, training=True))[..., 0]
+    places = np.arange(13) - 6.0
+    tall, wide = (np.einsum(f"nhw,{a}->n", smears, places**2) for a in "hw")
+    mixed = np.einsum("nhw,h,w->n", smears, places, places)
+    directions = 0.5 * np.arctan2(2 * mixed, wide - tall) % np.pi
+    counts = np.histogram(directions, bins=4, range=(0, np.pi))[0]
+    assert np.all(np.abs(counts - 100) < 45)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_fewer_pixels_as_pillow_makes_them(factor):
+    from PIL import Image
+
+    clean = clean_pictures((13, 22))  # not multiples of the factor
+    few = tuple(-(-side // factor) for side in (22, 13))
+    picture = Image.fromarray(clean[..., 0])
+    expected = picture.resize(few, Image.Resampling.BICUBIC).resize(
+        (22, 13), Image.Resampling.BICUBIC
+    )
+    observed = array(Downsample(factor)(clean))[..., 0]
+    np.testing.assert_allclose(observed, np.clip(expected, 0.0, 1.0), atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("quality", [5, 30, 75, 95])
+def test_jpeg_as_pillow_compresses(quality, channels):
+    from PIL import Image
+
+    photo = load("photos", channels=channels).pictures[0][:91, :123]  # not multiples of 16
+    levels = data.to_uint8(data.to_float(photo))
+    file = io.BytesIO()
+    Image.fromarray(levels.squeeze()).save(file, "JPEG", quality=quality)
+    with Image.open(file) as picture:
+        expected = np.asarray(picture).reshape(levels.shape).astype("float32")
+    observed = 255.0 * array(JpegCompression(quality)(data.to_float(levels)))
+    np.testing.assert_allclose(observed, np.round(observed), atol=1e-3)
+    difference = np.abs(observed - expected)
+    # They compute with integers, and keep colours in 8 bits in between. Where a frequency lies
+    # halfway between two steps, it may be rounded to the other one, and a block differs.
+    assert np.mean(difference <= (1 if channels == 1 else 4)) > 0.93
+    loss = np.abs(expected - levels).mean()
+    assert abs(np.abs(observed - levels).mean() - loss) < 0.05 * loss + 0.02
+
+
+def test_of_quality_100_only_rounding_is_left():
+    clean = data.to_float(data.to_uint8(clean_pictures((2, 16, 16))))
+    observed = array(JpegCompression(100)(clean))
+    assert np.abs(observed - clean).max() <= 2 / 255 + 1e-6
 
 
 # Masks
@@ -336,6 +589,67 @@ def test_blocks_differ_between_frames():
     assert len({frame[..., -1].tobytes() for frame in observed[0]}) > 4
 
 
+@pytest.mark.parametrize("fraction", [0.01, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize("strokes", [1, 5])
+def test_strokes_hide_exactly_the_share_asked_for(fraction, strokes):
+    observed = array(FreeFormHoles(fraction, strokes, seed=0)(np.ones((10, 30, 40, 1), "float32")))
+    hidden = np.sum(observed[..., -1] == 0, axis=(1, 2))
+    np.testing.assert_array_equal(hidden, round(fraction * 30 * 40))
+
+
+@pytest.mark.parametrize("strokes", [1, 3])
+def test_holes_are_strokes(strokes):
+    observed = array(FreeFormHoles(0.15, strokes, seed=0)(np.ones((50, 64, 64, 1), "float32")))
+    for hidden in observed[..., -1] == 0:
+        # As many pieces as strokes, or fewer if they cross, or lie outside; one that leaves the
+        # picture may come back.
+        assert 1 <= pieces(hidden) <= 2 * strokes
+    shares = np.mean(observed[..., -1] == 0, axis=0).reshape(4, 16, 4, 16).mean(axis=(1, 3))
+    assert shares.min() > 0.05  # anywhere
+    assert shares.max() < 0.35
+
+
+def pieces(hidden):
+    """Return how many connected pieces a mask has, by flooding it."""
+    left, count = {*map(tuple, np.argwhere(hidden))}, 0
+    while left:
+        count, reached = count + 1, [left.pop()]
+        while reached:
+            row, column = reached.pop()
+            around = {(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)} & left
+            left -= around
+            reached += around
+    return count
+
+
+def test_strokes_do_not_depend_on_the_size_of_the_picture():
+    small, large = (
+        array(FreeFormHoles(0.2, seed=0)(np.ones((5, side, side, 1), "float32")))[..., -1]
+        for side in (32, 128)
+    )
+    shrunk = large.reshape(5, 32, 4, 32, 4).mean(axis=(2, 4)) > 0.5
+    assert np.mean(shrunk == (small == 1)) > 0.97
+
+
+def test_letters_are_parts_of_one_page():
+    from keras_imgen.degradations.strokes import _page
+
+    page = _page("letters", 12)
+    observed = array(TextOverlay("letters", 12, seed=0)(np.ones((20, *page.shape, 1), "float32")))
+    shifts = {
+        (rows, columns): np.roll(page, (-rows, -columns), (0, 1)).tobytes()
+        for rows in range(page.shape[0])
+        for columns in range(page.shape[1])
+    }
+    found = [(1.0 - picture[..., -1]).tobytes() for picture in observed]
+    assert set(found) <= set(shifts.values())
+    assert len(set(found)) > 15
+    # Two lines, each with empty rows above and below, as high as asked for.
+    rows = np.flatnonzero(page.any(axis=1))
+    assert 12 <= rows.max() - rows.min() <= 48
+    assert 0.05 < page.mean() < 0.4
+
+
 @pytest.mark.parametrize("shape", [(5, 8), (40, 8)])
 def test_exactly_as_many_frames_are_lost_as_asked_for(shape):
     clean = clean_pictures((*shape, 12, 20))
@@ -396,6 +710,18 @@ def test_parts_of_equal_seeds_are_independent(training):
     assert abs(np.corrcoef(pixels.ravel(), frames.ravel())[0, 1]) < 4 / np.sqrt(4000)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_each_way_is_drawn_equally_often(training):
+    clean = np.full((900, 6, 8, 1), 0.5, "float32")
+    ways = OneOf([AdditiveNoise(0.0), SaltAndPepper(1.0), AdditiveNoise(0.1)], seed=0)
+    observed = array(ways(clean, training=training))
+    untouched = np.all(observed == 0.5, axis=(1, 2, 3))
+    extreme = np.all((observed == 0.0) | (observed == 1.0), axis=(1, 2, 3))
+    counts = np.array([untouched.sum(), extreme.sum(), (~untouched & ~extreme).sum()])
+    assert counts.sum() == 900
+    assert np.all(np.abs(counts - 300) < 4.5 * np.sqrt(900 * 2 / 9))
+
+
 # Own degradations
 
 
@@ -445,10 +771,26 @@ def test_an_own_degradation_needs_one_method():
         (lambda: MissingFrames(-1), "num_frames=-1"),
         (
             lambda: Compose([]),
-            r"Example: Compose\(\[AdditiveNoise\(0.1\), MissingPixels\(0.3\)\]\)",
+            r"Example: Compose\(\[MissingBlocks\(0.1\), MissingPixels\(0.3\)\]\)",
         ),
         (lambda: Compose([keras.layers.ReLU()]), "list of at least one degradation"),
+        (lambda: PoissonNoise(30), "gain=30. For at most 30 photons a pixel pass 1 / 30"),
+        (lambda: SaltAndPepper(30), "share of pixels to spoil: for 30 % pass 0.3"),
+        (lambda: Blur(-1), r"\[0, 20\].*sigma=-1. .*deviation in pixels"),
+        (lambda: MotionBlur(100), r"\[0, 60\].*length=100. It is the way in pixels"),
+        (lambda: MotionBlur(5, angle="x"), "`angle` .*angle='x'"),
+        (lambda: Downsample(0.5), "factor=0.5. .*2 leaves a quarter of the pixels"),
+        (lambda: JpegCompression(0), r"\[1, 100\].*quality=0. It is the quality of JPEG"),
+        (lambda: FreeFormHoles(30), "share of pixels to hide: for 30 % pass 0.3"),
+        (lambda: FreeFormHoles(0.2, 0), "strokes=0. It is the number of strokes"),
+        (lambda: TextOverlay(3), "`text` must be a text. Received: text=3"),
+        (lambda: TextOverlay("a", 1000), "at most 200.*size=1000"),
         (lambda: Compose([AdditiveNoise()], seed=0), "Give one to each part"),
+        (lambda: OneOf([]), r"Example: OneOf\(\[MissingBlocks\(0.1\), MissingPixels"),
+        (
+            lambda: OneOf([AdditiveNoise(), MissingPixels()]),
+            "append the same channels. Received: some that append mask and some .* nothing",
+        ),
     ],
 )
 def test_constructors_say_what_to_do(make, advice):
@@ -461,6 +803,8 @@ def test_constructors_say_what_to_do(make, advice):
     [
         (MissingFrames(1), (12, 20, 1), "has no time axis"),
         (MissingFrames(6), (2, 6, 12, 20, 1), "num_frames=6 for sequences of 6 frames"),
+        (Blur(5.0), (2, 12, 20, 1), "reaches 15 pixels .*Received: 12 x 20.* blur them less"),
+        (JpegCompression(), (2, 12, 20, 2), "grey or has three colours. Received: .* 2 channels"),
     ],
 )
 def test_pictures_that_do_not_fit(degradation, shape, advice):

@@ -16,12 +16,24 @@ BUILDERS = {
     "vae_encoder": lambda shape: networks.vae_encoder(shape, latent_dim=3, filters=2),
     "vae_decoder": lambda shape: networks.vae_decoder(shape, latent_dim=3, filters=2),
     "dncnn": lambda shape: networks.dncnn(shape, depth=3, filters=2),
+    "drunet": lambda shape: networks.drunet(shape, filters=(2, 3, 4), num_blocks=1, block_size=2),
     "unet": lambda shape: networks.unet(shape, depth=2, filters=2),
+    "dncnn of blocks": lambda shape: networks.dncnn(shape, depth=3, filters=2, block_size=2),
+    "gated unet": lambda shape: networks.unet(shape, depth=2, filters=2, convolution="gated"),
+    "transposed unet": lambda shape: networks.unet(
+        shape, depth=2, filters=2, upsampling="transposed"
+    ),
+    "partial unet": lambda shape: networks.unet(
+        shape, extra_channels=1, depth=2, filters=2, convolution="partial"
+    ),
     "conv_lstm": lambda shape: networks.conv_lstm(shape, filters=2),
 }
 FROM_LATENTS = IN_RANGE = ("dcgan_generator", "resnet_generator", "vae_decoder")
 RESIDUAL = ("dncnn", "conv_lstm")
-ANY_SIZE = ("dncnn", "unet")
+ANY_SIZE = (
+    *("dncnn", "dncnn of blocks", "drunet"),
+    *("unet", "gated unet", "partial unet", "transposed unet"),
+)
 SHAPES = [(12, 20, 1), (13, 9, 3), (8, 31, 1)]  # neither square nor multiples of 8
 
 
@@ -41,7 +53,11 @@ def inputs_of(name, shape, count=2, seed=0):
     if name in FROM_LATENTS:
         return 5 * rng.standard_normal((count, 3)).astype("float32")
     frames = (3,) if name == "conv_lstm" else ()
-    return rng.random((count, *frames, *shape), "float32")
+    pictures = rng.random((count, *frames, *shape), "float32")
+    if name != "partial unet":
+        return pictures
+    known = (rng.random((count, *shape[:2], 1)) < 0.7).astype("float32")
+    return np.concatenate([pictures * known, known], axis=-1)
 
 
 def outputs_of(model, inputs, **options):
@@ -58,7 +74,7 @@ def randomised(model):
 
 
 def test_the_list_is_complete():
-    assert set(BUILDERS) == set(networks.__all__)
+    assert {name for name in BUILDERS if " " not in name} == set(networks.__all__)
 
 
 # What every network promises
@@ -142,7 +158,7 @@ def test_wrong_shapes_are_explained(name, wrong):
 
 def test_free_sides_are_for_networks_that_take_any_size(name):
     if name in ANY_SIZE:
-        assert BUILDERS[name]((None, 20, 1)).input_shape == (None, None, 20, 1)
+        assert BUILDERS[name]((None, 20, 1)).input_shape[:-1] == (None, None, 20)
     else:
         with pytest.raises(ValueError, match=r"for example \(28, 28, 1\). Received.*None"):
             BUILDERS[name]((None, None, 1))
@@ -312,6 +328,94 @@ def test_unet_sees_further_with_every_level(depth):
     assert 4 * 2**depth <= reach <= 14 * 2**depth
 
 
+def test_blocks_see_twice_as_far_with_a_quarter_of_the_places():
+    model = networks.dncnn(depth=4, filters=4, batch_norm=False, block_size=2)
+    for weight in model.weights:
+        weight.assign(np.full(weight.shape, 0.1))
+    moved = influence(model, side=20, size=40)
+    assert moved.min(axis=0).tolist() == [20 - 8] * 2
+    assert moved.max(axis=0).tolist() == [21 + 8] * 2  # the whole of a block that is touched
+    shapes = {
+        layer.output.shape[1:3]
+        for layer in networks.dncnn((40, 60, 1), depth=4, filters=4, block_size=2).layers
+        if isinstance(layer, keras.layers.Conv2D)
+    }
+    assert shapes == {(20, 30)}
+
+
+def test_blocks_lose_nothing():
+    from keras_imgen.networks.convolutions import DepthToSpace, SpaceToDepth
+
+    for shape, size in (((2, 6, 9, 3), 3), ((1, 5, 7, 2), 2)):
+        x = np.random.default_rng(0).random(shape, "float32")
+        blocks = SpaceToDepth(size)(x)
+        sides = [-(-side // size) for side in shape[1:3]]
+        assert blocks.shape == (shape[0], *sides, shape[3] * size**2)
+        back = np.asarray(DepthToSpace(size)(blocks))
+        np.testing.assert_array_equal(back[:, : shape[1], : shape[2]], x)
+        # What was added repeats the last row and column.
+        np.testing.assert_array_equal(back[:, -1, : shape[2]], x[:, -1])
+        np.testing.assert_array_equal(back[:, : shape[1], -1], x[:, :, -1])
+
+
+def test_drunet_has_no_bias_and_scales_with_its_input():
+    model = networks.drunet((13, 9, 2), filters=(4, 6), num_blocks=1, extra_channels=1)
+    assert not any("bias" in weight.path for weight in model.weights)
+    inputs = inputs_of("drunet", (13, 9, 3))
+    (once,), (thrice,) = outputs_of(model, inputs), outputs_of(model, 3.0 * inputs)
+    np.testing.assert_allclose(thrice, 3.0 * once, rtol=1e-4, atol=1e-5)
+
+
+def test_drunet_of_the_paper_has_33_million_weights():
+    model = networks.drunet(extra_channels=1)
+    assert model.count_params() == 32_638_656  # as counted from the tables of Zhang et al.
+
+
+def test_gates_scale_what_passes():
+    from keras_imgen.networks.convolutions import GatedConv2D
+
+    layer = GatedConv2D(1, 1)
+    x = np.linspace(-2.0, 2.0, 9, dtype="float32").reshape(1, 3, 3, 1)
+    layer.build(x.shape)
+    layer.set_weights([np.array([[[[2.0, 3.0]]]]), np.array([0.0, 1.0])])
+    expected = np.maximum(2 * x, 0) / (1 + np.exp(-(3 * x + 1)))
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_partial_convolution_does_not_see_into_holes():
+    from keras_imgen.networks.convolutions import PartialConv2D
+
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    layer = PartialConv2D(3, 3)
+    known = (rng.random((1, 9, 11, 1)) < 0.3).astype("float32")
+    x = rng.random((1, 9, 11, 2), "float32") * known
+    features, now_known = map(np.asarray, layer([x, known]))
+    kernel = layer.convolution.get_weights()[0]
+    for row, column in np.ndindex(9, 11):
+        rows, columns = (slice(max(i - 1, 0), i + 2) for i in (row, column))
+        cut = [slice(max(0, 1 - i), 3 - max(0, i + 2 - n)) for i, n in ((row, 9), (column, 11))]
+        seen, window = known[0, rows, columns, 0], x[0, rows, columns]
+        assert now_known[0, row, column, 0] == seen.any()
+        if seen.any():  # equation 1: the sum over what is known, weighted up; the bias is 0 still
+            total = np.einsum("ijc,ijcf->f", window, kernel[cut[0], cut[1]])
+            expected = np.maximum(total * seen.size / seen.sum(), 0)
+            np.testing.assert_allclose(features[0, row, column], expected, rtol=1e-4, atol=1e-6)
+        else:
+            assert np.all(features[0, row, column] == 0)
+
+
+def test_a_partial_network_does_not_look_at_what_lies_in_holes():
+    model = randomised(BUILDERS["partial unet"]((24, 20, 1)))
+    inputs = inputs_of("partial unet", (24, 20, 1))
+    changed = inputs.copy()
+    inputs[..., 0] *= inputs[..., 1]
+    outputs = outputs_of(model, inputs)[0]
+    # Degradations leave 0 in holes; a network that is given something else must not use it.
+    changed[..., 0] += 5.0 * (1.0 - changed[..., 1])
+    np.testing.assert_allclose(outputs_of(model, changed)[0], outputs, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("build", "advice"),
     [
@@ -323,6 +427,13 @@ def test_unet_sees_further_with_every_level(depth):
         (lambda: networks.dncnn(depth="x"), "`depth` must be a whole number.* depth='x'"),
         (lambda: networks.dncnn(filters=0), "`filters` must be a whole number.* filters=0"),
         (lambda: networks.unet(filters=1.5), "filters=1.5"),
+        (lambda: networks.unet(convolution="dense"), "'plain', 'gated', 'partial'.*='dense'"),
+        (lambda: networks.unet(upsampling="bilinear"), "'nearest', 'transposed'.*='bilinear'"),
+        (lambda: networks.unet(convolution="partial"), "leave out the holes.*MissingPixels"),
+        (lambda: networks.dncnn(block_size=0), "block_size=0. It is the side of a block"),
+        (lambda: networks.drunet(filters=64), "feature maps of each level.*filters=64"),
+        (lambda: networks.drunet(filters=(8, 0)), "`filters` .* filters=0"),
+        (lambda: networks.drunet(num_blocks=0), "num_blocks=0"),
         (lambda: networks.unet(extra_channels=-1), "at least 0. Received: extra_channels=-1"),
         (lambda: networks.conv_lstm((8, 9, 1), filters="x"), "filters='x'"),
         (lambda: networks.conv_lstm((8, 9, 1), extra_channels=True), "extra_channels=True"),

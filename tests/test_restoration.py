@@ -135,6 +135,128 @@ def test_sequences_are_restored():
     assert model.restore(model.degradation(clean)).shape == clean.shape
 
 
+# What a model is told beside the picture
+
+
+def told_denoiser(**options):
+    keras.utils.set_random_seed(0)
+    network = networks.dncnn(
+        (None, None, 3), extra_channels=1, depth=3, filters=4, batch_norm=False
+    )
+    noise = degradations.AdditiveNoise((0.0, 0.2), append_level=True, seed=2)
+    model = Restorer(network, noise, seed=1)
+    model.compile(**options)
+    return model
+
+
+def test_a_mask_may_be_passed_beside_the_picture():
+    model = inpainter()
+    observed = to_numpy(model.degradation(CLEAN))
+    expected = model.restore(observed)
+    known = observed[..., 3:]
+    np.testing.assert_array_equal(model.restore(CLEAN, known=known), expected)
+    one = model.restore(CLEAN, known=known[0])  # the same mask for all
+    np.testing.assert_array_equal(one[0], expected[0])
+    assert np.any(one[1] != expected[1])
+
+
+def test_a_level_may_be_told_or_not():
+    model = told_denoiser()
+    channel = np.full((*CLEAN.shape[:-1], 1), 0.1, "float32")
+    for level, told in ((0.1, channel), (None, 0 * channel)):
+        expected = model.restore(np.concatenate([CLEAN, told], axis=-1))
+        np.testing.assert_array_equal(model.restore(CLEAN, level=level), expected)
+    assert np.any(model.restore(CLEAN, level=0.1) != model.restore(CLEAN))
+
+
+def test_a_level_is_told_in_the_degradations_own_measure():
+    network = networks.dncnn((None, None, 3), extra_channels=1, depth=3, filters=4)
+    model = Restorer(network, degradations.JpegCompression((10, 90), append_level=True))
+    channel = np.full((*CLEAN.shape[:-1], 1), 0.7, "float32")
+    expected = model.restore(np.concatenate([CLEAN, channel], axis=-1))
+    np.testing.assert_allclose(model.restore(CLEAN, level=30), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "advice"),
+    [
+        (denoiser, {"known": 1.0}, "appends a mask .*AdditiveNoise, which appends nothing"),
+        (denoiser, {"level": 0.1}, "appends a level .*AdditiveNoise, which appends nothing"),
+        (inpainter, {"level": 0.1}, "appends a level .*MissingPixels, which appends mask"),
+        (inpainter, {"known": np.ones((5, 5))}, r"must fit the pictures: \(8, 12, 20, 1\)"),
+        (inpainter, {"known": 0.5}, "1 where a pixel is known .*from 0.5 to 0.5"),
+        (inpainter, {"known": "all"}, "must fit the pictures.*known='all'"),
+        (told_denoiser, {"level": 25}, "`level` .*level=25"),
+        (told_denoiser, {"level": "high"}, "`level` .*level='high'"),
+        (denoiser, {"tile": 10}, "side of a tile in pixels"),
+        (denoiser, {"tile": 2.5}, "tile=2.5"),
+        (denoiser, {"self_ensemble": 8}, "`self_ensemble` must be True"),
+        (denoiser, {"progress": None}, "`progress` must be True"),
+    ],
+)
+def test_what_a_model_cannot_be_told_is_refused(make, options, advice):
+    with pytest.raises((TypeError, ValueError), match=advice):
+        make().restore(CLEAN, **options)
+
+
+def test_a_mask_is_told_once():
+    model = inpainter()
+    observed = to_numpy(model.degradation(CLEAN))
+    with pytest.raises(ValueError, match="pictures of 3 channels. .* Leave out one"):
+        model.restore(observed, known=observed[..., 3:])
+
+
+# Eight positions
+
+
+def turned(pictures):
+    """Return pictures in all eight positions."""
+    rotated = [np.rot90(pictures, turns, axes=(1, 2)) for turns in range(4)]
+    return rotated + [position[:, :, ::-1] for position in rotated]
+
+
+def test_the_ensemble_is_the_mean_of_all_positions():
+    model, square = denoiser(), CLEAN[:, :, :12]
+    whole = to_numpy(model(square))
+    # Restored in each position and turned back: with the first one undone, what is left are means.
+    back = []
+    for turns in range(4):
+        for mirrored in (False, True):
+            position = np.rot90(square, turns, axes=(1, 2))
+            position = position[:, :, ::-1] if mirrored else position
+            restored = to_numpy(model(np.ascontiguousarray(position)))
+            restored = restored[:, :, ::-1] if mirrored else restored
+            back.append(np.rot90(restored, -turns, axes=(1, 2)))
+    np.testing.assert_allclose(
+        model.restore(square, self_ensemble=True), np.mean(back, axis=0).clip(0, 1), atol=1e-6
+    )
+    assert np.abs(np.mean(back, axis=0) - whole).max() > 1e-4
+
+
+def test_the_ensemble_turns_with_the_picture():
+    model = denoiser()
+    expected = model.restore(CLEAN, self_ensemble=True)
+    for position, restored in zip(turned(CLEAN), turned(expected), strict=True):
+        again = model.restore(np.ascontiguousarray(position), self_ensemble=True)
+        np.testing.assert_allclose(again, restored, atol=1e-6)
+
+
+def test_fixed_sides_are_only_mirrored():
+    network = networks.conv_lstm((12, 20, 1), extra_channels=1, filters=2)
+    model = Restorer(network, degradations.MissingFrames(1, seed=0), seed=0)
+    rng = np.random.default_rng(0)
+    for weight in network.weights:
+        weight.assign(0.3 * rng.standard_normal(weight.shape))
+    observed = rng.random((2, 4, 12, 20, 2), "float32")
+    positions = [observed, observed[:, :, ::-1], observed[:, :, :, ::-1]]
+    positions.append(observed[:, :, ::-1, ::-1])
+    back = [to_numpy(model(np.ascontiguousarray(x))) for x in positions]
+    back = [back[0], back[1][:, :, ::-1], back[2][:, :, :, ::-1], back[3][:, :, ::-1, ::-1]]
+    np.testing.assert_allclose(
+        model.restore(observed, self_ensemble=True), np.mean(back, axis=0).clip(0, 1), atol=1e-5
+    )
+
+
 NOISY = CLEAN + np.random.default_rng(1).normal(0, 1, CLEAN.shape)
 UNFIT = {
     "8 bits": (lambda: (CLEAN * 255).astype("uint8"), "to_float"),

@@ -1,17 +1,30 @@
-"""`keras-imgen sample` and `restore`: what a trained model is used for."""
+"""`keras-imgen sample`, `restore` and `evaluate`: what a trained model is used for."""
 
 import os
 import secrets
+import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 
 # Keras finds the classes of a file only after their import, and the command sees a lazy package.
-from keras_imgen import GAN, VAE, Restorer, load_model, networks, plotting  # noqa: F401
+from keras_imgen import (  # noqa: F401
+    GAN,
+    VAE,
+    Restorer,
+    degradations,
+    load_model,
+    load_pretrained,
+    metrics,
+    networks,
+    plotting,
+)
 from keras_imgen.cli import complain
-from keras_imgen.data import sources, to_float, to_uint8
+from keras_imgen.data import sources, to_float
+from keras_imgen.data.photos import read_photo, write_photo
 from keras_imgen.files import write_whole
+from keras_imgen.pretrained import UNTRAINED
 
 
 def sample(args) -> None:
@@ -62,35 +75,79 @@ def restore(args) -> int:
     if all(map(os.path.lexists, targets)):
         raise _existing(*targets)
     mask = None if args.mask is None else _read_mask(args.mask)
-    model = load_model(args.model)
-    _check_restorer(model, args)
-    if len(model.picture_shape) == 4:
-        frames = _stack_frames([_read(file) for file in files], model.picture_shape[-1])
-        sequence = _restore(model, frames[None], mask, args.degrade)[0]
+    model = _load(args.model)
+    told = _told(model, args)
+    of_sequences = len(model.picture_shape) == 4
+    if of_sequences:
+        frames = _stack_frames(list(map(sources.read_picture, files)), model.picture_shape[-1])
+        sequence = _restore(model, frames[None], mask, args.degrade, told)[0]
         restored = dict(zip(files, sequence, strict=True))
     left_out = 0
     for file, target in zip(files, targets, strict=True):
         try:
             if os.path.lexists(target):
                 raise _existing(target)
-            if len(model.picture_shape) == 4:
+            photo = read_photo(file)
+            if of_sequences:
                 picture = restored[file]
             else:
-                picture = _restore_any(model, _read(file), mask, args.degrade)
+                picture = _restore_any(model, photo.picture, mask, args.degrade, told)
         except (ValueError, FileExistsError) as error:
             complain(error)
             left_out += 1
             continue
         with write_whole(target) as unfinished:
-            sources.as_image(to_uint8(picture)).save(unfinished)
+            write_photo(unfinished, photo._replace(picture=picture))
         print(f"{file} -> {target}", flush=True)
     if not left_out:
         return 0
     return 1 if left_out < len(files) else 2
 
 
-def _read(file):
-    return to_float(sources.read_picture(file))
+def evaluate(args) -> None:
+    """Spoil the pictures of a folder, restore them, and print a table of PSNR and SSIM."""
+    files = _files([args.data])
+    model = _load(args.model)
+    if not hasattr(model, "restore") or len(model.picture_shape) == 4:
+        raise ValueError(
+            f"{args.model!r} is a {type(model).__name__} that restores no single pictures. Pass a "
+            "model trained to denoise or inpaint."
+        )
+    degradation = model.degradation
+    if args.sigma is not None:
+        if "mask" in degradation.appends:
+            raise ValueError(
+                "This model fills holes. Leave out --sigma: the pictures get holes as in training."
+            )
+        degradation = degradations.AdditiveNoise(args.sigma / 255.0, seed=args.seed)
+    width = min(max(len(file.name) for file in files), 40)
+    print(f"{'picture':{width}}  observed  restored    SSIM")
+    rows = []
+    for file in files:
+        try:
+            pixels = sources.with_channels(sources.read_picture(file), model.picture_shape[-1])
+            clean = to_float(pixels)[None]
+            observed = keras.ops.convert_to_numpy(degradation(clean, training=False))
+            restored = model.restore(observed, self_ensemble=args.self_ensemble)
+            pair = (observed[..., : clean.shape[-1]], restored)
+            row = [float(metrics.psnr(clean, picture)[0]) for picture in pair]
+            rows.append([*row, float(metrics.ssim(clean, restored)[0])])
+        except ValueError as error:
+            complain(error)
+            continue
+        print(f"{file.name[:width]:{width}}  {_figures(rows[-1])}", flush=True)
+    if not rows:
+        raise ValueError(f"There is no picture in {args.data!r} that can be restored.")
+    print(f"{f'mean of {len(rows)}':{width}}  {_figures(np.mean(rows, axis=0))}")
+
+
+def _figures(row):
+    return f"{row[0]:5.2f} dB  {row[1]:5.2f} dB  {row[2]:.4f}"
+
+
+def _load(name):
+    """Return a model that ships with the package, by its name, or one from a file."""
+    return load_pretrained(name) if name in UNTRAINED else load_model(name)
 
 
 def _files(paths):
@@ -113,38 +170,51 @@ def _existing(path, *others):
     return FileExistsError(f"{str(path)!r}{more} not overwritten. Pass another --out.")
 
 
-def _check_restorer(model, args):
-    """Raise if a model restores nothing, or not with what it is told of holes."""
+def _told(model, args):
+    """Return what to tell a model beside the pictures, or raise if it does not fit the model."""
     if not hasattr(model, "restore"):
         raise ValueError(
             f"{args.model!r} is a {type(model).__name__}, which restores nothing. "
             "Use `keras-imgen sample`, or pass a model trained to denoise, inpaint or restore."
         )
-    if args.mask is not None and model.degradation.extra_channels != 1:
+    appends = model.degradation.appends
+    if args.mask is not None and appends != ("mask",):
         raise ValueError("This model takes no mask. Leave out --mask.")
-    if args.mask is None and model.degradation.extra_channels and not args.degrade:
+    if args.mask is None and "mask" in appends and not args.degrade:
         raise ValueError(
             "This model fills holes and must know where they are. Pass --mask PICTURE, white where "
             "pixels are missing, or --degrade to try it on holes of its own."
         )
+    told = {"self_ensemble": args.self_ensemble, "progress": sys.stdout.isatty()}
+    if args.sigma == "auto":
+        return told
+    if appends != ("level",) or not isinstance(model.degradation, degradations.AdditiveNoise):
+        raise ValueError(
+            "This model cannot be told how noisy a picture is. Leave out --sigma, or use "
+            "denoiser-gray or denoiser-color."
+        )
+    return {**told, "level": args.sigma / 255.0}
 
 
-def _restore_any(model, picture, mask, degrade):
-    """Restore one picture; a grey model restores the channels of a coloured one one by one."""
+def _restore_any(model, picture, mask, degrade, told):
+    """Restore one picture, whatever its channels and the model's."""
     channels = model.picture_shape[-1]
-    if channels == 1 and picture.shape[-1] == 3:
+    if channels == 1 and picture.shape[-1] == 3:  # one by one
         planes = np.moveaxis(picture, -1, 0)[..., None]
-        restored = [_restore(model, plane[None], mask, degrade)[0] for plane in planes]
+        restored = [_restore(model, plane[None], mask, degrade, told)[0] for plane in planes]
         return np.concatenate(restored, axis=-1)
     if channels == 3 and picture.shape[-1] == 1:
         picture = np.repeat(picture, 3, axis=-1)
-    return _restore(model, picture[None], mask, degrade)[0]
+        restored = _restore(model, picture[None], mask, degrade, told)[0]
+        return restored.mean(axis=-1, keepdims=True)
+    return _restore(model, picture[None], mask, degrade, told)[0]
 
 
-def _restore(model, pictures, mask, degrade):
+def _restore(model, pictures, mask, degrade, told):
     """Restore a batch, after spoiling it or marking its holes if need be."""
     if degrade:
         pictures = keras.ops.convert_to_numpy(model.degradation(pictures, training=False))
+        told = {name: value for name, value in told.items() if name != "level"}
     elif mask is not None:
         if mask.shape[:2] != pictures.shape[-3:-1]:
             raise ValueError(
@@ -152,18 +222,17 @@ def _restore(model, pictures, mask, degrade):
                 f"{pictures.shape[-3]} x {pictures.shape[-2]} pixels. "
                 f"Received: {mask.shape[0]} x {mask.shape[1]}."
             )
-        known = np.broadcast_to(1.0 - mask, (*pictures.shape[:-1], 1))
-        pictures = np.concatenate([pictures * known, known], axis=-1).astype("float32")
-    return model.restore(pictures)
+        told = {**told, "known": 1.0 - mask}
+    return model.restore(pictures, **told)
 
 
 def _read_mask(path):
     """Return 1 where a picture is white, else 0, shape `(height, width, 1)`."""
-    return (sources.with_channels(to_uint8(_read(path)), 1) > 127).astype("float32")
+    return (sources.with_channels(sources.read_picture(path), 1) > 127).astype("float32")
 
 
 def _stack_frames(pictures, channels):
-    frames = [to_float(sources.with_channels(to_uint8(picture), channels)) for picture in pictures]
+    frames = [to_float(sources.with_channels(picture, channels)) for picture in pictures]
     if len({frame.shape for frame in frames}) > 1:
         raise ValueError("The frames of a sequence must have equal sizes.")
     return np.stack(frames)

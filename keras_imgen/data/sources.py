@@ -3,6 +3,7 @@
 import os
 import stat
 import warnings
+from collections.abc import Callable
 from numbers import Integral
 from pathlib import Path
 
@@ -48,6 +49,15 @@ def read_picture(file: str | Path) -> np.ndarray:
     Raises:
         ValueError: if it cannot be read, for whatever reason.
     """
+    return decoded(file, _pixels)
+
+
+def decoded(file: str | Path, use: Callable):
+    """Return what a function makes of a PNG or JPEG file, opened by Pillow.
+
+    Raises:
+        ValueError: if it cannot be read, for whatever reason.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -56,7 +66,7 @@ def read_picture(file: str | Path) -> np.ndarray:
         with warnings.catch_warnings():  # what is wrong with a picture, an error says
             warnings.simplefilter("ignore")
             with Image.open(file, formats=("PNG", "JPEG")) as image:
-                return _pixels(image)
+                return use(image)
     except UnidentifiedImageError:
         reason = "it holds neither PNG nor JPEG, the only kinds that are read"
     except Image.DecompressionBombError:

@@ -1,8 +1,8 @@
 """Networks: functions that return a built functional `keras.Model`.
 
 Every builder takes `image_shape`, the shape `(height, width, channels)` of one picture in [0, 1],
-and returns a network whose last layer is float32. Odd sides work everywhere; `dncnn` and `unet`
-take pictures of any size when the sides are given as None; `extra_channels` is the number of
+and returns a network whose last layer is float32. Odd sides work everywhere; `dncnn`, `drunet` and
+`unet` take pictures of any size when the sides are given as None; `extra_channels` is the number of
 channels that the degradation appends to a picture, `degradation.extra_channels`.
 """
 
@@ -12,7 +12,7 @@ from keras_imgen.networks.adversarial import (
     resnet_discriminator,
     resnet_generator,
 )
-from keras_imgen.networks.restoration import conv_lstm, dncnn, unet
+from keras_imgen.networks.restoration import conv_lstm, dncnn, drunet, unet
 from keras_imgen.networks.variational import vae_decoder, vae_encoder
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "dcgan_discriminator",
     "dcgan_generator",
     "dncnn",
+    "drunet",
     "resnet_discriminator",
     "resnet_generator",
     "unet",

@@ -27,6 +27,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 from keras import layers
@@ -217,10 +218,25 @@ def compare(args):
             spread = f"{min(values):.3g} to {max(values):.3g}"
             cells.append(f"{statistics.mean(values):.3g} ({spread})")
         print(f"| {key} | {' | '.join(cells)} |")
+    if args.out:
+        seed = args.seeds[0]
+        distances = {name: runs[0]["Frechet"] for name, runs in rows.items()}
+        draw(args.out, seed, args.seconds, distances)
     ratios = [
         a["Frechet"] / b["Frechet"] for a, b in zip(rows["ours"], rows["recipe"], strict=True)
     ]
     print(f"\nFrechet distance, ours as a share of the recipe's: {np.round(ratios, 3).tolist()}")
+
+
+def draw(out, seed, seconds, distances):
+    """Put the grids of both side by side, each with its distance, into comparison.png."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4.8), layout="constrained")
+    for ax, (name, distance) in zip(axes, distances.items(), strict=True):
+        ax.imshow(plt.imread(out / f"{name}_{seed}.png")[:360], cmap="gray", vmin=0, vmax=1)
+        ax.set_axis_off()
+        title = {"ours": "keras_imgen", "recipe": "Keras's guide"}[name]
+        ax.set_title(f"{title}, {seconds:g} s: Frechet distance {distance:.1f}")
+    figure.savefig(out / "comparison.png", dpi=100)
 
 
 def choose(args):

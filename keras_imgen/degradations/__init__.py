@@ -1,0 +1,34 @@
+"""Degradations: Keras layers that spoil clean pictures, so that a network can learn to repair them.
+
+A degradation maps clean pictures to observed ones, for any number of leading axes: `(H, W, C)`,
+`(N, H, W, C)` and sequences `(N, T, H, W, C)`. With `training=True` every call draws anew;
+otherwise the draw is fixed by the seed, so that validation curves compare. At strength 0 a
+degradation is the identity. What a network may be told beside the picture is appended behind its
+own channels: degradations that hide pixels append a mask (1 where known, 0 where hidden), the
+others, with `append_level=True`, their strength. `observed[..., :C]` is the picture to show.
+"""
+
+from keras_imgen.degradations.base import Compose, Degradation, OneOf
+from keras_imgen.degradations.blurs import Blur, Downsample, MotionBlur
+from keras_imgen.degradations.holes import MissingBlocks, MissingFrames, MissingPixels
+from keras_imgen.degradations.jpeg import JpegCompression
+from keras_imgen.degradations.noise import AdditiveNoise, PoissonNoise, SaltAndPepper
+from keras_imgen.degradations.strokes import FreeFormHoles, TextOverlay
+
+__all__ = [
+    "AdditiveNoise",
+    "Blur",
+    "Compose",
+    "Degradation",
+    "Downsample",
+    "FreeFormHoles",
+    "JpegCompression",
+    "MissingBlocks",
+    "MissingFrames",
+    "MissingPixels",
+    "MotionBlur",
+    "OneOf",
+    "PoissonNoise",
+    "SaltAndPepper",
+    "TextOverlay",
+]

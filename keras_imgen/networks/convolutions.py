@@ -1,0 +1,180 @@
+"""Layers that networks for restoration are built of: convolutions that know of holes, blocks."""
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class GatedConv2D(layers.Layer):
+    """Convolve, and let a second convolution decide for each place how much of it counts.
+
+    A network with holes in its input learns so, layer by layer, what may be trusted.
+
+    Args:
+        filters: number of feature maps.
+        kernel_size: side of the kernels.
+        strides: as in `keras.layers.Conv2D`.
+
+    Source: Yu et al. 2019 (arXiv 1806.03589), equation 2.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.networks.convolutions import GatedConv2D
+        >>> GatedConv2D(4, 3)(np.ones((1, 8, 8, 2), "float32")).shape
+        TensorShape([1, 8, 8, 4])
+    """
+
+    def __init__(self, filters: int, kernel_size: int, strides: int = 1, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.kernel_size, self.strides = filters, kernel_size, strides
+        self.convolution = layers.Conv2D(2 * filters, kernel_size, strides, padding="same")
+
+    def build(self, input_shape):
+        """Build the convolution."""
+        self.convolution.build(input_shape)
+
+    def call(self, x):
+        """Return `relu(features) * sigmoid(gates)`."""
+        features, gates = ops.split(self.convolution(x), 2, axis=-1)
+        return ops.relu(features) * ops.sigmoid(gates)
+
+    def compute_output_shape(self, input_shape):
+        """Shape of a convolution's output."""
+        *shape, _ = self.convolution.compute_output_shape(input_shape)
+        return (*shape, self.filters)
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        own = {"filters": self.filters, "kernel_size": self.kernel_size, "strides": self.strides}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class PartialConv2D(layers.Layer):
+    """Convolve the known pixels only, weighted up where few are known; the holes shrink.
+
+    Takes and returns `[features, known]`: features that are 0 where unknown, and one channel with
+    the share that is known of each place, 1 or 0 but where features of several origins were joined.
+
+    Args:
+        filters: number of feature maps.
+        kernel_size: side of the kernels.
+        strides: as in `keras.layers.Conv2D`.
+
+    Source: Liu et al. 2018 (arXiv 1804.07723), equations 1 and 2.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.networks.convolutions import PartialConv2D
+        >>> known = np.ones((1, 8, 8, 1), "float32")
+        >>> known[:, 2:5, 2:5] = 0.0  # a hole of 3 x 3
+        >>> features, known = PartialConv2D(4, 3)([known, known])
+        >>> int(np.sum(np.asarray(known) == 0))  # of which one pixel is left
+        1
+    """
+
+    def __init__(self, filters: int, kernel_size: int, strides: int = 1, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.kernel_size, self.strides = filters, kernel_size, strides
+        self.convolution = layers.Conv2D(
+            filters, kernel_size, strides, padding="same", use_bias=False
+        )
+
+    def build(self, input_shapes):
+        """Build the convolution."""
+        self.convolution.build(input_shapes[0])
+        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+
+    def call(self, inputs):
+        """Return `relu(features * window / known pixels in it + bias)` and what is known now."""
+        x, known = inputs
+        known = ops.cast(known, "float32")  # halves could not hold what keeps the ratio finite
+        window = ops.ones((self.kernel_size, self.kernel_size, 1, 1))
+        size = {"strides": self.strides, "padding": "same"}
+        seen = ops.conv(known, window, **size)
+        whole = ops.conv(ops.ones_like(known), window, **size)  # less at the border
+        now_known = ops.cast(seen > 0, "float32")
+        ratio = whole / ops.maximum(seen, 1e-6) * now_known
+        x = self.convolution(x) * ops.cast(ratio, self.compute_dtype)
+        x = ops.relu(x + ops.cast(self.bias, self.compute_dtype))
+        now_known = ops.cast(now_known, self.compute_dtype)
+        return [x * now_known, now_known]
+
+    def compute_output_shape(self, input_shapes):
+        """Shapes of the features and of what is known."""
+        shape = self.convolution.compute_output_shape(input_shapes[0])
+        return [shape, (*shape[:-1], 1)]
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        own = {"filters": self.filters, "kernel_size": self.kernel_size, "strides": self.strides}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class SpaceToDepth(layers.Layer):
+    """Make blocks of `size x size` pixels the channels of one: nothing is lost, and sides shrink.
+
+    Sides that are no multiples of `multiple` are continued by their last row and column.
+
+    Args:
+        size: side of a block.
+        multiple: what sides are brought to a multiple of; by default `size`.
+    """
+
+    def __init__(self, size: int, multiple: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.size, self.multiple = size, multiple or size
+
+    def call(self, x):
+        """Return `(n, h / size, w / size, c * size**2)`."""
+        for axis in (1, 2):
+            side = ops.shape(x)[axis]
+            if not isinstance(side, int) or side % self.multiple:
+                places = ops.arange(-(-side // self.multiple) * self.multiple)
+                x = ops.take(x, ops.minimum(places, side - 1), axis=axis)
+        count, height, width, channels = ops.shape(x)
+        size = self.size
+        x = ops.reshape(x, (count, height // size, size, width // size, size, channels))
+        x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+        return ops.reshape(x, (count, height // size, width // size, channels * size**2))
+
+    def compute_output_shape(self, input_shape):
+        """Sides rounded up and divided."""
+        count, *sides, channels = input_shape
+        sides = [s and -(-s // self.multiple) * self.multiple // self.size for s in sides]
+        return (count, *sides, channels * self.size**2)
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "size": self.size, "multiple": self.multiple}
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class DepthToSpace(layers.Layer):
+    """Undo `SpaceToDepth`: make channels blocks of `size x size` pixels.
+
+    Args:
+        size: side of a block.
+    """
+
+    def __init__(self, size: int, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+
+    def call(self, x):
+        """Return `(n, h * size, w * size, c / size**2)`."""
+        count, height, width, channels = ops.shape(x)
+        size = self.size
+        x = ops.reshape(x, (count, height, width, size, size, channels // size**2))
+        x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+        return ops.reshape(x, (count, height * size, width * size, channels // size**2))
+
+    def compute_output_shape(self, input_shape):
+        """Sides multiplied."""
+        count, *sides, channels = input_shape
+        return (count, *[s and s * self.size for s in sides], channels // self.size**2)
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "size": self.size}

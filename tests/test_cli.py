@@ -480,7 +480,7 @@ def test_restore_to_a_full_disk_leaves_whole_pictures_and_goes_on(
     files = [photo(tmp_path / "in" / f"{name}.png", channels=1) for name in "ab"]
     save = Image.Image.save
 
-    def fill_the_disk(image, path):
+    def fill_the_disk(image, path, *format, **extras):
         Path(path).write_bytes(b"half a picture")
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -96,14 +96,26 @@ NETWORKS = {
     "vae_encoder": lambda: networks.vae_encoder(COLOUR, latent_dim=3, filters=4),
     "vae_decoder": lambda: networks.vae_decoder(COLOUR, latent_dim=3, filters=4),
     "dncnn": lambda: networks.dncnn(COLOUR, depth=4, filters=4),
+    "drunet": lambda: networks.drunet((None, None, 3), filters=(4, 6), num_blocks=1, block_size=2),
     "unet": lambda: networks.unet((None, None, 3), extra_channels=1, depth=2, filters=4),
     "conv_lstm": lambda: networks.conv_lstm(COLOUR, filters=2),
 }
 DEGRADATIONS = {
-    "AdditiveNoise": lambda: degradations.AdditiveNoise((0.1, 0.2), seed=5),
+    "AdditiveNoise": lambda: degradations.AdditiveNoise((0.1, 0.2), append_level=0.5, seed=5),
+    "PoissonNoise": lambda: degradations.PoissonNoise((0.0, 0.1), append_level=True, seed=5),
+    "SaltAndPepper": lambda: degradations.SaltAndPepper(0.2, seed=5),
+    "Blur": lambda: degradations.Blur((0.0, 1.5), seed=5),
+    "MotionBlur": lambda: degradations.MotionBlur(4.0, seed=5),
+    "Downsample": lambda: degradations.Downsample(3, seed=5),
+    "JpegCompression": lambda: degradations.JpegCompression((10, 50), seed=5),
     "MissingPixels": lambda: degradations.MissingPixels((0.1, 0.5), seed=5),
     "MissingBlocks": lambda: degradations.MissingBlocks((0.1, 0.5), 3, seed=5),
     "MissingFrames": lambda: degradations.MissingFrames(1, seed=5),
+    "FreeFormHoles": lambda: degradations.FreeFormHoles((0.1, 0.5), 2, seed=5),
+    "TextOverlay": lambda: degradations.TextOverlay("text", 9, seed=5),
+    "OneOf": lambda: degradations.OneOf(
+        [degradations.AdditiveNoise(0.1, seed=5), degradations.SaltAndPepper(0.1, seed=6)], seed=7
+    ),
     "Compose": lambda: degradations.Compose(
         [degradations.AdditiveNoise(0.1, seed=5), degradations.MissingBlocks(0.3, 4, seed=6)]
     ),

@@ -279,6 +279,30 @@ def test_a_collapse_is_found_and_told_again_after_it_was_over():
     assert low == [False, True, True, True, False, True, True, True]
 
 
+def test_a_class_that_has_one_picture_only_is_a_collapse():
+    # All ten pictures differ, as much as real ones do; but those of the same label do not.
+    keras.utils.set_random_seed(0)
+    generator = networks.dcgan_generator(SHAPE, latent_dim=2, filters=2, num_classes=4)
+    discriminator = networks.dcgan_discriminator(SHAPE, 2, batch_norm=False, num_classes=4)
+    model = GAN(generator, discriminator, seed=0)
+    model.compile(SGD(0.0), SGD(0.0), run_eagerly=True)
+    labels, answer = np.arange(len(CLEAN)) % 4, {}
+
+    def sample(n, labels, seed):
+        assert n == len(labels) == 64
+        assert np.bincount(labels).tolist() == [16] * 4
+        others = np.random.default_rng(1).random((n, *SHAPE), "float32")
+        return (1.0 - answer["spread"]) * CLEAN[labels] + answer["spread"] * others
+
+    model.sample = sample
+    for answer["spread"], expected in ((0.1, ["collapse"]), (0.9, [])):
+        health = TrainingHealth(CLEAN, patience=1, accuracy=(0.0, 1.0), n=64)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HealthWarning)
+            model.fit(CLEAN, labels, epochs=2, callbacks=[health], **OPTIONS)
+        assert kinds(health) == expected
+
+
 def test_a_vae_whose_decoder_ignores_the_latents_is_found():
     model = vae(optimizer=SGD(0.0))
     kernel = model.decoder.trainable_variables[0]

@@ -151,8 +151,8 @@ def test_no_flipped_bit_is_loaded(gan, saved, tmp_path):
     path, expected = tmp_path / "flipped.keras", values(gan)
     with zipfile.ZipFile(saved) as archive:
         tail = archive.start_dir  # the table of contents: a small part, easily missed
-    places = [rng.randrange(len(data)) for _ in range(150)]
-    places += [rng.randrange(tail, len(data)) for _ in range(50)]
+    places = [rng.randrange(len(data)) for _ in range(90)]
+    places += [rng.randrange(tail, len(data)) for _ in range(40)]
     for place in places:
         flipped = bytearray(data)
         flipped[place] ^= 1 << rng.randrange(8)
@@ -172,7 +172,7 @@ def test_no_flipped_bit_of_weights_is_loaded_silently(gan, tmp_path):
     path, flipped_path = tmp_path / "a.weights.h5", tmp_path / "b.weights.h5"
     gan.save_weights(path)
     data, rng, expected, refusals = path.read_bytes(), random.Random(1), values(gan), 0
-    for _ in range(150):
+    for _ in range(60):
         flipped = bytearray(data)
         flipped[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
         flipped_path.write_bytes(flipped)
@@ -181,7 +181,7 @@ def test_no_flipped_bit_of_weights_is_loaded_silently(gan, tmp_path):
         except ValueError:
             refusals += 1
         assert equal(values(gan), expected)  # loaded as it was, or left as it was
-    assert refusals > 5
+    assert refusals > 2
 
 
 def test_one_wrong_weight_is_noticed_by_keras_own_loader_too(gan, saved, tmp_path):

@@ -77,7 +77,8 @@ class TrainingHealth(Rollback):
         patience: epochs that a trouble must last; a NaN need not last.
         accuracy: the discriminator's accuracies from which on it loses and wins.
         least_diversity: mean distance of two samples as a share of that of two real pictures, below
-            which samples count as collapsed. 1 is as diverse as real ones, 0 always the same.
+            which samples count as collapsed. 1 is as diverse as real ones, 0 always the same. Of a
+            conditional model both samples have the same label.
         rollback: factor of the learning rates when the model goes back; by default it does not.
         max_rollbacks: how often it may in one training.
         n: number of samples.
@@ -225,8 +226,8 @@ class TrainingHealth(Rollback):
                 figures["discriminator_accuracy"] = float(logs["discriminator_accuracy"])
             figures["score_slope"] = _score_slope(self.model)
         if self.pictures is not None:
-            samples = self.model.sample(self.n, seed=0)
-            figures["diversity"] = _mean_distance(samples) / self._real_distance
+            figures["diversity"] = _mean_distance(*_samples(self.model, self.n))
+            figures["diversity"] /= self._real_distance
         return figures
 
     def _judge(self, figures):
@@ -310,13 +311,24 @@ def _checked_distance(pictures):
     return distance
 
 
-def _mean_distance(pictures) -> float:
-    """Return the mean distance of all pairs of different pictures."""
+def _samples(model, n):
+    """Return samples, and of a conditional model their labels: several of each."""
+    if not model.num_classes:
+        return (model.sample(n, seed=0),)
+    labels = np.arange(n) % min(model.num_classes, max(n // 8, 1))
+    return model.sample(n, labels=labels, seed=0), labels
+
+
+def _mean_distance(pictures, labels=None) -> float:
+    """Return the mean distance of all pairs of different pictures, with labels of equal ones."""
     flat = np.reshape(pictures, (len(pictures), -1)).astype("float64")
     flat -= flat.mean(axis=0)  # what all have in common would only cost digits
     lengths = np.sum(np.square(flat), axis=1)
     squares = lengths[:, None] + lengths - 2.0 * flat @ flat.T
     first, second = np.triu_indices(len(flat), k=1)
+    if labels is not None:
+        alike = labels[first] == labels[second]
+        first, second = first[alike], second[alike]
     return float(np.mean(np.sqrt(np.maximum(squares[first, second], 0.0)))) if len(first) else 0.0
 
 

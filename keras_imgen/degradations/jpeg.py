@@ -60,8 +60,8 @@ class JpegCompression(Graded):
         >>> from keras_imgen import load
         >>> from keras_imgen.degradations import JpegCompression
         >>> from keras_imgen.metrics import psnr
-        >>> photos = load("photos", crop_size=64).take(4)
-        >>> good, bad = (psnr(photos, JpegCompression(q)(photos)).numpy().mean() for q in (90, 10))
+        >>> photos = load("photos", size=64, crops=1).take(4)
+        >>> good, bad = (float(psnr(photos, JpegCompression(q)(photos))[0]) for q in (90, 10))
         >>> bool(good > bad + 5.0)
         True
     """

@@ -206,11 +206,12 @@ def _latents(latent_dim, num_classes):
     if not num_classes:
         return latents, latents
     labels = layers.Input((num_classes,), name="labels")
-    # Each class has a vector of its own, as long as that of the latents: neither drowns the other.
+    # Each class has a vector of its own. It begins small: as large as the latents, it decides on
+    # the whole picture before they have learned to vary it, and each class has one picture only.
     own = layers.Dense(
         latent_dim,
         use_bias=False,
-        kernel_initializer=keras.initializers.RandomNormal(stddev=1.0),
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.1),
         name="class_latents",
     )(labels)
     return [latents, labels], layers.Concatenate()([latents, own])

@@ -17,7 +17,16 @@ import pytest
 from PIL import Image
 
 import keras_imgen
-from keras_imgen import GAN, cli, load, load_moving_digits, networks, plotting
+from keras_imgen import (
+    GAN,
+    cli,
+    degradations,
+    load,
+    load_moving_digits,
+    metrics,
+    networks,
+    plotting,
+)
 from keras_imgen.cli import demo, recipes, runs
 from keras_imgen.data import PictureDataset, to_float, to_uint8
 from keras_imgen.training import PictureModel
@@ -424,6 +433,92 @@ def test_restore_equals_the_model(trained, tmp_path):
     np.testing.assert_allclose(written, expected, atol=0.5 / 255 + 1e-6)
 
 
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """A denoiser that may be told how noisy a picture is."""
+    keras.utils.set_random_seed(0)
+    network = networks.dncnn((None, None, 1), extra_channels=1, depth=3, filters=4)
+    noise = degradations.AdditiveNoise((0.0, 0.2), append_level=0.5, seed=0)
+    file = tmp_path_factory.mktemp("told") / "told.keras"
+    keras_imgen.Restorer(network, noise, seed=0).save(file)
+    return file
+
+
+def restored_by(command, file, out):
+    assert run("restore", *command, file, "--out", out) == 0
+    return np.asarray(Image.open(out / f"{file.stem}.png"))
+
+
+def test_a_model_may_be_told_how_noisy_a_picture_is(told, tmp_path):
+    file = photo(tmp_path / "grey.png", 23, 31, 1)
+    model = keras_imgen.load_model(told)
+    picture = to_float(np.asarray(Image.open(file)))[None, ..., None]
+    for index, (options, level) in enumerate(
+        [((), None), (("--sigma", "auto"), None), (("--sigma", "25"), 25 / 255)]
+    ):
+        expected = to_uint8(model.restore(picture, level=level))[0, ..., 0]
+        found = restored_by((told, *options), file, tmp_path / str(index))
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_picture_may_be_restored_in_eight_positions(trained, tmp_path):
+    file = photo(tmp_path / "grey.png", 23, 31, 1)
+    model = keras_imgen.load_model(trained / "denoise.keras")
+    picture = to_float(np.asarray(Image.open(file)))[None, ..., None]
+    expected = to_uint8(model.restore(picture, self_ensemble=True))[0, ..., 0]
+    found = restored_by((trained / "denoise.keras", "--self-ensemble"), file, tmp_path / "out")
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_nothing_of_a_photograph_is_lost(trained, tmp_path):
+    import tensorflow as tf
+
+    model = keras_imgen.load_model(trained / "denoise.keras")
+    deep = np.random.default_rng(0).integers(0, 2**16, (23, 31, 2), dtype="uint16")
+    (tmp_path / "deep.png").write_bytes(tf.io.encode_png(deep).numpy())
+    command = ("restore", trained / "denoise.keras", tmp_path / "deep.png")
+    assert run(*command, "--out", tmp_path / "out") == 0
+    data = (tmp_path / "out" / "deep.png").read_bytes()
+    written = tf.io.decode_png(data, dtype=tf.uint16).numpy()
+    np.testing.assert_array_equal(written[..., 1], deep[..., 1])  # transparency
+    expected = model.restore(deep[None, ..., :1] / np.float32(65535))[0]
+    np.testing.assert_allclose(written[..., :1] / 65535, expected, atol=1e-5)
+
+
+def test_evaluate_prints_the_figures_of_the_model(trained, tmp_path, capsys):
+    folder = tmp_path / "clean"
+    files = [photo(folder / f"{name}.png", 24, 31, 1) for name in "ab"]
+    (folder / "c.png").write_text("no picture")
+    command = ("evaluate", trained / "denoise.keras", "--data", folder)
+    assert run(*command, "--sigma", 25, "--seed", 3) == 0
+    printed = capsys.readouterr()
+    assert "c.png" in printed.err
+    model = keras_imgen.load_model(trained / "denoise.keras")
+    clean = to_float(np.asarray(Image.open(files[0])))[None, ..., None]
+    observed = np.asarray(degradations.AdditiveNoise(25 / 255, seed=3)(clean))
+    restored = model.restore(observed)
+    header, *rows = [line.split() for line in printed.out.splitlines()]
+    assert header == ["picture", "observed", "restored", "SSIM"]
+    assert [row[0] for row in rows] == ["a.png", "b.png", "mean"]
+    for row in rows:  # both pictures are the same, and so is the mean
+        found = [float(row[i]) for i in (-5, -3, -1)]
+        expected = [
+            float(metrics.psnr(clean, observed)[0]),
+            float(metrics.psnr(clean, restored)[0]),
+            float(metrics.ssim(clean, restored)[0]),
+        ]
+        np.testing.assert_allclose(found, expected, atol=0.0051)
+
+
+def test_evaluate_makes_the_holes_of_training(trained, tmp_path, capsys):
+    photo(tmp_path / "clean" / "a.png", 24, 31, 1)
+    command = ("evaluate", trained / "inpaint.keras", "--data", tmp_path / "clean")
+    assert run(*command) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert run(*command, "--sigma", 25) == 2
+    assert "Leave out --sigma" in capsys.readouterr().err
+
+
 def test_restore_fills_the_white_of_a_mask_and_nothing_else(trained, tmp_path, capsys):
     file = photo(tmp_path / "grey.png", 23, 31, 1)
     mask = np.zeros((23, 31), "uint8")
@@ -539,6 +634,10 @@ def test_restore_takes_frames_as_one_sequence(trained, tmp_path):
         (["restore", "{denoise}", "missing.png"], 2, "no picture 'missing.png'"),
         (["restore", "{gan}", "here.png"], 2, "keras-imgen sample"),
         (["restore", "{denoise}", "here.png", "--mask", "here.png"], 2, "takes no mask"),
+        (["restore", "{denoise}", "here.png", "--sigma", "25"], 2, "cannot be told how noisy"),
+        (["evaluate", "{gan}", "--data", "."], 2, "restores no single pictures"),
+        (["evaluate", "{denoise}", "--data", "empty"], 2, "no PNG or JPEG"),
+        (["evaluate", "{denoise}", "--data", "broken.png"], 2, "no picture in 'broken.png' that"),
         (["restore", "{denoise}", "broken.png"], 2, "broken.png"),
         (["restore", "{denoise}", "here.png", "sub/here.png"], 2, "same name"),
         (["restore", "{denoise}", "empty"], 2, "no PNG or JPEG"),
@@ -607,6 +706,9 @@ def test_errors_are_one_sentence(argv, status, advice, trained, tmp_path, monkey
         (["sample", "x.keras", "--out", ""], "must be a path, not ''"),
         (["sample", "x\0.keras"], "must be a path"),
         (["restore", "x.keras", "x.png", "--mask", "y.png", "--degrade"], "not allowed with"),
+        (["restore", "x.keras", "x.png", "--sigma", "300"], "grey levels from 0 to 255, not '300'"),
+        (["evaluate", "x.keras", "--data", "x", "--sigma", "auto"], "from 0 to 255, not 'auto'"),
+        (["evaluate", "x.keras"], "required: --data"),
     ],
 )
 def test_wrong_arguments_exit_with_2_and_one_sentence(argv, advice, capsys):

@@ -15,7 +15,6 @@ from keras_imgen import (  # noqa: F401
     Restorer,
     degradations,
     load_model,
-    load_pretrained,
     metrics,
     networks,
     plotting,
@@ -24,7 +23,6 @@ from keras_imgen.cli import complain
 from keras_imgen.data import sources, to_float
 from keras_imgen.data.photos import read_photo, write_photo
 from keras_imgen.files import write_whole
-from keras_imgen.pretrained import UNTRAINED
 
 
 def sample(args) -> None:
@@ -75,7 +73,7 @@ def restore(args) -> int:
     if all(map(os.path.lexists, targets)):
         raise _existing(*targets)
     mask = None if args.mask is None else _read_mask(args.mask)
-    model = _load(args.model)
+    model = load_model(args.model)
     told = _told(model, args)
     of_sequences = len(model.picture_shape) == 4
     if of_sequences:
@@ -107,7 +105,7 @@ def restore(args) -> int:
 def evaluate(args) -> None:
     """Spoil the pictures of a folder, restore them, and print a table of PSNR and SSIM."""
     files = _files([args.data])
-    model = _load(args.model)
+    model = load_model(args.model)
     if not hasattr(model, "restore") or len(model.picture_shape) == 4:
         raise ValueError(
             f"{args.model!r} is a {type(model).__name__} that restores no single pictures. Pass a "
@@ -143,11 +141,6 @@ def evaluate(args) -> None:
 
 def _figures(row):
     return f"{row[0]:5.2f} dB  {row[1]:5.2f} dB  {row[2]:.4f}"
-
-
-def _load(name):
-    """Return a model that ships with the package, by its name, or one from a file."""
-    return load_pretrained(name) if name in UNTRAINED else load_model(name)
 
 
 def _files(paths):
@@ -190,8 +183,8 @@ def _told(model, args):
         return told
     if appends != ("level",) or not isinstance(model.degradation, degradations.AdditiveNoise):
         raise ValueError(
-            "This model cannot be told how noisy a picture is. Leave out --sigma, or use "
-            "denoiser-gray or denoiser-color."
+            "This model cannot be told how noisy a picture is. Leave out --sigma, or train one "
+            "with AdditiveNoise(append_level=True)."
         )
     return {**told, "level": args.sigma / 255.0}
 

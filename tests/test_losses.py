@@ -7,15 +7,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_imgen import Restorer, degradations, load_model, networks
 from keras_imgen.losses import (
     ADVERSARIAL,
     PENALTIES,
     RECONSTRUCTION,
+    Charbonnier,
+    StructuralL1,
     bernoulli_nll,
     gaussian_nll,
     kl_divergence,
     smoothing,
 )
+from keras_imgen.metrics import ssim
 
 NAMES = sorted(ADVERSARIAL)
 
@@ -320,3 +324,60 @@ def test_what_is_no_tensor_of_pictures_is_refused(pictures):
         for pair in ((pictures, good), (good, pictures)):
             with pytest.raises(TypeError, match="must be a floating-point tensor.* Received: a "):
                 loss(*pair)
+
+
+# Restoration
+
+
+def test_charbonnier_is_quadratic_near_0_and_absolute_far_from_it():
+    clean = np.zeros((3, 8, 9, 2), "float32")
+    for error, expected in ((0.0, 1e-3), (1e-3, np.sqrt(2) * 1e-3), (0.5, 0.5)):
+        assert float(Charbonnier()(clean, clean + error)) == pytest.approx(expected, rel=1e-4)
+    # Its slope by one pixel, e / sqrt(e^2 + epsilon^2), fades at 0.
+    for error, slope in ((0.0, 0.0), (1e-3, np.sqrt(0.5)), (-0.5, -1.0)):
+        found = gradient(lambda x: Charbonnier()(tf.zeros((1, 1)), x), error)
+        assert found == pytest.approx(slope, abs=1e-4)
+
+
+def test_the_structural_mix_is_what_it_says():
+    rng = np.random.default_rng(0)
+    clean = rng.random((4, 16, 17, 3), "float32")
+    restored = np.clip(clean + 0.1 * rng.standard_normal(clean.shape), 0, 1).astype("float32")
+    similarity = array(ssim(clean, restored)).mean()
+    absolute = np.abs(clean - restored).mean()
+    for weight in (0.0, 0.3, 1.0):
+        expected = weight * (1 - similarity) + (1 - weight) * absolute
+        found = float(StructuralL1(weight)(clean, restored))
+        assert found == pytest.approx(expected, rel=1e-4)
+    sequences = (x.reshape(2, 2, 16, 17, 3) for x in (clean, restored))
+    assert float(StructuralL1(0.3)(*sequences)) == pytest.approx(
+        float(StructuralL1(0.3)(clean, restored)), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("loss", [Charbonnier(0.01), StructuralL1(0.5)])
+def test_losses_of_restoration_train_and_are_saved(loss, tmp_path):
+    network = networks.dncnn((None, None, 1), depth=3, filters=2, batch_norm=False)
+    model = Restorer(network, degradations.AdditiveNoise(0.1, seed=0), seed=0)
+    model.compile(loss=loss)
+    clean = np.random.default_rng(0).random((4, 12, 13, 1), "float32")
+    before = model.evaluate(clean, verbose=0)[0]
+    model.fit(clean, epochs=5, verbose=0)
+    after = model.evaluate(clean, verbose=0)[0]
+    assert 0 < after < before
+    model.save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    assert loaded.loss.get_config() == loss.get_config()
+    assert loaded.evaluate(clean, verbose=0)[0] == pytest.approx(after, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "advice"),
+    [
+        (lambda: Charbonnier(0), "`epsilon` .*epsilon=0. It is an error"),
+        (lambda: StructuralL1(84), "`weight` .*weight=84. It is the share of the structural part"),
+    ],
+)
+def test_losses_say_what_to_do(make, advice):
+    with pytest.raises(ValueError, match=advice):
+        make()

@@ -13,7 +13,7 @@
 # **You need** tutorial [01](01_generation_and_restoration.ipynb): pictures as arrays in [0, 1],
 # `fit`.
 #
-# **Time** on two CPU cores: 4 minutes of computing, 75 minutes with reading and exercises.
+# **Time** on two CPU cores: 5 minutes of computing, 75 minutes with reading and exercises.
 #
 # **In the textbook**: sections 3.1 and 4.1.
 
@@ -848,9 +848,9 @@ for name, pictures in made_labelled.items():
 #   0.19; with the penalty accuracy 0.92 to 0.94, diversity 0.42 to 0.59. (b) diversity 0.24 to
 #   0.34, with the slower generator 0.37 to 0.61. *If not*, and (a) is not warned of, as with one
 #   `SEED` of three: it won, but not for two epochs on end.
-# - **Section 11**: without a penalty 90 to 100 % and a diversity of 0.12 or 0.13 within a label;
-#   with the penalty 90 to 93 % and 0.87 to 0.89. *If not*, and it is 80 % without a penalty: where
-#   each label has one picture only, the reader says yes or no to a tenth at a time.
+# - **Section 11**: loud labels: 90 to 100 % and a diversity of 0.13 or 0.14 within a label; quiet
+#   labels: 96 or 97 % and 0.90 to 0.92. *If not*, and it is 90 % with loud labels: where each label
+#   has one picture only, the reader says yes or no to a tenth at a time.
 # - **Time**: within twice the seconds that are given. *If not*, other programs are running; the
 #   figures stay valid.
 #

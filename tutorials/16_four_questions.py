@@ -10,7 +10,7 @@
 #
 # **You need** tutorials [02](02_gan.ipynb) to [06](06_sequence_restoration.ipynb).
 #
-# **Time** on two CPU cores: 6 minutes of computing, 60 minutes with reading and exercises.
+# **Time** on two CPU cores: 7 minutes of computing, 60 minutes with reading and exercises.
 #
 # **In the textbook**: section 8.
 

@@ -102,8 +102,11 @@ def restore(args) -> int:
     return 1 if left_out < len(files) else 2
 
 
-def evaluate(args) -> None:
-    """Spoil the pictures of a folder, restore them, and print a table of PSNR and SSIM."""
+def evaluate(args) -> int:
+    """Spoil the pictures of a folder, restore them, and print a table of PSNR and SSIM.
+
+    What cannot be read or is too small is named and left out.
+    """
     files = _files([args.data])
     model = load_model(args.model)
     if not hasattr(model, "restore") or len(model.picture_shape) == 4:
@@ -119,7 +122,6 @@ def evaluate(args) -> None:
             )
         degradation = degradations.AdditiveNoise(args.sigma / 255.0, seed=args.seed)
     width = min(max(len(file.name) for file in files), 40)
-    print(f"{'picture':{width}}  observed  restored    SSIM")
     rows = []
     for file in files:
         try:
@@ -133,10 +135,13 @@ def evaluate(args) -> None:
         except ValueError as error:
             complain(error)
             continue
+        if len(rows) == 1:
+            print(f"{'picture':{width}}  observed  restored    SSIM")
         print(f"{file.name[:width]:{width}}  {_figures(rows[-1])}", flush=True)
     if not rows:
-        raise ValueError(f"There is no picture in {args.data!r} that can be restored.")
+        return 2
     print(f"{f'mean of {len(rows)}':{width}}  {_figures(np.mean(rows, axis=0))}")
+    return int(len(rows) < len(files))
 
 
 def _figures(row):

@@ -230,9 +230,15 @@ def compare(args):
 
 def draw(out, seed, seconds, distances):
     """Put the grids of both side by side, each with its distance, into comparison.png."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 4.8), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.1), layout="constrained")
     for ax, (name, distance) in zip(axes, distances.items(), strict=True):
-        ax.imshow(plt.imread(out / f"{name}_{seed}.png")[:360], cmap="gray", vmin=0, vmax=1)
+        ax.imshow(
+            plt.imread(out / f"{name}_{seed}.png")[:360],
+            interpolation="nearest",
+            cmap="gray",
+            vmin=0,
+            vmax=1,
+        )
         ax.set_axis_off()
         title = {"ours": "keras_imgen", "recipe": "Keras's guide"}[name]
         ax.set_title(f"{title}, {seconds:g} s: Frechet distance {distance:.1f}")

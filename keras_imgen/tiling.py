@@ -71,8 +71,7 @@ def tiles(side: int, size: int, view: View) -> Iterator[Tile]:
     rest = side % view.grid
     for start in range(0, side, size):
         first = max(0, start - view.margin)
-        last = start + size + view.margin + rest
-        last = last if last < side else side
+        last = min(start + size + view.margin + rest, side)
         stop = min(start + size, side)
         yield Tile(slice(first, last), slice(start - first, stop - first), slice(start, stop))
 

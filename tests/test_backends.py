@@ -65,6 +65,11 @@ report["resumes"] = all(np.array_equal(a, b) for a, b in zip(*resumed, strict=Tr
 report["precision"] = keras_imgen.metrics.PrecisionRecall(clean)(clean[:, ::-1]).precision
 report["features"] = keras_imgen.metrics.DigitFeatures()(clean).tolist()
 
+d = keras_imgen.degradations
+parts = (d.Blur(1.5), d.MotionBlur(5.0, angle=30), d.Downsample(3), d.JpegCompression(30))
+parts += (d.PoissonNoise(0.1), d.SaltAndPepper(0.1), d.FreeFormHoles(0.3), d.TextOverlay(size=8))
+report["spoiled"] = {type(part).__name__: np.asarray(part(clean)).tolist() for part in parts}
+
 gan = keras.saving.load_model("gan.keras", compile=False)
 report["gan"] = {"sampled": gan.sample(2, seed=0).shape}
 try:
@@ -133,6 +138,23 @@ def test_models_train_on_jax(name, jax):
     before, trained = (report[name][when]["loss"] for when in ("before", "trained"))
     assert 0.2 * before < trained < 0.9999 * before
     assert set(report[name]["trained"]) == set(jax[1][name])
+
+
+def test_pictures_are_spoiled_alike_on_jax(jax):
+    spoiled = {name: np.array(pictures) for name, pictures in jax[0]["spoiled"].items()}
+    for part in (
+        degradations.Blur(1.5),
+        degradations.MotionBlur(5.0, angle=30),
+        degradations.Downsample(3),
+        degradations.JpegCompression(30),
+    ):  # these draw nothing
+        here = keras.ops.convert_to_numpy(part(CLEAN))
+        difference = np.abs(spoiled.pop(type(part).__name__) - here)
+        assert np.mean(difference < 1e-5) > 0.98, part  # where JPEG rounds to the other side
+    assert set(spoiled) == {"PoissonNoise", "SaltAndPepper", "FreeFormHoles", "TextOverlay"}
+    for pictures in spoiled.values():
+        assert np.all(np.isfinite(pictures))
+        assert not np.array_equal(pictures[..., : CLEAN.shape[-1]], CLEAN)
 
 
 def test_models_save_and_load_on_jax(jax):

@@ -131,7 +131,7 @@ def _quantised(planes, table, quality):
 
 
 def _halved(planes):
-    return ops.average_pool(planes, 2)
+    return ops.average_pool(planes, (2, 2), (2, 2))  # JAX takes no single number here
 
 
 def _doubled(planes):

@@ -168,8 +168,38 @@ class Graded(Degradation):
         return {**super().get_config(), **own}
 
 
+class _Combined(Degradation):
+    """A degradation made of others."""
+
+    def __init__(self, degradations: Sequence[Degradation], **kwargs):
+        super().__init__(**kwargs)
+        name, is_list = type(self).__name__, isinstance(degradations, Sequence)
+        if (
+            not is_list
+            or not degradations
+            or not all(isinstance(d, Degradation) for d in degradations)
+        ):
+            raise ValueError(
+                f"{name} takes a list of at least one degradation. "
+                f"Received: degradations={shown(degradations)}. "
+                f"Example: {name}([MissingBlocks(0.1), MissingPixels(0.3)])."
+            )
+        self.degradations = list(degradations)
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        parts = keras.saving.serialize_keras_object(self.degradations)
+        return {**super().get_config(), "degradations": parts}
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuild the layer and its parts."""
+        degradations = keras.saving.deserialize_keras_object(config.pop("degradations"))
+        return cls(degradations, **config)
+
+
 @keras.saving.register_keras_serializable("keras_imgen")
-class Compose(Degradation):
+class Compose(_Combined):
     """Apply several degradations one after the other.
 
     Each one spoils the picture's own channels; the channels that they append are collected behind
@@ -191,8 +221,7 @@ class Compose(Degradation):
                 "Compose draws nothing itself, so it takes no `seed`. Give one to each part: "
                 "Compose([AdditiveNoise(0.1, seed=0), MissingPixels(0.3, seed=0)])."
             )
-        super().__init__(**kwargs)
-        self.degradations = _parts("Compose", degradations)
+        super().__init__(degradations, **kwargs)
         self.appends = tuple(name for d in self.degradations for name in d.appends)
 
     def call(self, clean, training=None):
@@ -210,17 +239,11 @@ class Compose(Degradation):
         """Return the constructor's arguments."""
         config = super().get_config()
         del config["seed"]
-        return {**config, "degradations": keras.saving.serialize_keras_object(self.degradations)}
-
-    @classmethod
-    def from_config(cls, config):
-        """Rebuild the layer and its parts."""
-        degradations = keras.saving.deserialize_keras_object(config.pop("degradations"))
-        return cls(degradations, **config)
+        return config
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class OneOf(Degradation):
+class OneOf(_Combined):
     """Spoil each picture in one of several ways, drawn at random.
 
     For training one network for all of them. Whatever is drawn, the same channels are appended.
@@ -237,8 +260,7 @@ class OneOf(Degradation):
     """
 
     def __init__(self, degradations: Sequence[Degradation], *, seed=None, **kwargs):
-        super().__init__(seed=seed, **kwargs)
-        self.degradations = _parts("OneOf", degradations)
+        super().__init__(degradations, seed=seed, **kwargs)
         appended = sorted({", ".join(d.appends) or "nothing" for d in self.degradations})
         if len(appended) > 1:
             raise ValueError(
@@ -257,29 +279,6 @@ class OneOf(Degradation):
             spoiled = degradation(clean, training=training)
             observed = observed + spoiled * ops.cast(way == index, spoiled.dtype)
         return observed
-
-    def get_config(self):
-        """Return the constructor's arguments."""
-        parts = keras.saving.serialize_keras_object(self.degradations)
-        return {**super().get_config(), "degradations": parts}
-
-    @classmethod
-    def from_config(cls, config):
-        """Rebuild the layer and its parts."""
-        degradations = keras.saving.deserialize_keras_object(config.pop("degradations"))
-        return cls(degradations, **config)
-
-
-def _parts(name, degradations):
-    """Return a list of degradations, or raise if it is none."""
-    is_list = isinstance(degradations, Sequence) and len(degradations) > 0
-    if not is_list or not all(isinstance(d, Degradation) for d in degradations):
-        raise ValueError(
-            f"{name} takes a list of at least one degradation. "
-            f"Received: degradations={shown(degradations)}. "
-            f"Example: {name}([MissingBlocks(0.1), MissingPixels(0.3)])."
-        )
-    return list(degradations)
 
 
 def strength_range(name: str, value, low: float, high: float, hint: str) -> tuple[float, float]:

@@ -12,14 +12,19 @@ import pytest
 # Files that take half a minute or more, the longest first: whoever begins with the short ones ends
 # with one process at work and the other idle. A file that is not named here comes after them.
 LONGEST = (
-    "test_tutorials.py",
     "test_contracts.py",
+    "test_tutorials.py",
     "test_cli.py",
+    "test_gan.py",
     "test_resume.py",
+    "test_health.py",
+    "test_gan_options.py",
+    "test_docs.py",
+    "test_degradations.py",
     "test_backends.py",
     "test_fuzz.py",
-    "test_docs.py",
     "test_training.py",
+    "test_networks.py",
     "test_saving.py",
 )
 

@@ -16,6 +16,8 @@ import pytest
 import keras_imgen
 from keras_imgen import GAN, VAE, Restorer, degradations, networks
 
+pytestmark = pytest.mark.slow  # the other process imports and compiles for most of a minute
+
 SHAPE = (12, 20, 1)
 CLEAN = np.random.default_rng(0).random((6, *SHAPE), "float32")
 

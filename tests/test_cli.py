@@ -236,6 +236,7 @@ def test_a_folder_of_an_embedded_sets_name_is_taken_only_if_asked_for(tmp_path, 
     assert train.image_shape == (16, 16, 3)
 
 
+@pytest.mark.slow
 def test_demo_makes_a_page_that_needs_no_network(small, eagerly, tmp_path, capsys):
     folder = tmp_path / "demo"
     assert run("demo", "--epochs", 1, "--out", folder) == 0

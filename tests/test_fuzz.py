@@ -11,6 +11,7 @@ from fuzzing.judge import check_message, outcome
 from hypothesis import HealthCheck, Phase, given, settings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_every_outcome_is_documented(name):
     checked = PROPERTIES[name]

@@ -51,6 +51,7 @@ def names(folder):
 # ---- kill -9 ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", trainings.FAMILIES)
 def test_killed_at_random_moments_it_ends_with_the_same_bits(family, tmp_path):
     # Dropout, shuffling, schedules, early stopping: see trainings.py. Two kills for each
@@ -499,6 +500,7 @@ def command(folder, name="run"):
     return process, errors
 
 
+@pytest.mark.slow
 def test_the_command_goes_on_after_kill_and_ctrl_c(tmp_path):
     straight, _ = command(tmp_path, "straight")
     straight.join()

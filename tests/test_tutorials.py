@@ -216,6 +216,7 @@ def test_tutorial_uses_public_names_only(source):
         assert not name or members is None or name in members, f"{module}.{name}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_source_runs_with_solutions_and_stops_without(source, tmp_path):
     small = {"KERAS_IMGEN_TUTORIAL": "small", "MPLBACKEND": "Agg"}

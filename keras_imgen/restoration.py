@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_imgen import backends
-from keras_imgen.checks import FLOATS, dtype_name, flag, shown, whole_number
+from keras_imgen.checks import dtype_name, flag, shown, whole_number
 from keras_imgen.data import check_pictures
 from keras_imgen.degradations import Degradation
 from keras_imgen.metrics import PSNR
@@ -21,6 +21,8 @@ from keras_imgen.training import (
     pictures_of,
     prepare_optimizer,
 )
+
+NOISE = 15.0  # what goes farther beyond [0, 1] has another range
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
@@ -167,7 +169,7 @@ class Restorer(PictureModel):
         if tile is not None:
             tile = whole_number("tile", tile, 64, "It is the side of a tile in pixels.")
         observed = self._told(observed, known, level)
-        check_pictures(_without_noise(observed), self.network.input_shape[1:], "observed")
+        check_pictures(observed, self.network.input_shape[1:], "observed", noise=NOISE)
 
         def restored(part):
             part = ops.cast(part, "float32")
@@ -285,13 +287,6 @@ def _checked_mask(known, shape):
             f"from {known.min():g} to {known.max():g}, others among them."
         )
     return known
-
-
-def _without_noise(observed):
-    """Return observed pictures as they are checked: only noise may leave [0, 1]."""
-    if dtype_name(observed) not in FLOATS:
-        return observed
-    return np.where(np.abs(observed) < 16.0, observed.clip(0.0, 1.0), observed)
 
 
 def _check_fit(network, degradation, keep_known):

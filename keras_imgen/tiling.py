@@ -103,16 +103,22 @@ def view_of(network: keras.Model) -> View | None:
     extra = channels - network.output_shape[-1]
     width = 8 * GRIDS[-1]
     while width <= 2 * FARTHEST:
-        cases = itertools.product((False, True), (False, True), (0.0, 1.0) if extra else (0.0,))
-        # (cases, edges): how far each edge is seen.
-        changes = np.array([_changes(probe, width, channels - extra, *case) for case in cases])
+        # (cases, edges): how far each edge is seen. Where channels behind the picture are 1, the
+        # smallest changes are lost beside the large values; where a mask is 0, nothing is seen.
+        told = (0.0, 1.0) if extra else (0.0,)
+        changes = np.array(
+            [
+                np.max([_changes(probe, width, channels - extra, *case, t) for t in told], axis=0)
+                for case in itertools.product((False, True), (False, True))
+            ]
+        )
         if changes.max() < width // 2 - GRIDS[-1]:
             return _view(changes)
         width *= 2
     return None
 
 
-def _changes(probe, width, own, transposed, after, told=0.0):
+def _changes(probe, width, own, transposed, after, told):
     """Return for edges at consecutive places how many pixels beyond the edge change.
 
     The edge is in the picture's own channels; a mask or a level behind them is `told`.

@@ -53,6 +53,13 @@ def test_the_view_is_as_far_as_a_changed_pixel_is_seen(name):
     assert 0.6 * view.reach <= seen <= view.reach
 
 
+def test_the_view_of_a_wide_network_that_is_told_a_level():
+    # 2, 4 and 8 pixels a place on its three levels: head and tail see 2 places more on the finest,
+    # four or eight 3 x 3 convolutions as many on each, and a place of the last one is 8 pixels.
+    network = networks.drunet(extra_channels=1, filters=(64, 96, 128), num_blocks=2, block_size=2)
+    assert view_of(network) == View(2 * (2 + 8) + 4 * 8 + 8 * 4 + 7, 8)
+
+
 def test_measuring_leaves_the_network_alone():
     network = networks.dncnn(depth=3, filters=2)
     before = network.get_weights()

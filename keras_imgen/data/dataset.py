@@ -59,7 +59,9 @@ def to_uint8(pictures) -> np.ndarray:
     return np.rint(np.clip(pictures.astype("float32"), 0.0, 1.0) * 255.0).astype("uint8")
 
 
-def check_pictures(pictures, image_shape: Sequence | None = None, name: str = "pictures") -> None:
+def check_pictures(
+    pictures, image_shape: Sequence | None = None, name: str = "pictures", noise: float = 0.0
+) -> None:
     """Raise one clear error if `pictures` is not a batch of pictures in this package's format.
 
     Args:
@@ -67,6 +69,7 @@ def check_pictures(pictures, image_shape: Sequence | None = None, name: str = "p
         image_shape: expected shape of one picture (or sequence), None for a free axis; by default
             any `(height, width, channels)` or `(time, height, width, channels)`.
         name: what the error calls them.
+        noise: how far they may leave [0, 1].
 
     Raises:
         TypeError: for anything but an array.
@@ -120,7 +123,7 @@ def check_pictures(pictures, image_shape: Sequence | None = None, name: str = "p
             f"{int(np.sum(~np.isfinite(values)))} values that are NaN or infinite. Remove those "
             "pictures: np.isfinite finds them."
         )
-    if low < 0.0 or high > 1.0:
+    if low < -noise or high > 1.0 + noise:
         raise ValueError(
             f"`{name}` must lie in [0, 1]. Received: values from {low:g} to {high:g}. Divide "
             "pictures in [0, 255] by 255; map pictures in [-1, 1] with (x + 1) / 2."

@@ -95,7 +95,8 @@ def view_of(network: keras.Model) -> View | None:
         >>> view_of(networks.dncnn(depth=5, filters=2))
         View(reach=5, grid=1)
     """
-    probe = keras.models.clone_model(network)
+    # In half precision, what is far away would count nothing.
+    probe = keras.models.clone_model(network, clone_function=_in_full_precision)
     for weight in probe.weights:
         if len(weight.shape) > 1:
             weight.assign(np.full(weight.shape, 1.0 / np.prod(weight.shape[:-1])))
@@ -116,6 +117,13 @@ def view_of(network: keras.Model) -> View | None:
             return _view(changes)
         width *= 2
     return None
+
+
+def _in_full_precision(layer):
+    config = layer.get_config()
+    if "dtype" in config:
+        config["dtype"] = "float32"
+    return type(layer).from_config(config)
 
 
 def _changes(probe, width, own, transposed, after, told):

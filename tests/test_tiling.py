@@ -60,6 +60,17 @@ def test_the_view_of_a_wide_network_that_is_told_a_level():
     assert view_of(network) == View(2 * (2 + 8) + 4 * 8 + 8 * 4 + 7, 8)
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_view_does_not_depend_on_precision(name):
+    expected = view_of(NETWORKS[name](extra_channels=1))
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        half = NETWORKS[name](extra_channels=1)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert view_of(half) == expected
+
+
 def test_measuring_leaves_the_network_alone():
     network = networks.dncnn(depth=3, filters=2)
     before = network.get_weights()

@@ -298,9 +298,9 @@ def _check_fit(network, degradation, keep_known):
         )
     if taken[-1] != made[-1] + degradation.extra_channels:
         raise ValueError(
-            f"{type(degradation).__name__} appends {degradation.extra_channels} channels, so the "
-            f"network must take {made[-1] + degradation.extra_channels}. Received: a network of "
-            f"{taken[-1]} input channels. Build it with "
+            f"{type(degradation).__name__} appends {' and '.join(degradation.appends) or 'nothing'}"
+            f", so the network must take {made[-1] + degradation.extra_channels} channels. "
+            f"Received: a network that takes {taken[-1]}. Build it with "
             f"extra_channels={degradation.extra_channels}."
         )
     if keep_known and degradation.appends != ("mask",):

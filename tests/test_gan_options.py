@@ -216,7 +216,7 @@ def test_networks_of_other_classes_do_not_fit_together():
             networks.dcgan_discriminator(SHAPE, 2, num_classes=told_by),
         )
 
-    with pytest.raises(ValueError, match="a generator of 3 classes and a discriminator of no"):
+    with pytest.raises(ValueError, match="a generator of 3 classes and a discriminator of 0"):
         GAN(*pair(3, 0))
     with pytest.raises(ValueError, match="a generator of 2 classes and a discriminator of 3"):
         GAN(*pair(2, 3))

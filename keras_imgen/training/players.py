@@ -52,8 +52,8 @@ def check_pair(generator, discriminator) -> None:
     if made_of != told_by:
         raise ValueError(
             "Generator and discriminator must know the same classes. Received: a generator of "
-            f"{made_of or 'no'} classes and a discriminator of {told_by or 'no'}. Build both with "
-            "the same `num_classes`."
+            f"{made_of or 0} classes and a discriminator of {told_by or 0}. Build both with the "
+            "same `num_classes`."
         )
     if made[1:] != taken[1:]:
         raise ValueError(

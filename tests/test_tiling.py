@@ -17,6 +17,12 @@ NETWORKS = {
         depth=2, filters=4, upsampling="transposed", **more
     ),
 }
+OF_HOLES = {
+    "partial unet": lambda **more: networks.unet(depth=2, filters=4, convolution="partial", **more),
+    "drunet of holes": lambda **more: networks.drunet(
+        filters=(4, 6), num_blocks=1, fill_holes=True, **more
+    ),
+}
 
 
 def positive(network):
@@ -26,6 +32,16 @@ def positive(network):
         if len(weight.shape) > 1:
             scale = 1.5 / np.prod(weight.shape[:-1])
             weight.assign(scale * rng.uniform(0.5, 1.0, weight.shape))
+    return network
+
+
+def lively(network):
+    """Give weights a size at which nothing grows or fades on the way."""
+    rng = np.random.default_rng(0)
+    for weight in network.weights:
+        if len(weight.shape) > 1:
+            scale = np.sqrt(2.0 / np.prod(weight.shape[:-1]))
+            weight.assign(scale * rng.standard_normal(weight.shape))
     return network
 
 
@@ -60,12 +76,14 @@ def test_the_view_of_a_wide_network_that_is_told_a_level():
     assert view_of(network) == View(2 * (2 + 8) + 4 * 8 + 8 * 4 + 7, 8)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_the_view_does_not_depend_on_precision(name):
-    expected = view_of(NETWORKS[name](extra_channels=1))
+@pytest.mark.parametrize(
+    "build", [*NETWORKS.values(), *OF_HOLES.values()], ids=[*NETWORKS, *OF_HOLES]
+)
+def test_the_view_does_not_depend_on_precision(build):
+    expected = view_of(build(extra_channels=1))
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        half = NETWORKS[name](extra_channels=1)
+        half = build(extra_channels=1)
     finally:
         keras.config.set_dtype_policy("float32")
     assert view_of(half) == expected
@@ -101,17 +119,24 @@ def test_tiles_cover_a_side_once_and_see_enough(side, view):
 )
 def test_tiled_equals_whole(name, size):
     keras.utils.set_random_seed(0)
-    network = NETWORKS[name](extra_channels=1)
-    rng = np.random.default_rng(0)
-    for weight in network.weights:  # of a size at which nothing grows or fades on the way
-        if len(weight.shape) > 1:
-            scale = np.sqrt(2.0 / np.prod(weight.shape[:-1]))
-            weight.assign(scale * rng.standard_normal(weight.shape))
+    network = lively(NETWORKS[name](extra_channels=1))
     model = Restorer(network, degradations.AdditiveNoise((0.0, 0.2), append_level=True))
     pictures = np.random.default_rng(1).random((2, *size, 1), "float32")
     whole = model.restore(pictures, level=0.1, tile=None)
     tiled = model.restore(pictures, level=0.1, tile=64)
     assert np.ptp(whole) > 0.1
+    np.testing.assert_allclose(tiled, whole, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", OF_HOLES)
+def test_large_holes_across_tiles_are_filled_as_in_the_whole(name):
+    keras.utils.set_random_seed(0)
+    network = lively(OF_HOLES[name](extra_channels=1))
+    model = Restorer(network, degradations.MissingBlocks(0.5, 40, seed=0), keep_known=True)
+    observed = np.asarray(model.degradation(np.random.default_rng(1).random((1, 301, 262, 1))))
+    whole = model.restore(observed, tile=None)
+    tiled = model.restore(observed, tile=64)
+    assert np.std(whole[observed[..., 1:] == 0]) > 0.05
     np.testing.assert_allclose(tiled, whole, atol=1e-5, rtol=0)
 
 

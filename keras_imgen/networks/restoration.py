@@ -3,9 +3,10 @@
 import keras
 from keras import layers
 
-from keras_imgen.checks import one_of, shown, whole_number
+from keras_imgen.checks import flag, one_of, shown, whole_number
 from keras_imgen.networks.convolutions import (
     DepthToSpace,
+    FillHoles,
     GatedConv2D,
     PartialConv2D,
     SpaceToDepth,
@@ -84,6 +85,7 @@ def drunet(
     filters: tuple[int, ...] = (64, 128, 256, 512),
     num_blocks: int = 4,
     block_size: int = 1,
+    fill_holes: bool = False,
 ) -> keras.Model:
     """Build DRUNet: a U-Net of residual blocks without biases, the choice for noise of any level.
 
@@ -99,12 +101,16 @@ def drunet(
         num_blocks: residual blocks of each level on the way down, and again on the way up.
         block_size: side of the blocks of pixels that the finest level takes as one place; 2 costs a
             quarter.
+        fill_holes: whether holes are filled with means of what is around them before the network
+            sees them, so that it learns what is wrong with that; the last extra channel must be the
+            mask.
 
     Returns:
         A network from observed pictures to restored ones, not clipped to [0, 1].
 
     Raises:
-        ValueError: if `image_shape` is no picture shape, or `filters` are no numbers of maps.
+        ValueError: if `image_shape` is no picture shape, `filters` are no numbers of maps, or there
+            is no mask by which to fill holes.
 
     Source: Zhang et al. 2021 (arXiv 2008.13751), section 3.1 and figure 1. Here it predicts the
         noise and subtracts it, as DnCNN does.
@@ -122,6 +128,9 @@ def drunet(
             f"Received: filters={shown(filters)}."
         )
     filters = [whole_number("filters", maps, 1) for maps in filters]
+    flag("fill_holes", fill_holes)
+    if fill_holes:
+        _check_mask("fill_holes=True", extra_channels)
     num_blocks = whole_number("num_blocks", num_blocks, 1)
     block_size = whole_number("block_size", block_size, 1, "It is the side of a block in pixels.")
 
@@ -136,7 +145,8 @@ def drunet(
 
     observed = layers.Input((height, width, channels + extra_channels), name="observed")
     multiple = block_size * 2 ** (len(filters) - 1)
-    x = convolve(SpaceToDepth(block_size, multiple)(observed), filters[0])
+    begin = FillHoles()(observed) if fill_holes else observed
+    x = convolve(SpaceToDepth(block_size, multiple)(begin), filters[0])
     skips = []
     for maps in filters[1:]:
         skips.append(x)
@@ -148,9 +158,10 @@ def drunet(
         x = layers.Conv2DTranspose(maps, 2, strides=2, use_bias=False)(x)
         x = residual_blocks(x)
     x = layers.Add()([x, skips.pop()])
-    noise = convolve(x, channels * block_size**2, dtype="float32", name="noise")
-    noise = _unblocked(noise, block_size, observed)
-    picture = observed[..., :channels] if extra_channels else observed
+    # Zeros: before it has learned anything, it returns the picture as it is.
+    options = {"kernel_initializer": "zeros", "dtype": "float32", "name": "noise"}
+    noise = _unblocked(convolve(x, channels * block_size**2, **options), block_size, observed)
+    picture = begin[..., :channels] if extra_channels else begin
     restored = layers.Subtract(dtype="float32", name="restored")([picture, noise])
     return keras.Model(observed, restored, name="drunet")
 
@@ -202,12 +213,8 @@ def unet(
     one_of("convolution", convolution, ("plain", "gated", "partial"))
     one_of("upsampling", upsampling, ("nearest", "transposed"))
     partial = convolution == "partial"
-    if partial and not extra_channels:
-        raise ValueError(
-            "Partial convolutions leave out the holes of a mask. Received: "
-            f"convolution='partial' with extra_channels={extra_channels}. Pass the extra channels "
-            "of a degradation that appends a mask, such as MissingPixels."
-        )
+    if partial:
+        _check_mask("convolution='partial'", extra_channels)
     observed = layers.Input((height, width, channels + extra_channels), name="observed")
 
     # With partial convolutions, x is a pair all along: features, and the share known of them.
@@ -323,6 +330,14 @@ def conv_lstm(
     x = recurrent(x) if causal else layers.Bidirectional(recurrent, merge_mode="concat")(x)
     restored = FramewiseModel(enlarge, name="enlarge_frames")([x, observed])
     return keras.Model(observed, restored, name="conv_lstm")
+
+
+def _check_mask(argument, extra_channels):
+    if not extra_channels:
+        raise ValueError(
+            f"With {argument} the holes of a mask are left out. Received: extra_channels=0. Pass "
+            "the extra channels of a degradation that appends a mask, such as MissingPixels."
+        )
 
 
 def _unblocked(x, block_size, like):

@@ -335,8 +335,8 @@ def conv_lstm(
 def _check_mask(argument, extra_channels):
     if not extra_channels:
         raise ValueError(
-            f"With {argument} the holes of a mask are left out. Received: extra_channels=0. Pass "
-            "the extra channels of a degradation that appends a mask, such as MissingPixels."
+            f"{argument} needs the mask of the holes. Received: extra_channels=0. Pass the extra "
+            "channels of a degradation that appends a mask, such as MissingPixels."
         )
 
 

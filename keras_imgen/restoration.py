@@ -253,13 +253,14 @@ class Restorer(PictureModel):
                 f"with tile={size}. Pass tile=None, or smaller pictures."
             )
         size = max(size // self._view.grid, 1) * self._view.grid
+        restored = backends.lean(restored, observed.shape[-1])
         # A tile is put in its place before the next one is made.
         whole = np.empty((*observed.shape[:-1], self.picture_shape[-1]), "float32")
         rows, columns = (list(tiles(side, size, self._view)) for side in observed.shape[1:3])
         places = list(itertools.product(range(len(observed)), rows, columns))
         bar = keras.utils.Progbar(len(places), unit_name="tile") if progress else None
         for index, y, x in places:
-            part = restored(observed[index : index + 1, y.seen, x.seen])
+            part = restored(observed[index : index + 1, y.seen, x.seen].astype("float32"))
             part = ops.convert_to_numpy(part)[0, y.made, x.made]
             whole[index, y.place, x.place] = part
             if bar is not None:

@@ -140,6 +140,21 @@ def test_large_holes_across_tiles_are_filled_as_in_the_whole(name):
     np.testing.assert_allclose(tiled, whole, atol=1e-5, rtol=0)
 
 
+def test_the_network_is_compiled_once_for_tiles_of_all_sizes(monkeypatch):
+    # Called eagerly, it would keep what all of its layers put out, and take 2.5 times the memory.
+    model = Restorer(networks.drunet(filters=(2, 3), num_blocks=1), degradations.AdditiveNoise(0.1))
+    seen, call = [], model.network.call
+
+    def counted(observed, **options):
+        seen.append(observed.shape)
+        return call(observed, **options)
+
+    monkeypatch.setattr(model.network, "call", counted)
+    model._view = View(20, 4)
+    model.restore(np.zeros((2, 150, 131, 1), "float32"), tile=64)
+    assert seen == [(1, None, None, 1)]
+
+
 def test_tiles_and_the_ensemble_go_together(capsys):
     model = Restorer(networks.dncnn(depth=3, filters=2), degradations.AdditiveNoise(0.1))
     picture = np.random.default_rng(1).random((1, 150, 90, 1), "float32")

@@ -1,4 +1,4 @@
-"""The one thing that differs by backend: how a training step is taken.
+"""What differs by backend: how a step is taken, and how memory is saved.
 
 Each backend has one short module with the same functions:
 
@@ -15,6 +15,9 @@ Each backend has one short module with the same functions:
     backend can; otherwise return `value`. What is computed from it is computed after the check.
 `readable_errors()`
     Context that turns what such a step raises into that `ValueError`.
+`lean(function, channels)`
+    The same function of pictures `(1, height, width, channels)`, in less memory if the backend can:
+    called as it is, a network of Keras keeps what each layer puts out until the last one is done.
 """
 
 import importlib
@@ -25,6 +28,7 @@ __all__ = [
     "check",
     "check_minimize",
     "input_gradients",
+    "lean",
     "minimize",
     "prepared_step",
     "readable_errors",
@@ -69,6 +73,11 @@ def prepared_step(model, step, prepare, *args):
 def check(condition, message: str, value=None):
     """Return `value`, or raise an error with `message` where `condition` is false."""
     return _backend().check(condition, message, value)
+
+
+def lean(function, channels: int):
+    """Return the same function of one picture of any size, in less memory if possible."""
+    return _backend().lean(function, channels)
 
 
 def readable_errors():

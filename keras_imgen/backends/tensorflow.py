@@ -57,6 +57,12 @@ def check(condition, message, value):
     return value
 
 
+def lean(function, channels):
+    """Compile a function: a graph forgets what is not needed any more."""
+    # Compiled once, whatever the size.
+    return tf.function(function, input_signature=[tf.TensorSpec((1, None, None, channels))])
+
+
 @contextlib.contextmanager
 def readable_errors():
     """Turn what a compiled step raises into the error of `check`."""

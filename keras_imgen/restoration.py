@@ -170,9 +170,9 @@ class Restorer(PictureModel):
             tile = whole_number("tile", tile, 64, "It is the side of a tile in pixels.")
         observed = self._told(observed, known, level)
         check_pictures(observed, self.network.input_shape[1:], "observed", noise=NOISE)
+        observed = observed.astype("float32", copy=False)
 
         def restored(part):
-            part = ops.cast(part, "float32")
             part = self._ensemble(part) if self_ensemble else self(part, training=False)
             return ops.clip(ops.cast(part, "float32"), 0.0, 1.0)
 
@@ -260,7 +260,7 @@ class Restorer(PictureModel):
         places = list(itertools.product(range(len(observed)), rows, columns))
         bar = keras.utils.Progbar(len(places), unit_name="tile") if progress else None
         for index, y, x in places:
-            part = restored(observed[index : index + 1, y.seen, x.seen].astype("float32"))
+            part = restored(observed[index : index + 1, y.seen, x.seen])
             part = ops.convert_to_numpy(part)[0, y.made, x.made]
             whole[index, y.place, x.place] = part
             if bar is not None:

@@ -105,9 +105,9 @@ def view_of(network: keras.Model) -> View | None:
     width = 8 * GRIDS[-1]
     while width <= 2 * FARTHEST:
         # (cases, edges): how far each edge is seen. Where channels behind the picture are 1, the
-        # smallest changes are lost beside the large values; where a mask is 0, nothing is seen;
-        # where it is almost 0, all that is filled in is.
-        told = (0.0, 1e-30, 1.0) if extra else (0.0,)
+        # smallest changes are lost beside the large values; where a mask is 0, nothing is seen.
+        # What is almost 0 is neither, and shows what is filled in.
+        told = (1e-30, 1.0) if extra else (0.0,)
         changes = np.array(
             [
                 np.max([_changes(probe, width, channels - extra, *case, t) for t in told], axis=0)

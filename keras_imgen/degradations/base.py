@@ -127,7 +127,7 @@ class Graded(Degradation):
     ):
         super().__init__(**kwargs)
         self.range = strength_range(argument, strength, *bounds, hint)
-        self._argument = (argument, bounds, hint)
+        self._argument, self._hint = argument, hint
         setattr(self, argument, strength)
         advice = "It is the share of pictures of which the level is told: True, or 0.5 for half."
         share = float(append_level) if isinstance(append_level, bool) else append_level
@@ -157,14 +157,16 @@ class Graded(Degradation):
         return strength
 
     def checked_level(self, level) -> float:
-        """Return what a network is told of a strength that somebody passed, or raise."""
-        _, bounds, hint = self._argument
-        return self.told(checks.number("level", level, *bounds, hint))
+        """Return what a network is told of a strength that somebody passed, or raise.
+
+        It must be one that the network has learned from: told others, networks err badly.
+        """
+        advice = f"The model has learned from no others. {self._hint}"
+        return self.told(checks.number("level", level, *self.range, advice))
 
     def get_config(self):
         """Return the constructor's arguments."""
-        argument, *_ = self._argument
-        own = {argument: getattr(self, argument), "append_level": self.append_level}
+        own = {self._argument: getattr(self, self._argument), "append_level": self.append_level}
         return {**super().get_config(), **own}
 
 

@@ -146,7 +146,8 @@ class Restorer(PictureModel):
             known: for a model that fills holes, 1 where a pixel is known and 0 where it is missing,
                 shape `(n, [time,] height, width, 1)` or anything that broadcasts to it.
             level: for a model that is told how strong the degradation is (`append_level`), its
-                strength, as the degradation's own argument; by default it is not told.
+                strength, as the degradation's own argument and within the range that it was given
+                in training; by default it is not told.
             self_ensemble: whether to restore each picture turned and mirrored in all eight ways
                 (four, if the network's sides are fixed and unequal) and take the mean: a little
                 better, eight times as slow.

@@ -462,6 +462,15 @@ def test_a_model_may_be_told_how_noisy_a_picture_is(told, tmp_path):
         np.testing.assert_array_equal(found, expected)
 
 
+def test_noise_that_a_model_has_not_learned_from_is_refused_in_grey_levels(told, tmp_path, capsys):
+    file = photo(tmp_path / "grey.png", 23, 31, 1)
+    assert run("restore", told, file, "--sigma", "52", "--out", tmp_path / "out") == 2
+    complaint = capsys.readouterr().err
+    assert "--sigma must lie between 0 and 51" in complaint
+    assert "level=" not in complaint
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_picture_may_be_restored_in_eight_positions(trained, tmp_path):
     file = photo(tmp_path / "grey.png", 23, 31, 1)
     model = keras_imgen.load_model(trained / "denoise.keras")

@@ -449,7 +449,7 @@ def test_a_hole_in_a_slope_is_filled_with_the_slope():
     known = np.ones_like(slope)
     known[:, 24:40, 24:40] = 0.0
     error = np.abs(filled(slope, known) - slope)[known == 0]
-    assert error.mean() < 0.03  # a sixteenth of 64 columns is a quarter of the range
+    assert error.mean() < 0.03  # of a hole that spans a quarter of the range
     # Where nothing is known within 2**levels pixels, nothing is made up.
     assert np.all(filled(slope, np.zeros_like(slope)) == 0.0)
 

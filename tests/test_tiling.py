@@ -141,7 +141,7 @@ def test_large_holes_across_tiles_are_filled_as_in_the_whole(name):
 
 
 def test_the_network_is_compiled_once_for_tiles_of_all_sizes(monkeypatch):
-    # Called eagerly, it would keep what all of its layers put out, and take 2.5 times the memory.
+    # Called eagerly, it would keep what all of its layers put out.
     model = Restorer(networks.drunet(filters=(2, 3), num_blocks=1), degradations.AdditiveNoise(0.1))
     seen, call = [], model.network.call
 

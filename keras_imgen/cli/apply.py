@@ -191,7 +191,13 @@ def _told(model, args):
             "This model cannot be told how noisy a picture is. Leave out --sigma, or train one "
             "with AdditiveNoise(append_level=True)."
         )
-    return {**told, "level": args.sigma / 255.0}
+    level, (weakest, strongest) = args.sigma / 255.0, model.degradation.range
+    if not weakest <= level <= strongest:
+        raise ValueError(
+            f"--sigma must lie between {255 * weakest:g} and {255 * strongest:g}, the noise that "
+            f"this model has learned from. Received: --sigma {args.sigma:g}. Pass the nearest."
+        )
+    return {**told, "level": level}
 
 
 def _restore_any(model, picture, mask, degrade, told):

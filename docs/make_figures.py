@@ -1,6 +1,7 @@
 """Draws the pictures of README and guide from the models of `keras-imgen demo`.
 
-Run `keras-imgen demo` first, then `python docs/make_figures.py` in the repository's root.
+Run `keras-imgen demo` first, then `python docs/make_figures.py` in the repository's root. With
+`--restored` it draws what the restorers that ship with the package do, and needs no demo.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import keras
 import numpy as np
 from matplotlib.figure import Figure
 
-from keras_imgen import load, load_moving_digits, plotting
+from keras_imgen import degradations, load, load_moving_digits, load_pretrained, plotting
 from keras_imgen.data import to_float
 from keras_imgen.metrics import psnr
 
@@ -18,10 +19,15 @@ FIGURES = Path(__file__).parent / "figures"
 
 
 def main():
-    """Draw both figures."""
+    """Draw all figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("demo", nargs="?", default="runs/demo", help="folder of the demo")
-    folder = Path(parser.parse_args().demo)
+    parser.add_argument("--restored", action="store_true", help="draw this figure alone")
+    args = parser.parse_args()
+    draw_restored().savefig(FIGURES / "restored.png", dpi=100)
+    if args.restored:
+        return
+    folder = Path(args.demo)
     names = ("gan", "vae", "denoise", "inpaint", "sequence")
     models = {name: keras.saving.load_model(folder / name / "model.keras") for name in names}
     FIGURES.mkdir(exist_ok=True)
@@ -109,6 +115,38 @@ def draw_data_flow(models):
                 else:
                     x = center[0] if row == 0 else center[0] - 0.16
                     figure.text(x, center[1], f"⟶ {step}", ha="center", va="center", fontsize=11)
+    return figure
+
+
+def draw_restored():
+    """Draw a noisy photograph and a damaged one, before and after."""
+    camera = to_float(load("photos", "test", channels=1).pictures[0])[None]
+    coffee = to_float(load("photos", "test", channels=3).pictures[-1])[None]
+    rng = np.random.default_rng(0)
+    noisy = coffee + 30 / 255 * rng.normal(size=coffee.shape).astype("float32")
+    rows, columns = np.indices(camera.shape[1:3])
+    strokes = degradations.FreeFormHoles(0.05, strokes=7, seed=5)(camera)
+    known = keras.ops.convert_to_numpy(strokes)[..., 1:]
+    for fold in (rows - 141 - 0.03 * columns, columns - 97 + 0.05 * rows):
+        known = known * (np.abs(fold) > 2.0)[None, ..., None]
+    grain = 10 / 255 * rng.normal(size=camera.shape)
+    damaged = np.clip(known * (camera + grain) + 0.97 * (1 - known), 0, 1).astype("float32")
+    filled = load_pretrained("inpainter").restore(np.repeat(damaged, 3, axis=-1), known=known)
+    panels = (
+        ("noisy, sigma 30", coffee, noisy),
+        ("denoiser-color", coffee, load_pretrained("denoiser-color").restore(noisy)),
+        ("damaged", camera, damaged),
+        (
+            "repaired",
+            camera,
+            load_pretrained("denoiser-gray").restore(filled.mean(-1, keepdims=True)),
+        ),
+    )
+    figure = Figure(figsize=(12, 2.65), layout="constrained")
+    shapes = [picture.shape[2] / picture.shape[1] for *_, picture in panels]
+    axes = figure.subplots(1, 4, width_ratios=shapes)
+    for ax, (word, clean, picture) in zip(axes, panels, strict=True):
+        show(ax, np.clip(picture[0], 0, 1), f"{word} · {decibels(clean, picture)}")
     return figure
 
 

@@ -25,6 +25,7 @@ _NAMES = {
     "load_folder": "data",
     "load_model": "saving",
     "load_moving_digits": "data",
+    "load_pretrained": "pretrained",
 }
 __all__ = ["__version__", *_MODULES, *_NAMES]
 

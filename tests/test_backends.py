@@ -72,6 +72,9 @@ parts = (d.Blur(1.5), d.MotionBlur(5.0, angle=30), d.Downsample(3), d.JpegCompre
 parts += (d.PoissonNoise(0.1), d.SaltAndPepper(0.1), d.FreeFormHoles(0.3), d.TextOverlay(size=8))
 report["spoiled"] = {type(part).__name__: np.asarray(part(clean)).tolist() for part in parts}
 
+restored = keras_imgen.load_pretrained("denoiser-gray").restore(clean, level=0.1, tile=64)
+report["pretrained"] = restored.tolist()
+
 gan = keras.saving.load_model("gan.keras", compile=False)
 report["gan"] = {"sampled": gan.sample(2, seed=0).shape}
 try:
@@ -201,6 +204,11 @@ def test_features_on_jax_are_those_here(jax):
     assert (
         jax[0]["precision"] == keras_imgen.metrics.PrecisionRecall(CLEAN)(CLEAN[:, ::-1]).precision
     )
+
+
+def test_pretrained_restorers_restore_alike_on_jax(jax):
+    here = keras_imgen.load_pretrained("denoiser-gray").restore(CLEAN, level=0.1)
+    np.testing.assert_allclose(jax[0]["pretrained"], here, rtol=0, atol=1e-5)
 
 
 def test_resume_on_jax_ends_with_the_same_bits(jax):

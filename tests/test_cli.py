@@ -23,6 +23,7 @@ from keras_imgen import (
     degradations,
     load,
     load_moving_digits,
+    load_pretrained,
     metrics,
     networks,
     plotting,
@@ -471,6 +472,26 @@ def test_noise_that_a_model_has_not_learned_from_is_refused_in_grey_levels(told,
     assert not (tmp_path / "out").exists()
 
 
+def test_restorers_that_ship_are_called_by_their_names(tmp_path, capsys):
+    file = photo(tmp_path / "grey.png", 23, 31, 1)
+    clean = to_float(np.asarray(Image.open(file)))[None, ..., None]
+    for name, options, told in (
+        ("denoiser-gray", (), {}),
+        ("denoiser-gray", ("--sigma", 10), {"level": 10 / 255}),
+        ("denoiser-color", (), {}),
+    ):
+        out = tmp_path / f"{name}{len(options)}"
+        assert run("restore", name, file, "--out", out, *options) == 0
+        model = load_pretrained(name)
+        given = np.repeat(clean, model.picture_shape[-1], axis=-1)
+        expected = model.restore(given, **told)[0].mean(axis=-1)
+        found = to_float(np.asarray(Image.open(out / "grey.png")))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=0.501 / 255)
+    capsys.readouterr()
+    assert run("evaluate", "denoiser-gray", "--data", file, "--sigma", 25) == 0
+    assert "mean of 1" in capsys.readouterr().out
+
+
 def test_a_picture_may_be_restored_in_eight_positions(trained, tmp_path):
     file = photo(tmp_path / "grey.png", 23, 31, 1)
     model = keras_imgen.load_model(trained / "denoise.keras")
@@ -641,7 +662,18 @@ def test_restore_takes_frames_as_one_sequence(trained, tmp_path):
     [
         (["sample", "missing.keras"], 2, "no model file"),
         (["restore", "damaged.keras", "here.png"], 2, "damaged"),
-        (["restore", "{denoise}", "missing.png"], 2, "no picture 'missing.png'"),
+        (["restore", "denoiser-grey", "here.png"], 2, "Pass a .keras file, or denoiser-gray, "),
+        (["restore", "denoiser-gray", "here.png", "--sigma", "60"], 2, "between 0 and 55"),
+        (
+            ["restore", "denoiser-gray", "here.png", "--sigma", "9", "--degrade"],
+            2,
+            "draws the noise",
+        ),
+        (["restore", "inpainter", "here.png"], 2, "Pass --mask PICTURE"),
+        (["restore", "inpainter", "here.png", "--mask", "sub"], 2, "it is a folder"),
+        (["evaluate", "inpainter", "--data", ".", "--sigma", "5"], 2, "fills holes. Leave out"),
+        (["evaluate", "denoiser-gray", "--data", "nowhere"], 2, "no picture or folder 'nowhere'"),
+        (["restore", "{denoise}", "missing.png"], 2, "no picture or folder 'missing.png'"),
         (["restore", "{gan}", "here.png"], 2, "keras-imgen sample"),
         (["restore", "{denoise}", "here.png", "--mask", "here.png"], 2, "takes no mask"),
         (["restore", "{denoise}", "here.png", "--sigma", "25"], 2, "cannot be told how noisy"),

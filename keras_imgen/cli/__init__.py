@@ -18,6 +18,7 @@ FAMILIES = ("gan", "vae", "denoise", "inpaint", "sequence")
 
 MAX_SEED = 2**31 - 1  # which every generator takes
 
+RESTORER = "denoiser-gray, denoiser-color, inpainter, or a .keras file"
 SELF_ENSEMBLE = "restore each picture in eight positions: a little better, eight times as slow"
 
 # What to do when the operating system refuses a path, by the name of its error.
@@ -179,7 +180,7 @@ def _parser():
     sample.add_argument("--out", type=_path, default="samples.png", help="PNG file [%(default)s]")
 
     restore = command("restore", "apply", "Restore pictures of any size with a trained model.")
-    restore.add_argument("model", type=_path, help="the .keras file")
+    restore.add_argument("model", type=_path, help=RESTORER)
     restore.add_argument(
         "pictures", type=_path, nargs="+", help="PNG or JPEG files, or folders of them"
     )
@@ -200,7 +201,7 @@ def _parser():
     )
 
     evaluate = command("evaluate", "apply", "Measure how well a model restores a folder.")
-    evaluate.add_argument("model", type=_path, help="the .keras file")
+    evaluate.add_argument("model", type=_path, help=RESTORER)
     evaluate.add_argument(
         "--data", type=_path, required=True, help="folder of clean PNG or JPEG files"
     )

@@ -15,6 +15,7 @@ from keras_imgen import (  # noqa: F401
     Restorer,
     degradations,
     load_model,
+    load_pretrained,
     metrics,
     networks,
     plotting,
@@ -23,6 +24,7 @@ from keras_imgen.cli import complain
 from keras_imgen.data import sources, to_float
 from keras_imgen.data.photos import read_photo, write_photo
 from keras_imgen.files import write_whole
+from keras_imgen.pretrained import UNTRAINED
 
 
 def sample(args) -> None:
@@ -73,7 +75,7 @@ def restore(args) -> int:
     if all(map(os.path.lexists, targets)):
         raise _existing(*targets)
     mask = None if args.mask is None else _read_mask(args.mask)
-    model = load_model(args.model)
+    model = _load(args.model)
     told = _told(model, args)
     of_sequences = len(model.picture_shape) == 4
     if of_sequences:
@@ -108,7 +110,7 @@ def evaluate(args) -> int:
     What cannot be read or is too small is named and left out.
     """
     files = _files([args.data])
-    model = load_model(args.model)
+    model = _load(args.model)
     if not hasattr(model, "restore") or len(model.picture_shape) == 4:
         raise ValueError(
             f"{args.model!r} is a {type(model).__name__} that restores no single pictures. Pass a "
@@ -148,6 +150,17 @@ def _figures(row):
     return f"{row[0]:5.2f} dB  {row[1]:5.2f} dB  {row[2]:.4f}"
 
 
+def _load(name):
+    """Return a model that ships with the package, by its name, or one from a file."""
+    if name in UNTRAINED:
+        return load_pretrained(name)
+    if not name.endswith(".keras") and not os.path.lexists(name):
+        raise FileNotFoundError(
+            f"There is no model {name!r}. Pass a .keras file, or {', '.join(UNTRAINED)}."
+        )
+    return load_model(name)
+
+
 def _files(paths):
     files = []
     for path in map(Path, paths):
@@ -159,7 +172,7 @@ def _files(paths):
         elif os.path.lexists(path):
             files.append(path)
         else:
-            raise FileNotFoundError(f"There is no picture {str(path)!r}.")
+            raise FileNotFoundError(f"There is no picture or folder {str(path)!r}.")
     return files
 
 
@@ -188,9 +201,11 @@ def _told(model, args):
         return told
     if appends != ("level",) or not isinstance(model.degradation, degradations.AdditiveNoise):
         raise ValueError(
-            "This model cannot be told how noisy a picture is. Leave out --sigma, or train one "
-            "with AdditiveNoise(append_level=True)."
+            "This model cannot be told how noisy a picture is. Leave out --sigma, or use "
+            "denoiser-gray or denoiser-color."
         )
+    if args.degrade:
+        raise ValueError("--degrade draws the noise itself. Leave out --sigma.")
     level, (weakest, strongest) = args.sigma / 255.0, model.degradation.range
     if not weakest <= level <= strongest:
         raise ValueError(
@@ -218,7 +233,6 @@ def _restore(model, pictures, mask, degrade, told):
     """Restore a batch, after spoiling it or marking its holes if need be."""
     if degrade:
         pictures = keras.ops.convert_to_numpy(model.degradation(pictures, training=False))
-        told = {name: value for name, value in told.items() if name != "level"}
     elif mask is not None:
         if mask.shape[:2] != pictures.shape[-3:-1]:
             raise ValueError(

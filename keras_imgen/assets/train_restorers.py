@@ -1,0 +1,140 @@
+"""Train the restorers that ship with the package; what they were made of stands in their card.
+
+Usage: ``python train_restorers.py denoiser-gray --data FOLDER [--epochs N] [--out FOLDER]``, FOLDER
+with photographs, of which the last ones by name are held out. The same command goes on where it was
+cut off. It runs on any backend of Keras that trains a `Restorer`: on a GPU, ``KERAS_BACKEND=jax``.
+With ``--begin-from denoiser-gray`` a denoiser begins with what that one has learned.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import keras_imgen as ki
+from keras_imgen.data import PictureDataset
+from keras_imgen.degradations import AdditiveNoise, OneOf
+from keras_imgen.pretrained import UNTRAINED, load_pretrained
+
+HELD_OUT = 20  # photographs
+CROPS = 20  # of each photograph in an epoch
+
+
+class Clock(keras.callbacks.Callback):
+    """Says at the end of every epoch how long this part of the training has taken."""
+
+    def on_train_begin(self, logs=None):
+        """Look at the clock."""
+        self.begin = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Print the hours."""
+        print(f"{(time.monotonic() - self.begin) / 3600:.2f} hours", flush=True)
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class ObedientDenoiser(ki.Restorer):
+    """Learns to take away as much noise as it is told, and to leave what is beyond.
+
+    Colours show so well how noisy they are that a network soon stops looking at what it is told. So
+    half of the pictures whose level is told have more noise than that, which is to stay.
+    """
+
+    def __init__(self, network, degradation, **kwargs):
+        super().__init__(network, degradation, **kwargs)
+        self.more = OneOf([AdditiveNoise(0.0), AdditiveNoise((0.0, 25 / 255))], seed=1)
+
+    def _spoil(self, data, training):
+        observed, clean = super()._spoil(data, training)
+        if not training:
+            return observed, clean
+        noise, level = observed[..., :-1] - clean, observed[..., -1:]
+        told = keras.ops.cast(level > 0.0, clean.dtype)
+        wanted = clean + told * (self.more(clean) - clean)
+        return keras.ops.concatenate([wanted + noise, level], axis=-1), wanted
+
+
+def begin_from(model, trained):
+    """Let a denoiser begin with the weights of another.
+
+    One for colours begins as the grey one, applied to their sum; what tells them apart begins at
+    random.
+    """
+    for weight, begin in zip(model.network.weights, trained.network.get_weights(), strict=True):
+        if weight.shape != begin.shape:
+            colors, places = model.picture_shape[-1], 4
+            if begin.shape[2] == 2 * places:  # the first layer, which takes a picture and its level
+                begin = begin.reshape(3, 3, places, 2, -1)
+                picture, level = begin[..., :1, :], begin[..., 1:, :]
+                own = np.asarray(weight).reshape(3, 3, places, colors + 1, -1)[..., :colors, :]
+                own = (own - own.mean(axis=-2, keepdims=True)) / 2
+                # Divided by the root, the sum of three colours is as noisy as one of them.
+                begin = np.concatenate([own + picture / colors**0.5, level], axis=-2)
+            else:  # the last one, which tells the noise
+                begin = begin.reshape(3, 3, -1, places, 1)
+                begin = np.repeat(begin / colors**0.5, colors, axis=-1)
+        weight.assign(begin.reshape(weight.shape))
+
+
+def main():
+    """Train one model, and print how good it is on held-out photographs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=UNTRAINED)
+    parser.add_argument("--data", required=True, help="folder of photographs")
+    parser.add_argument("--leave-out", nargs="*", default=[], help="names of files not to use")
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--crop", type=int, default=64, help="side in pixels")
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--begin-from", choices=UNTRAINED, help="a model that is trained already")
+    parser.add_argument("--rate", type=float, default=1e-3, help="peak of the learning rate")
+    parser.add_argument("--told", type=float, default=0.5, help="share of the levels told")
+    parser.add_argument("--weak-noise", action="store_true", help="half of it below 25 grey levels")
+    parser.add_argument("--obedient", action="store_true", help="learn to leave what is not told")
+    parser.add_argument("--precision", default="float32", help="or mixed_bfloat16, mixed_float16")
+    parser.add_argument("--out", type=Path, default=Path("runs"))
+    args = parser.parse_args()
+    keras.config.set_dtype_policy(args.precision)
+    keras.utils.set_random_seed(0)
+    model = UNTRAINED[args.name]()
+    if args.begin_from:
+        begin_from(model, load_pretrained(args.begin_from))
+    if args.name != "inpainter":
+        noise = [
+            AdditiveNoise((0.0, most / 255), append_level=args.told == 1.0 or args.told, seed=seed)
+            for seed, most in enumerate((25, 55) if args.weak_noise else (55,))
+        ]
+        noise = OneOf(noise, seed=0) if args.weak_noise else noise[0]
+        kind = ObedientDenoiser if args.obedient else ki.Restorer
+        model = kind(model.network, noise, seed=0)
+    files = [f for f in ki.data.sources.list_pictures(args.data) if f.name not in args.leave_out]
+    channels = model.picture_shape[-1]
+    pictures = ki.data.sources.with_channels(map(ki.data.sources.read_picture, files), channels)
+    options = {"batch_size": args.batch_size, "crop_size": (args.crop, args.crop), "seed": 0}
+    train = PictureDataset(pictures[:-HELD_OUT], None, crops=CROPS, shuffle=True, **options)
+    held_out = PictureDataset(pictures[-HELD_OUT:], None, crops=4, shuffle=False, **options)
+    steps = args.epochs * len(train)
+    print(f"{args.name}: {model.network.count_params():,} weights, {len(pictures)} photographs")
+    print(f"{steps:,} batches of {args.batch_size} crops of {args.crop} x {args.crop}")
+    rate = keras.optimizers.schedules.CosineDecay(
+        1e-5, steps, warmup_target=args.rate, warmup_steps=500, alpha=1e-6
+    )
+    model.compile(
+        keras.optimizers.Adam(rate, use_ema=True, ema_momentum=0.999, global_clipnorm=1.0),
+        loss="mae",
+        metrics=[],
+    )
+    args.out.mkdir(parents=True, exist_ok=True)
+    resume = ki.callbacks.Resume(args.out / args.name)
+    callbacks = [resume, Clock()]
+    model.fit(train, epochs=args.epochs, validation_data=held_out, callbacks=callbacks, verbose=2)
+    # `fit` has put the averaged weights in place.
+    model.compile()
+    print(model.evaluate(held_out, verbose=0, return_dict=True))
+    weights = [np.asarray(weight, "float16") for weight in model.network.get_weights()]
+    np.savez_compressed(Path(__file__).with_name(f"{args.name}.npz"), *weights)
+
+
+if __name__ == "__main__":
+    main()

@@ -56,7 +56,8 @@ def load_pretrained(name: str) -> Restorer:
     """Load a restorer that ships with the package.
 
     Its model card, `docs/pretrained.md`, says what it was trained on, how good it is, and where it
-    fails. To train it further on pictures of your own, compile it and call `fit`.
+    fails. To train it further on pictures of your own, compile it with a small rate, such as
+    `Adam(1e-5)`, and call `fit`.
 
     Args:
         name: `"denoiser-gray"` or `"denoiser-color"`, for Gaussian noise of any sigma up to 55

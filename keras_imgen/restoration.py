@@ -201,6 +201,11 @@ class Restorer(PictureModel):
             check_pictures(observed, name="observed")
         observed = ops.convert_to_numpy(observed)
         appends, channels = self.degradation.appends, self.picture_shape[-1]
+        wanted = self.network.input_shape
+        known_channels = observed.shape[-1:] in ((channels,), (wanted[-1],))
+        if observed.ndim != len(wanted) or not observed.size or not known_channels:
+            # Now, while the shape is the one that was passed.
+            check_pictures(observed, self.picture_shape, "observed", noise=NOISE)
         for name, value, what in (("known", known, "mask"), ("level", level, "level")):
             if value is not None and appends != (what,):
                 raise ValueError(
@@ -210,8 +215,9 @@ class Restorer(PictureModel):
                 )
             if value is not None and observed.shape[-1:] != (channels,):
                 raise ValueError(
-                    f"`{name}` goes with pictures of {channels} channels. Received: `{name}` and "
-                    f"shape={observed.shape}. Leave out one of them."
+                    f"`{name}` goes with pictures of {channels} channels; behind them stands a "
+                    f"{what} already. Received: `{name}` and shape={observed.shape}. Leave out one "
+                    "of them."
                 )
         if not appends or observed.shape[-1:] != (channels,):
             return observed
@@ -280,8 +286,10 @@ def _checked_mask(known, shape):
     try:
         known = np.broadcast_to(np.asarray(known, "float32"), shape)
     except (TypeError, ValueError):
+        received = f"shape={known.shape}" if hasattr(known, "shape") else f"known={shown(known)}"
         raise ValueError(
-            f"`known` must fit the pictures: {shape}. Received: known={shown(known)}."
+            f"`known` must fit the pictures: {shape}. Received: {received}. A mask of height and "
+            "width alone takes known[None, ..., None]."
         ) from None
     if not np.all((known == 0.0) | (known == 1.0)):
         raise ValueError(

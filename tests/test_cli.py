@@ -478,18 +478,30 @@ def test_restorers_that_ship_are_called_by_their_names(tmp_path, capsys):
     for name, options, told in (
         ("denoiser-gray", (), {}),
         ("denoiser-gray", ("--sigma", 10), {"level": 10 / 255}),
-        ("denoiser-color", (), {}),
     ):
         out = tmp_path / f"{name}{len(options)}"
         assert run("restore", name, file, "--out", out, *options) == 0
-        model = load_pretrained(name)
-        given = np.repeat(clean, model.picture_shape[-1], axis=-1)
-        expected = model.restore(given, **told)[0].mean(axis=-1)
+        expected = load_pretrained(name).restore(clean, **told)[0, ..., 0]
         found = to_float(np.asarray(Image.open(out / "grey.png")))
         np.testing.assert_allclose(found, expected, rtol=0, atol=0.501 / 255)
     capsys.readouterr()
     assert run("evaluate", "denoiser-gray", "--data", file, "--sigma", 25) == 0
     assert "mean of 1" in capsys.readouterr().out
+
+
+def test_a_grey_picture_is_not_for_a_model_that_looks_for_noise_in_colors(tmp_path, capsys):
+    # The noise of a grey picture is the same in all colours, and passes for texture.
+    grey, out = photo(tmp_path / "in" / "grey.png", 23, 31, 1), tmp_path / "out"
+    pixels = np.asarray(Image.open(grey))
+    Image.fromarray(np.stack(3 * [pixels], axis=-1)).save(tmp_path / "in" / "rgb.png")
+    photo(tmp_path / "in" / "color.png")
+    assert run("restore", "denoiser-color", tmp_path / "in", "--out", out) == 1
+    assert [path.name for path in out.iterdir()] == ["color.png"]
+    assert capsys.readouterr().err.count("The picture is grey") == 2
+    assert run("evaluate", "denoiser-color", "--data", tmp_path / "in", "--sigma", 25) == 1
+    captured = capsys.readouterr()
+    assert captured.err.count("Use denoiser-gray") == 2
+    assert "mean of 1" in captured.out
 
 
 def test_a_picture_may_be_restored_in_eight_positions(trained, tmp_path):
@@ -565,7 +577,42 @@ def test_restore_fills_the_white_of_a_mask_and_nothing_else(trained, tmp_path, c
     assert np.any(filled[mask > 0] != clean[mask > 0])
     Image.fromarray(mask[:9]).save(tmp_path / "small.png")
     assert run(*command, "--mask", tmp_path / "small.png", "--out", tmp_path / "out2") == 2
-    assert "9 x 31" in capsys.readouterr().err
+    assert "31 x 23 pixels (width x height). Received: 31 x 9." in capsys.readouterr().err
+
+
+def test_what_is_transparent_in_a_mask_is_not_painted(trained, tmp_path):
+    file = photo(tmp_path / "grey.png", 23, 31, 1)
+    layer = np.full((23, 31, 4), 255, "uint8")  # white everywhere, and
+    layer[..., 3] = 0  # seen nowhere, but for
+    layer[5:9, 10:20, 3] = 255
+    Image.fromarray(layer).save(tmp_path / "layer.png")
+    Image.fromarray(layer[..., 3]).save(tmp_path / "mask.png")
+    layered, plain = (
+        restored_by((trained / "inpaint.keras", "--mask", f"{out}.png"), file, out)
+        for out in (tmp_path / "layer", tmp_path / "mask")
+    )
+    np.testing.assert_array_equal(layered, plain)
+
+
+@pytest.mark.parametrize(
+    ("mask", "complaint"),
+    [
+        (np.zeros((23, 31), "uint8"), "hides nothing. Paint what is missing white"),
+        (np.tile([[0, 1]], (23, 16)).astype("uint8"), "hides nothing"),
+        (np.full((23, 31), 255, "uint8"), "hides the whole picture. Paint"),
+        (np.tile([[0, 76, 255]], (23, 11)).astype("uint8"), "is not black and white. Paint"),
+        (None, "The mask '{}' cannot be read as a picture"),
+    ],
+)
+def test_a_mask_that_is_none_is_refused(mask, complaint, trained, tmp_path, capsys):
+    file = photo(tmp_path / "grey.png", 23, 31, 1)
+    path = tmp_path / "mask.png"
+    if mask is not None:
+        Image.fromarray(mask).save(path)
+    command = ("restore", trained / "inpaint.keras", file, "--mask", path)
+    assert run(*command, "--out", tmp_path / "out") == 2
+    assert complaint.format(path) in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_one_bad_picture_holds_up_no_other(trained, tmp_path, capsys):
@@ -663,7 +710,9 @@ def test_restore_takes_frames_as_one_sequence(trained, tmp_path):
         (["sample", "missing.keras"], 2, "no model file"),
         (["restore", "damaged.keras", "here.png"], 2, "damaged"),
         (["restore", "denoiser-grey", "here.png"], 2, "Pass a .keras file, or denoiser-gray, "),
-        (["restore", "denoiser-gray", "here.png", "--sigma", "60"], 2, "between 0 and 55"),
+        (["restore", "denoiser-gray", "here.png", "--sigma", "60"], 2, "and 55, the noise"),
+        (["restore", "denoiser-gray", "here.png", "--sigma", "60"], 2, "Pass 55."),
+        (["restore", "denoiser-gray", "here.png", "--sigma", "0"], 2, "--sigma 0 would tell"),
         (
             ["restore", "denoiser-gray", "here.png", "--sigma", "9", "--degrade"],
             2,
@@ -681,9 +730,9 @@ def test_restore_takes_frames_as_one_sequence(trained, tmp_path):
         (["evaluate", "{denoise}", "--data", "empty"], 2, "no PNG or JPEG"),
         (["evaluate", "{denoise}", "--data", "broken.png"], 2, "neither PNG nor JPEG"),
         (["restore", "{denoise}", "broken.png"], 2, "broken.png"),
-        (["restore", "{denoise}", "here.png", "sub/here.png"], 2, "same name"),
+        (["restore", "{denoise}", "here.png", "sub/here.png"], 2, "'here.png' and 'sub/here.png'"),
         (["restore", "{denoise}", "empty"], 2, "no PNG or JPEG"),
-        (["restore", "{denoise}", "here.png", "--mask", "no.png"], 2, "'no.png' cannot be read"),
+        (["restore", "inpainter", "here.png", "--mask", "no.png"], 2, "mask 'no.png' cannot be re"),
         (["restore", "{denoise}", "broken.png"], 2, "neither PNG nor JPEG, the only kinds"),
         (["restore", "foreign.keras", "here.png"], 2, "it is no .keras file"),
         (["restore", "here.png", "{denoise}"], 2, "ends in .keras"),
@@ -955,6 +1004,7 @@ data = keras_imgen.load("digits", size=8, channels=3, batch_size=500, seed=1)
 keras_imgen.load("photos"), keras_imgen.load("moving_digits", "test")
 Path("pictures").mkdir()
 for number, picture in enumerate(data.take(4)):
+    picture[..., 2] *= 0.5  # yellow
     keras_imgen.plotting.save_grid(f"pictures/{number}.png", picture[None])
 options = ("--data", "pictures", "--epochs", "1", "--batch-size", "2")
 assert command("train", "vae", *options, "--out", "vae") == 0

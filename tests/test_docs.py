@@ -29,6 +29,7 @@ def test_examples_run(block, tmp_path, monkeypatch):
     (tmp_path / "holiday").mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (70, 80, 3), dtype="uint8")
     Image.fromarray(pixels).save(tmp_path / "holiday" / "beach.png")
+    Image.fromarray(np.uint8(255 * (pixels[..., 0] < 25))).save(tmp_path / "mask.png")
     # One step shows that the example works; the tutorials show that it learns.
     exec(re.sub(r"epochs=\d+", "epochs=1, steps_per_epoch=1", block), {"__name__": "example"})
 

@@ -1,5 +1,7 @@
 """The Restorer: what it is shown, what it keeps, what it learns and what it gives back."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -169,6 +171,14 @@ def test_a_level_may_be_told_or_not():
     assert np.any(model.restore(CLEAN, level=0.1) != model.restore(CLEAN))
 
 
+def test_a_level_of_0_is_refused_where_it_stands_for_none():
+    always = told_denoiser()
+    always.restore(CLEAN, level=0.0)
+    sometimes = Restorer(always.network, degradations.AdditiveNoise((0.0, 0.2), append_level=0.5))
+    with pytest.raises(ValueError, match="`level` must not be 0.*Leave it out"):
+        sometimes.restore(CLEAN, level=0.0)
+
+
 def test_a_level_is_told_in_the_degradations_own_measure():
     network = networks.dncnn((None, None, 3), extra_channels=1, depth=3, filters=4)
     model = Restorer(network, degradations.JpegCompression((10, 90), append_level=True))
@@ -184,6 +194,7 @@ def test_a_level_is_told_in_the_degradations_own_measure():
         (denoiser, {"level": 0.1}, "appends a level .*AdditiveNoise, which appends nothing"),
         (inpainter, {"level": 0.1}, "appends a level .*MissingPixels, which appends mask"),
         (inpainter, {"known": np.ones((5, 5))}, r"must fit the pictures: \(8, 12, 20, 1\)"),
+        (inpainter, {"known": np.ones((12, 20, 3))}, r"shape=\(12, 20, 3\)\. A mask of height"),
         (inpainter, {"known": 0.5}, "1 where a pixel is known .*from 0.5 to 0.5"),
         (inpainter, {"known": "all"}, "must fit the pictures.*known='all'"),
         (told_denoiser, {"level": 25}, r"a number in \[0, 0.2\].*level=25.*25 / 255"),
@@ -198,6 +209,16 @@ def test_a_level_is_told_in_the_degradations_own_measure():
 def test_what_a_model_cannot_be_told_is_refused(make, options, advice):
     with pytest.raises((TypeError, ValueError), match=advice):
         make().restore(CLEAN, **options)
+
+
+@pytest.mark.parametrize("make", [told_denoiser, inpainter])
+@pytest.mark.parametrize(
+    "pictures", [CLEAN[0], CLEAN[:0], CLEAN[..., :1], np.repeat(CLEAN, 2, axis=-1)]
+)
+def test_a_complaint_speaks_of_the_shape_that_was_passed(make, pictures):
+    options = {"known": 1.0} if make is inpainter else {"level": 0.1}
+    with pytest.raises(ValueError, match=re.escape(f"shape={pictures.shape}")):
+        make().restore(pictures, **options)
 
 
 def test_a_mask_is_told_once():

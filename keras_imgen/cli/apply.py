@@ -67,16 +67,12 @@ def restore(args) -> int:
     """
     files, folder = _files(args.pictures), Path(args.out)
     targets = [folder / f"{file.stem}.png" for file in files]
-    if len({str(target).casefold() for target in targets}) < len(targets):
-        raise ValueError(
-            "Two of the pictures have the same name, so one would overwrite the other. "
-            "Restore them in two runs with different --out."
-        )
+    _check_different(files, targets)
     if all(map(os.path.lexists, targets)):
         raise _existing(*targets)
-    mask = None if args.mask is None else _read_mask(args.mask)
     model = _load(args.model)
     told = _told(model, args)
+    mask = None if args.mask is None else _read_mask(args.mask)
     of_sequences = len(model.picture_shape) == 4
     if of_sequences:
         frames = _stack_frames(list(map(sources.read_picture, files)), model.picture_shape[-1])
@@ -124,11 +120,13 @@ def evaluate(args) -> int:
             )
         degradation = degradations.AdditiveNoise(args.sigma / 255.0, seed=args.seed)
     width = min(max(len(file.name) for file in files), 40)
+    width = max(width, len(f"mean of {len(files)}"))
     rows = []
     for file in files:
         try:
             pixels = sources.with_channels(sources.read_picture(file), model.picture_shape[-1])
             clean = to_float(pixels)[None]
+            _check_colors(model, clean)
             observed = keras.ops.convert_to_numpy(degradation(clean, training=False))
             restored = model.restore(observed, self_ensemble=args.self_ensemble)
             pair = (observed[..., : clean.shape[-1]], restored)
@@ -176,6 +174,28 @@ def _files(paths):
     return files
 
 
+def _check_different(files, targets):
+    taken = {}
+    for file, target in zip(files, targets, strict=True):
+        other = taken.setdefault(str(target).casefold(), file)
+        if other is not file:
+            raise ValueError(
+                f"{str(other)!r} and {str(file)!r} would both become {str(target)!r}. Restore them "
+                "in two runs with different --out."
+            )
+
+
+def _check_colors(model, pictures):
+    """Refuse pictures without colours if a model would not see the noise of them."""
+    if not isinstance(model.degradation, degradations.AdditiveNoise) or pictures.shape[-1] == 1:
+        return
+    if np.all(pictures[..., :1] == pictures):
+        raise ValueError(
+            "The picture is grey, and this model knows noise that differs from colour to colour. "
+            "Use denoiser-gray, or train one with --channels 1."
+        )
+
+
 def _existing(path, *others):
     more = f" and {len(others)} more exist and are" if others else " exists and is"
     return FileExistsError(f"{str(path)!r}{more} not overwritten. Pass another --out.")
@@ -208,9 +228,14 @@ def _told(model, args):
         raise ValueError("--degrade draws the noise itself. Leave out --sigma.")
     level, (weakest, strongest) = args.sigma / 255.0, model.degradation.range
     if not weakest <= level <= strongest:
+        nearest = 255 * min(max(weakest, level), strongest)
         raise ValueError(
             f"--sigma must lie between {255 * weakest:g} and {255 * strongest:g}, the noise that "
-            f"this model has learned from. Received: --sigma {args.sigma:g}. Pass the nearest."
+            f"this model has learned from. Received: --sigma {args.sigma:g}. Pass {nearest:g}."
+        )
+    if level == 0.0 and model.degradation.share_told < 1.0:
+        raise ValueError(
+            "--sigma 0 would tell this model nothing. Leave it out, and the model sees for itself."
         )
     return {**told, "level": level}
 
@@ -231,22 +256,37 @@ def _restore_any(model, picture, mask, degrade, told):
 
 def _restore(model, pictures, mask, degrade, told):
     """Restore a batch, after spoiling it or marking its holes if need be."""
+    _check_colors(model, pictures)
     if degrade:
         pictures = keras.ops.convert_to_numpy(model.degradation(pictures, training=False))
     elif mask is not None:
         if mask.shape[:2] != pictures.shape[-3:-1]:
             raise ValueError(
                 "The mask must be as large as the picture, "
-                f"{pictures.shape[-3]} x {pictures.shape[-2]} pixels. "
-                f"Received: {mask.shape[0]} x {mask.shape[1]}."
+                f"{pictures.shape[-2]} x {pictures.shape[-3]} pixels (width x height). "
+                f"Received: {mask.shape[1]} x {mask.shape[0]}."
             )
         told = {**told, "known": 1.0 - mask}
     return model.restore(pictures, **told)
 
 
 def _read_mask(path):
-    """Return 1 where a picture is white, else 0, shape `(height, width, 1)`."""
-    return (sources.with_channels(sources.read_picture(path), 1) > 127).astype("float32")
+    """Return 1 where a picture is white, else 0, shape `(height, width, 1)`, or raise."""
+    try:
+        photo = read_photo(path)
+    except ValueError as error:
+        raise ValueError(f"The mask {error}") from None
+    white = photo.picture.mean(axis=-1, keepdims=True)
+    if photo.alpha is not None:
+        white = white * photo.alpha
+    advice = "Paint what is missing white, and everything else black."
+    if np.mean((white > 0.1) & (white < 0.9)) > 0.1:  # edges may be soft
+        raise ValueError(f"The mask {str(path)!r} is not black and white. {advice}")
+    mask = (white > 0.5).astype("float32")
+    if mask.min() == mask.max():
+        share = "nothing" if mask.max() == 0.0 else "the whole picture"
+        raise ValueError(f"The mask {str(path)!r} hides {share}. {advice}")
+    return mask
 
 
 def _stack_frames(pictures, channels):

@@ -162,7 +162,13 @@ class Graded(Degradation):
         It must be one that the network has learned from: told others, networks err badly.
         """
         advice = f"The model has learned from no others. {self._hint}"
-        return self.told(checks.number("level", level, *self.range, advice))
+        level = checks.number("level", level, *self.range, advice)
+        if level == 0.0 and self.share_told < 1.0:
+            raise ValueError(
+                "`level` must not be 0, which stands for a level that is not told. "
+                f"Received: level={level:g}. Leave it out."
+            )
+        return self.told(level)
 
     def get_config(self):
         """Return the constructor's arguments."""

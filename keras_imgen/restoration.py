@@ -224,7 +224,8 @@ class Restorer(PictureModel):
         shape = (*observed.shape[:-1], 1)
         if known is not None:
             known = _checked_mask(known, shape)
-            return np.concatenate([observed * known, known], axis=-1)
+            # Whatever stands in the holes, NaN too, is not seen.
+            return np.concatenate([np.where(known == 0.0, 0.0, observed), known], axis=-1)
         if appends == ("level",):
             level = 0.0 if level is None else self.degradation.checked_level(level)
             return np.concatenate([observed, np.full(shape, level, observed.dtype)], axis=-1)

@@ -157,6 +157,8 @@ def test_a_mask_may_be_passed_beside_the_picture():
     expected = model.restore(observed)
     known = observed[..., 3:]
     np.testing.assert_array_equal(model.restore(CLEAN, known=known), expected)
+    anything = np.where(known == 1.0, CLEAN, np.float32("nan"))
+    np.testing.assert_array_equal(model.restore(anything, known=known), expected)
     one = model.restore(CLEAN, known=known[0])  # the same mask for all
     np.testing.assert_array_equal(one[0], expected[0])
     assert np.any(one[1] != expected[1])

@@ -58,12 +58,14 @@ def test_every_model_has_its_card(name, model):
     assert f"{model.network.count_params():,}" in card
 
 
+@pytest.mark.slow  # the inpainter's view takes half a minute to measure
 def test_how_far_it_sees(name, model):
     # Without the fill, the inpainter would see 195 pixels far on a grid of 16.
     expected = View(249, 32) if name == "inpainter" else View(91, 8)
     assert view_of(model.network) == expected
 
 
+@pytest.mark.slow  # as do its tiles of 64 with their margins of 249
 def test_tiles_are_the_whole(model):
     channels = model.picture_shape[-1]
     clean = load("photos", "test", channels=channels, size=256, crops=0).take(1)

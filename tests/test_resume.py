@@ -416,7 +416,10 @@ def test_ctrl_c_twice_does_not_wait():
 
 def test_ctrl_c_while_tensorflow_loads(tmp_path):
     command = [sys.executable, "-m", "keras_imgen", "train", "vae", "--out", tmp_path / "run"]
+    # Tests that run in the background of a shell ignore the key, and so would this process.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     time.sleep(2.0)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)

@@ -26,6 +26,7 @@ LONGEST = (
     "test_training.py",
     "test_networks.py",
     "test_saving.py",
+    "test_pretrained.py",
 )
 
 

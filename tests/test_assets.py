@@ -1,29 +1,19 @@
 """The embedded files are those that their statement of origin and build script describe."""
 
 import hashlib
-import importlib.util
 import os
 import re
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image
+from scripts import load_script
 
 ASSETS = Path(__file__).parents[1] / "keras_imgen" / "assets"
 PHOTOS = sorted(ASSETS.glob("photos/*/*.png"))
 
-
-def load_script() -> ModuleType:
-    """Import the build script by its path: the folder of assets is not a package."""
-    spec = importlib.util.spec_from_file_location("build_assets", ASSETS / "build_assets.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-build_assets = load_script()
+build_assets = load_script(ASSETS / "build_assets.py")
 
 
 def picture_files(folder: Path) -> list[Path]:

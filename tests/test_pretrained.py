@@ -1,11 +1,11 @@
 """The restorers that ship with the package load, restore, and are as good as measured."""
 
-import importlib.util
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from scripts import load_script
 
 import keras_imgen
 from keras_imgen import degradations, load, load_pretrained, metrics
@@ -13,7 +13,6 @@ from keras_imgen.pretrained import ASSETS, UNTRAINED
 from keras_imgen.tiling import View, view_of
 
 ROOT = Path(__file__).parents[1]
-SCRIPT = ASSETS / "train_restorers.py"
 GAINS = {"denoiser-gray": 9.12, "denoiser-color": 9.70}  # dB, of noise of 25 grey levels
 
 
@@ -143,10 +142,7 @@ def test_it_saves_and_learns_on(tmp_path):
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(ASSETS / "train_restorers.py")
 
 
 def test_a_denoiser_of_colours_begins_as_the_grey_one(script):

@@ -1,6 +1,5 @@
 """Every notebook is what its source makes, and every source runs: with solutions, and without."""
 
-import importlib.util
 import re
 import sys
 from pathlib import Path
@@ -9,19 +8,11 @@ import forks
 import nbformat
 import pytest
 from running_cells import run_cells
+from scripts import load_script
 
 ROOT = Path(__file__).parents[1]
 
-
-def load_script():
-    """Import the build script by its path: the folder of tutorials is not a package."""
-    spec = importlib.util.spec_from_file_location("build", ROOT / "tutorials" / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-build = load_script()
+build = load_script(ROOT / "tutorials" / "build.py")
 SOURCES = build.sources()
 README = (build.FOLDER / "README.md").read_text("utf-8")
 COPIES = [

@@ -7,7 +7,6 @@ With ``--begin-from denoiser-gray`` a denoiser begins with what that one has lea
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import keras
@@ -20,18 +19,6 @@ from keras_imgen.pretrained import UNTRAINED, load_pretrained
 
 HELD_OUT = 20  # photographs
 CROPS = 20  # of each photograph in an epoch
-
-
-class Clock(keras.callbacks.Callback):
-    """Says at the end of every epoch how long this part of the training has taken."""
-
-    def on_train_begin(self, logs=None):
-        """Look at the clock."""
-        self.begin = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Print the hours."""
-        print(f"{(time.monotonic() - self.begin) / 3600:.2f} hours", flush=True)
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
@@ -127,8 +114,7 @@ def main():
     )
     args.out.mkdir(parents=True, exist_ok=True)
     resume = ki.callbacks.Resume(args.out / args.name)
-    callbacks = [resume, Clock()]
-    model.fit(train, epochs=args.epochs, validation_data=held_out, callbacks=callbacks, verbose=2)
+    model.fit(train, epochs=args.epochs, validation_data=held_out, callbacks=[resume], verbose=2)
     # `fit` has put the averaged weights in place.
     model.compile()
     print(model.evaluate(held_out, verbose=0, return_dict=True))

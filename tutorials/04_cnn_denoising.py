@@ -170,13 +170,17 @@ print(f"cut off to [0, 1]:     {mean_psnr(test_photos, noisy_photos):.1f} dB")
 
 
 # %%
-def box_blur(pictures, side=3):
-    """The mean over a square around every pixel; at the border the last pixels are repeated."""
+def in_square(pictures, side):
+    """The pixels of a square around every pixel; at the border the last pixels are repeated."""
     height, width = pictures.shape[1:3]
     reach = side // 2
     wide = np.pad(pictures, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="edge")
-    parts = [wide[:, i : i + height, j : j + width] for i in range(side) for j in range(side)]
-    return np.mean(parts, axis=0)
+    return [wide[:, i : i + height, j : j + width] for i in range(side) for j in range(side)]
+
+
+def box_blur(pictures, side=3):
+    """The mean over a square around every pixel."""
+    return np.mean(in_square(pictures, side), axis=0)
 
 
 flat = np.full((1, 128, 128, 1), 0.5, "float32")
@@ -228,11 +232,7 @@ def non_local_means(pictures, sigma, reach=7):
 
 def median(pictures, side=3):
     """The middle one of the values in a square around every pixel."""
-    height, width = pictures.shape[1:3]
-    reach = side // 2
-    wide = np.pad(pictures, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="edge")
-    parts = [wide[:, i : i + height, j : j + width] for i in range(side) for j in range(side)]
-    return np.median(parts, axis=0)
+    return np.median(in_square(pictures, side), axis=0)
 
 
 by_hand = {

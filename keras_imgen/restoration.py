@@ -1,6 +1,9 @@
 """`Restorer`: spoils clean pictures and learns to repair them, pictures and sequences alike."""
 
+import functools
 import itertools
+import math
+import warnings
 
 import keras
 import numpy as np
@@ -11,7 +14,8 @@ from keras_imgen.checks import dtype_name, flag, shown, whole_number
 from keras_imgen.data import check_pictures
 from keras_imgen.degradations import Degradation
 from keras_imgen.metrics import PSNR
-from keras_imgen.tiling import tiles, view_of
+from keras_imgen.sizes import applied, multiple_of_sides, needs_known_sides
+from keras_imgen.tiling import View, tiles, view_of
 from keras_imgen.training import (
     PictureModel,
     check_network,
@@ -22,6 +26,7 @@ from keras_imgen.training import (
     prepare_optimizer,
 )
 
+TILE = 1024  # pixels a side
 NOISE = 15.0  # what goes farther beyond [0, 1] has another range
 
 
@@ -70,11 +75,12 @@ class Restorer(PictureModel):
             )
         flag("keep_known", keep_known)
         _check_fit(network, degradation, keep_known)
+        self._multiple = _checked_multiple(network)
         self.network = network
         self.degradation = degradation
         self.keep_known = keep_known
         self._needs_batch = has_batch_norm(network)
-        self._view = None  # of the network, measured when it is needed
+        self._lean = (None, None)  # what was compiled for tiles, and for which positions
         self.built = True
 
     @property
@@ -121,7 +127,7 @@ class Restorer(PictureModel):
 
     def call(self, observed, training=None):
         """Return the restored pictures, not clipped."""
-        restored = self.network(observed, training=training)
+        restored = applied(self.network, observed, self._multiple, training)
         if self.keep_known:
             known = observed[..., -1:]
             restored = known * observed[..., :-1] + (1.0 - known) * restored
@@ -134,7 +140,7 @@ class Restorer(PictureModel):
         known=None,
         level: float | None = None,
         self_ensemble: bool = False,
-        tile: int | None = 1024,
+        tile: int | None = TILE,
         progress: bool = False,
     ):
         """Restore observed pictures of any size that the network takes.
@@ -152,15 +158,17 @@ class Restorer(PictureModel):
                 (four, if the network's sides are fixed and unequal) and take the mean: a little
                 better, eight times as slow.
             tile: larger pictures are restored in tiles of so many pixels a side, which bounds the
-                memory and gives the same result; None restores them whole.
+                memory and gives the same result, and as many smaller ones at a time as have no more
+                pixels than a tile; None restores each picture whole. So does, with a warning, a
+                network in which every pixel depends on the whole picture.
             progress: whether to show a bar while tiles are restored.
 
         Returns:
             float32 array in [0, 1], without the extra channels.
 
         Raises:
-            ValueError: if the shape does not fit the network, a value is not finite, something is
-                told that the model does not take, or the network cannot be applied in tiles.
+            ValueError: if the shape does not fit the network, a value is not finite, or something
+                is told that the model does not take.
 
         Source: self-ensemble: Timofte et al. 2016 (arXiv 1511.02228), section 3.2; tiles that see
             as much as the whole picture: Ronneberger et al. 2015 (arXiv 1505.04597), figure 2.
@@ -173,13 +181,13 @@ class Restorer(PictureModel):
         check_pictures(observed, self.network.input_shape[1:], "observed", noise=NOISE)
         observed = observed.astype("float32", copy=False)
 
-        def restored(part):
-            part = self._ensemble(part) if self_ensemble else self(part, training=False)
-            return ops.clip(ops.cast(part, "float32"), 0.0, 1.0)
-
-        if observed.ndim == 4 and tile is not None and max(observed.shape[1:3]) > tile:
-            return self._restore_tiles(restored, observed, tile, progress)
-        return in_batches(restored, observed)
+        side = tile or TILE
+        if observed.ndim == 5 or max(observed.shape[1:3]) <= side:
+            restored = functools.partial(self._restored, self_ensemble=self_ensemble)
+            at_a_time = side**2 // math.prod(observed.shape[1:-1])
+            return in_batches(restored, observed, size=max(at_a_time, 1))
+        view = self._view_for_tiles(observed, tile)
+        return self._restore_tiles(observed, tile, view, self_ensemble, progress)
 
     def get_config(self):
         """Return the constructor's arguments."""
@@ -250,30 +258,57 @@ class Restorer(PictureModel):
                 total = total + (ops.transpose(restored, swapped) if turned else restored)
         return total / (8.0 if height == width else 4.0)
 
-    def _restore_tiles(self, restored, observed, size, progress):
-        """Return pictures restored tile by tile."""
-        if self._view is None:
-            self._view = view_of(self.network)
-        if self._view is None:
-            raise ValueError(
+    def _restored(self, observed, self_ensemble):
+        """Return restored pictures in [0, 1] as tensors."""
+        restored = self._ensemble(observed) if self_ensemble else self(observed, training=False)
+        return ops.clip(ops.cast(restored, "float32"), 0.0, 1.0)
+
+    def _view_for_tiles(self, observed, size):
+        """Return how far the network sees, or None, with a warning, if it cannot be cut."""
+        if size is None or None not in self.network.input_shape[-3:-1]:
+            return None
+        # A subclass may do more than its network: what its layers tell is then not all.
+        network = self.network if type(self).call is Restorer.call else None
+        view = view_of(self, network, observed)
+        if view is None:
+            warnings.warn(
                 "This network cannot be applied in tiles: what a pixel becomes depends on the "
                 f"whole picture. Received: pictures of {observed.shape[1]} x {observed.shape[2]} "
-                f"with tile={size}. Pass tile=None, or smaller pictures."
+                f"with tile={size}. They are restored whole, which takes more memory.",
+                stacklevel=3,
             )
-        size = max(size // self._view.grid, 1) * self._view.grid
-        restored = backends.lean(restored, observed.shape[-1])
+            return None
+        return view._replace(grid=math.lcm(view.grid, self._multiple))
+
+    def _restore_tiles(self, observed, size, view, self_ensemble, progress):
+        """Return pictures restored tile by tile, or one by one if there is no view."""
+        if view is None:
+            size, view = max(observed.shape[1:3]), View(0, 1)
+        size = max(size // view.grid, 1) * view.grid
         # A tile is put in its place before the next one is made.
         whole = np.empty((*observed.shape[:-1], self.picture_shape[-1]), "float32")
-        rows, columns = (list(tiles(side, size, self._view)) for side in observed.shape[1:3])
+        rows, columns = (list(tiles(side, size, view)) for side in observed.shape[1:3])
         places = list(itertools.product(range(len(observed)), rows, columns))
         bar = keras.utils.Progbar(len(places), unit_name="tile") if progress else None
+        if bar is not None:
+            bar.update(0)
         for index, y, x in places:
-            part = restored(observed[index : index + 1, y.seen, x.seen])
+            part = self._lean_restored(self_ensemble)(observed[index : index + 1, y.seen, x.seen])
             part = ops.convert_to_numpy(part)[0, y.made, x.made]
             whole[index, y.place, x.place] = part
             if bar is not None:
                 bar.add(1)
         return whole
+
+    def _lean_restored(self, self_ensemble):
+        """Return the function that restores one picture in little memory, compiled only once."""
+        key = (id(self.network), self_ensemble)
+        if self._lean[0] != key:
+            restored = functools.partial(self._restored, self_ensemble=self_ensemble)
+            if not needs_known_sides(self.network):
+                restored = backends.lean(restored, self.network.input_shape[-1])
+            self._lean = (key, restored)
+        return self._lean[1]
 
     def _spoil(self, data, training):
         clean = ops.cast(pictures_of(data), "float32")
@@ -298,6 +333,17 @@ def _checked_mask(known, shape):
             f"from {known.min():g} to {known.max():g}, others among them."
         )
     return known
+
+
+def _checked_multiple(network):
+    """Return of what the sides that a network sees must be multiples, or refuse the network."""
+    if (multiple := multiple_of_sides(network)) is not None:
+        return multiple
+    raise ValueError(
+        "`network` must return pictures of the size that it takes. Received: the network "
+        f"{network.name!r}, which returns another one, whatever size it takes. Use padding='same', "
+        "and enlarge as often as you halve."
+    )
 
 
 def _check_fit(network, degradation, keep_known):

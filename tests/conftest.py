@@ -27,6 +27,8 @@ LONGEST = (
     "test_networks.py",
     "test_saving.py",
     "test_pretrained.py",
+    "test_sizes.py",
+    "test_tiling.py",
 )
 
 

@@ -45,10 +45,11 @@ ALLOWED = {
     "gan": {"backends", "checks", "losses", "training"},
     "vae": {"checks", "data", "losses", "training"},
     "restoration": {
-        *("backends", "checks", "data", "degradations", "metrics", "tiling", "training"),
+        *("backends", "checks", "data", "degradations", "metrics", "sizes", "tiling", "training"),
     },
     "pretrained": {"checks", "degradations", "networks", "restoration"},
-    "tiling": set(),
+    "tiling": {"networks"},
+    "sizes": set(),
     "training": {"backends", "checks", "data", "degradations", "files", "interrupts", "saving"},
     "plotting": {"checks", "data", "files"},
     "metrics": {"backends", "checks", "data"},
@@ -60,7 +61,7 @@ ALLOWED = {
     "data": {"checks"},
     "degradations": {"checks"},
     "losses": {"checks"},
-    "networks": {"checks"},
+    "networks": {"checks", "sizes"},
 }
 # What takes seconds to import, or need not be installed, is imported where it is used.
 HEAVY = {"IPython", "PIL", "jax", "matplotlib", "tensorflow", "tensorflow_datasets", "torch"}
@@ -104,6 +105,7 @@ def test_the_table_has_no_circle():
         "files",
         "interrupts",
         "losses",
+        "sizes",
         "networks",
     ]
     order += ["saving", "metrics", "plotting", "tiling", "training", "gan", "vae", "restoration"]

@@ -10,7 +10,7 @@ from scripts import load_script
 import keras_imgen
 from keras_imgen import degradations, load, load_pretrained, metrics
 from keras_imgen.pretrained import ASSETS, UNTRAINED
-from keras_imgen.tiling import View, view_of
+from keras_imgen.tiling import View, derived
 
 ROOT = Path(__file__).parents[1]
 GAINS = {"denoiser-gray": 9.12, "denoiser-color": 9.70}  # dB, of noise of 25 grey levels
@@ -57,11 +57,10 @@ def test_every_model_has_its_card(name, model):
     assert f"{model.network.count_params():,}" in card
 
 
-@pytest.mark.slow  # the inpainter's view takes half a minute to measure
 def test_how_far_it_sees(name, model):
     # Without the fill, the inpainter would see 195 pixels far on a grid of 16.
     expected = View(249, 32) if name == "inpainter" else View(91, 8)
-    assert view_of(model.network) == expected
+    assert derived(model.network) == expected
 
 
 @pytest.mark.slow  # as do its tiles of 64 with their margins of 249

@@ -103,8 +103,8 @@ def test_the_loss_is_that_of_restored_against_clean():
 
 def test_restored_pictures_are_clipped_and_have_no_mask():
     model = inpainter()
-    kernel, bias = model.network.layers[-1].get_weights()
-    model.network.layers[-1].set_weights([50 * kernel, bias])  # far beyond the range
+    kernel, bias = model.network.get_layer("whole").get_weights()
+    model.network.get_layer("whole").set_weights([50 * kernel, bias])  # far beyond the range
     observed = to_numpy(model.degradation(CLEAN))
     beyond = to_numpy(model(observed))
     assert beyond.min() < 0

@@ -3,98 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from many_networks import NETWORKS, OF_HOLES, STRANGE, lively, strange
 
 from keras_imgen import Restorer, degradations, networks
-from keras_imgen.tiling import View, tiles, view_of
-
-NETWORKS = {
-    "dncnn": lambda **more: networks.dncnn(depth=5, filters=4, **more),
-    "dncnn of blocks": lambda **more: networks.dncnn(depth=4, filters=4, block_size=2, **more),
-    "drunet": lambda **more: networks.drunet(filters=(4, 6, 8), num_blocks=1, block_size=2, **more),
-    "unet": lambda **more: networks.unet(depth=2, filters=4, **more),
-    "gated unet": lambda **more: networks.unet(depth=2, filters=4, convolution="gated", **more),
-    "transposed unet": lambda **more: networks.unet(
-        depth=2, filters=4, upsampling="transposed", **more
-    ),
-}
-OF_HOLES = {
-    "partial unet": lambda **more: networks.unet(depth=2, filters=4, convolution="partial", **more),
-    "drunet of holes": lambda **more: networks.drunet(
-        filters=(4, 6), num_blocks=1, fill_holes=True, **more
-    ),
-}
-
-
-def positive(network):
-    """Let all pixels that a network can see count, so that no ReLU hides a path."""
-    rng = np.random.default_rng(0)
-    for weight in network.weights:
-        if len(weight.shape) > 1:
-            scale = 1.5 / np.prod(weight.shape[:-1])
-            weight.assign(scale * rng.uniform(0.5, 1.0, weight.shape))
-    return network
-
-
-def lively(network):
-    """Give weights a size at which nothing grows or fades on the way."""
-    rng = np.random.default_rng(0)
-    for weight in network.weights:
-        if len(weight.shape) > 1:
-            scale = np.sqrt(2.0 / np.prod(weight.shape[:-1]))
-            weight.assign(scale * rng.standard_normal(weight.shape))
-    return network
-
-
-def seen_from(network, grid):
-    """Return how far the picture changes around a changed pixel, at every place of the grid."""
-    farthest, size = 0, 192
-    for place in range(96, 96 + grid):
-        picture = np.full((1, size, size, 1), 0.5, "float32")
-        changed = picture.copy()
-        changed[0, place, place] = 1.0
-        before, after = (np.asarray(network(x))[0, ..., 0] for x in (picture, changed))
-        moved = np.argwhere(before != after)
-        farthest = max(farthest, np.abs(moved - place).max())
-    return farthest
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_the_view_is_as_far_as_a_changed_pixel_is_seen(name):
-    network = NETWORKS[name]()
-    view = view_of(network)
-    assert view.grid == {"dncnn": 1, "dncnn of blocks": 2, "drunet": 8}.get(name, 4)
-    assert view.reach == {"dncnn": 5, "dncnn of blocks": 9}.get(name, view.reach)
-    # What is far away counts little, and is lost in rounding: a pixel is seen a little less far.
-    seen = seen_from(positive(network), view.grid)
-    assert 0.6 * view.reach <= seen <= view.reach
-
-
-def test_the_view_of_a_wide_network_that_is_told_a_level():
-    # 2, 4 and 8 pixels a place on its three levels: head and tail see 2 places more on the finest,
-    # four or eight 3 x 3 convolutions as many on each, and a place of the last one is 8 pixels.
-    network = networks.drunet(extra_channels=1, filters=(64, 96, 128), num_blocks=2, block_size=2)
-    assert view_of(network) == View(2 * (2 + 8) + 4 * 8 + 8 * 4 + 7, 8)
-
-
-@pytest.mark.parametrize(
-    "build", [*NETWORKS.values(), *OF_HOLES.values()], ids=[*NETWORKS, *OF_HOLES]
-)
-def test_the_view_does_not_depend_on_precision(build):
-    expected = view_of(build(extra_channels=1))
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        half = build(extra_channels=1)
-    finally:
-        keras.config.set_dtype_policy("float32")
-    assert view_of(half) == expected
-
-
-def test_measuring_leaves_the_network_alone():
-    network = networks.dncnn(depth=3, filters=2)
-    before = network.get_weights()
-    view_of(network)
-    for value, now in zip(before, network.get_weights(), strict=True):
-        np.testing.assert_array_equal(value, now)
+from keras_imgen.tiling import View, tiles
 
 
 @pytest.mark.parametrize("side", [64, 100, 131, 192, 1])
@@ -150,28 +62,98 @@ def test_the_network_is_compiled_once_for_tiles_of_all_sizes(monkeypatch):
         return call(observed, **options)
 
     monkeypatch.setattr(model.network, "call", counted)
-    model._view = View(20, 4)
-    model.restore(np.zeros((2, 150, 131, 1), "float32"), tile=64)
+    for _ in range(2):
+        model.restore(np.zeros((2, 150, 131, 1), "float32"), tile=64)
     assert seen == [(1, None, None, 1)]
 
 
-def test_tiles_and_the_ensemble_go_together(capsys):
-    model = Restorer(networks.dncnn(depth=3, filters=2), degradations.AdditiveNoise(0.1))
-    picture = np.random.default_rng(1).random((1, 150, 90, 1), "float32")
+@pytest.mark.parametrize("build", [NETWORKS["dncnn"], NETWORKS["drunet"], NETWORKS["unet"]])
+def test_tiles_and_the_ensemble_go_together(build, capsys):
+    model = Restorer(lively(build()), degradations.AdditiveNoise(0.1))
+    picture = np.random.default_rng(1).random((1, 150, 91, 1), "float32")
     whole = model.restore(picture, self_ensemble=True, tile=None)
     tiled = model.restore(picture, self_ensemble=True, tile=64, progress=True)
     np.testing.assert_allclose(tiled, whole, atol=1e-5, rtol=0)
     assert "6/6" in capsys.readouterr().out
 
 
-def test_a_network_that_sees_everything_is_not_cut():
-    observed = keras.Input((None, None, 1))
-    mean = keras.layers.GlobalAveragePooling2D(keepdims=True)(observed)
-    network = keras.Model(observed, keras.layers.Conv2D(1, 3, padding="same")(observed - mean))
-    assert view_of(network) is None
+@pytest.mark.parametrize("name", STRANGE)
+def test_networks_of_all_kinds_give_in_tiles_what_they_give_whole(name):
+    model = Restorer(lively(strange(name)), degradations.AdditiveNoise(0.1))
+    picture = np.random.default_rng(1).random((1, 150, 91, 1), "float32")
+    picture[:, 100:] *= 0.2
+    whole = model.restore(picture, tile=None)
+    if STRANGE[name].cut:
+        tiled = model.restore(picture, tile=64)
+    else:
+        with pytest.warns(UserWarning, match=r"whole picture. Received: .*150 x 91 with tile=64"):
+            tiled = model.restore(picture, tile=64)
+    assert np.ptp(whole) > 0.1
+    np.testing.assert_allclose(tiled, whole, atol=1e-5, rtol=0)
+
+
+def test_what_a_network_has_learned_since_is_seen():
+    # Before training it leaves the picture as it is, and sees nothing.
+    network = strange("custom, far away")
+    network.get_layer("last").set_weights([np.zeros((3, 3, 2, 1)), np.zeros(1)])
     model = Restorer(network, degradations.AdditiveNoise(0.1))
-    picture = np.random.default_rng(1).random((1, 150, 90, 1), "float32")
-    assert model.restore(picture, tile=None).shape == picture.shape
-    assert model.restore(picture).shape == picture.shape  # smaller than a tile
-    with pytest.raises(ValueError, match="whole picture. Received: .*150 x 90 .*Pass tile=None"):
-        model.restore(picture, tile=64)
+    picture = np.random.default_rng(1).random((1, 150, 91, 1), "float32")
+    model.restore(picture, tile=64)
+    lively(network)
+    whole, tiled = (model.restore(picture, tile=size) for size in (None, 64))
+    assert np.ptp(whole) > 0.1
+    np.testing.assert_allclose(tiled, whole, atol=1e-5, rtol=0)
+
+
+def test_a_subclass_that_does_more_than_its_network_is_looked_at_itself():
+    class Brightened(Restorer):
+        def call(self, observed, training=None):
+            restored = super().call(observed, training=training)
+            return restored * keras.ops.mean(observed, axis=(1, 2, 3), keepdims=True)
+
+    model = Brightened(networks.dncnn(depth=3, filters=2), degradations.AdditiveNoise(0.1))
+    picture = np.linspace(0.0, 1.0, 150, dtype="float32").reshape((1, 150, 1, 1)).repeat(40, 2)
+    with pytest.warns(UserWarning, match="restored whole"):
+        tiled = model.restore(picture, tile=64)
+    np.testing.assert_allclose(tiled, model.restore(picture, tile=None), atol=1e-6)
+
+
+def test_a_network_of_a_fixed_size_is_not_cut():
+    model = Restorer(
+        networks.unet((80, 70, 1), depth=1, filters=2), degradations.AdditiveNoise(0.1)
+    )
+    picture = np.random.default_rng(1).random((1, 80, 70, 1), "float32")
+    np.testing.assert_array_equal(model.restore(picture, tile=64), model.restore(picture))
+
+
+@pytest.mark.parametrize(
+    ("shape", "tile", "expected"),
+    [
+        ((9, 32, 32, 1), 64, [4, 4, 1]),  # as many as a tile has pixels
+        ((3, 64, 64, 1), 64, [1, 1, 1]),
+        ((5, 1, 1, 1), 64, [5]),
+        ((3, 600, 600, 1), None, [2, 1]),
+    ],
+)
+def test_memory_is_bounded_by_pixels_not_by_pictures(shape, tile, expected, monkeypatch):
+    model = Restorer(networks.dncnn(depth=3, filters=1), degradations.AdditiveNoise(0.1))
+    counts, call = [], model.network.call
+
+    def counted(observed, **options):
+        counts.append(len(observed))
+        return call(observed, **options)
+
+    monkeypatch.setattr(model.network, "call", counted)
+    assert model.restore(np.zeros(shape, "float32"), tile=tile).shape == shape
+    assert counts == expected
+
+
+def test_long_sequences_are_restored_one_by_one(monkeypatch):
+    network = networks.conv_lstm((16, 16, 1), filters=1)
+    model = Restorer(network, degradations.AdditiveNoise(0.1))
+    counts, call = [], network.call
+    monkeypatch.setattr(
+        network, "call", lambda x, **options: counts.append(len(x)) or call(x, **options)
+    )
+    model.restore(np.zeros((3, 20, 16, 16, 1), "float32"), tile=64)
+    assert counts == [1, 1, 1]

@@ -3,6 +3,8 @@
 import keras
 from keras import layers, ops
 
+from keras_imgen.sizes import mirrored
+
 
 @keras.saving.register_keras_serializable("keras_imgen")
 class GatedConv2D(layers.Layer):
@@ -176,10 +178,50 @@ def _twice_as_large(x):
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
+class MirrorToMultiple(layers.Layer):
+    """Continue pictures by mirroring until their sides are multiples of a number of pixels.
+
+    What halves its sides then works on every size as on those that it learned from. `CropLike` cuts
+    the result.
+
+    Args:
+        multiple: of which the sides become multiples.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.networks.convolutions import MirrorToMultiple
+        >>> row = np.arange(5.0, dtype="float32").reshape(1, 1, 5, 1)
+        >>> np.asarray(MirrorToMultiple(8)(row))[0, 0, :, 0]
+        array([0., 1., 2., 3., 4., 3., 2., 1.], dtype=float32)
+    """
+
+    def __init__(self, multiple: int, **kwargs):
+        super().__init__(**kwargs)
+        self.multiple = multiple
+
+    def call(self, x):
+        """Return the pictures with what continues them."""
+        return mirrored(x, self.multiple)
+
+    def compute_output_shape(self, input_shape):
+        """Sides rounded up."""
+        return _rounded_up(input_shape, self.multiple)
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "multiple": self.multiple}
+
+
+def _rounded_up(shape, multiple):
+    count, *sides, channels = shape
+    return (count, *[side and -(-side // multiple) * multiple for side in sides], channels)
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
 class SpaceToDepth(layers.Layer):
     """Make blocks of `size x size` pixels the channels of one: nothing is lost, and sides shrink.
 
-    Sides that are no multiples of `multiple` are continued by their last row and column.
+    Sides that are no multiples of `multiple` are continued as by `MirrorToMultiple`.
 
     Args:
         size: side of a block.
@@ -192,12 +234,7 @@ class SpaceToDepth(layers.Layer):
 
     def call(self, x):
         """Return `(n, h / size, w / size, c * size**2)`."""
-        for axis in (1, 2):
-            side = ops.shape(x)[axis]
-            if not isinstance(side, int) or side % self.multiple:
-                places = ops.arange(-(-side // self.multiple) * self.multiple)
-                x = ops.take(x, ops.minimum(places, side - 1), axis=axis)
-        count, height, width, channels = ops.shape(x)
+        count, height, width, channels = ops.shape(x := mirrored(x, self.multiple))
         size = self.size
         x = ops.reshape(x, (count, height // size, size, width // size, size, channels))
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
@@ -205,9 +242,8 @@ class SpaceToDepth(layers.Layer):
 
     def compute_output_shape(self, input_shape):
         """Sides rounded up and divided."""
-        count, *sides, channels = input_shape
-        sides = [s and -(-s // self.multiple) * self.multiple // self.size for s in sides]
-        return (count, *sides, channels * self.size**2)
+        count, *sides, channels = _rounded_up(input_shape, self.multiple)
+        return (count, *[s and s // self.size for s in sides], channels * self.size**2)
 
     def get_config(self):
         """Return the constructor's arguments."""

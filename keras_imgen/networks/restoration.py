@@ -8,6 +8,7 @@ from keras_imgen.networks.convolutions import (
     DepthToSpace,
     FillHoles,
     GatedConv2D,
+    MirrorToMultiple,
     PartialConv2D,
     SpaceToDepth,
 )
@@ -178,7 +179,8 @@ def unet(
     """Build a U-Net, which sees far and keeps detail: the choice for holes.
 
     Each level halves the sides and doubles the feature maps; on the way back up the finer level is
-    joined again. Any height and width works, odd ones too.
+    joined again. Any height and width works: others than multiples of `2**depth` are continued by
+    mirroring, and cut in the end.
 
     Args:
         image_shape: `(height, width, channels)`; sides may be None for any size.
@@ -226,19 +228,17 @@ def unet(
             return GatedConv2D(maps, 3, **options)(x)
         return layers.Conv2D(maps, 3, padding="same", activation="relu", **options)(x)
 
-    def enlarge(x, like):
+    def enlarge(x):
         if partial:
             known = layers.UpSampling2D(2, interpolation="nearest")(x[1])
-            return [enlarge_features(x[0], like[0]), CropLike()([known, like[1]])]
-        return enlarge_features(x, like)
+            return [enlarge_features(x[0]), known]
+        return enlarge_features(x)
 
-    def enlarge_features(x, like):
+    def enlarge_features(x):
         if upsampling == "transposed":
-            x = layers.Conv2DTranspose(x.shape[-1], 2, strides=2)(x)
-        else:
-            # Not bilinear: of unknown sizes that fails in graph mode.
-            x = layers.UpSampling2D(2, interpolation="nearest")(x)
-        return CropLike()([x, like])
+            return layers.Conv2DTranspose(x.shape[-1], 2, strides=2)(x)
+        # Not bilinear: of unknown sizes that fails in graph mode.
+        return layers.UpSampling2D(2, interpolation="nearest")(x)
 
     def join(x, skip):
         if not partial:
@@ -249,10 +249,10 @@ def unet(
         known = layers.Add()([shares[0] * known, shares[1] * skip_known])
         return [layers.Concatenate()([x, skip]), known]
 
-    x = observed
+    x = MirrorToMultiple(2**depth)(observed)
     if partial:
-        known = observed[..., -1:]
-        x = [layers.Multiply()([observed[..., :-1], known]), known]
+        known = x[..., -1:]
+        x = [layers.Multiply()([x[..., :-1], known]), known]
     x = convolve(x, 0)
     skips = []
     for level in range(1, depth + 1):
@@ -260,10 +260,11 @@ def unet(
         x = convolve(skips[-1], level, strides=2)
     x = convolve(x, depth)
     for level in reversed(range(depth)):
-        x = enlarge(x, skips[level])
+        x = enlarge(x)
         x = convolve(join(convolve(x, level), skips[level]), level)
     x = x[0] if partial else x
-    restored = layers.Conv2D(channels, 3, padding="same", dtype="float32", name="restored")(x)
+    x = layers.Conv2D(channels, 3, padding="same", dtype="float32", name="whole")(x)
+    restored = CropLike(dtype="float32", name="restored")([x, observed])
     return keras.Model(observed, restored, name="unet")
 
 
@@ -309,7 +310,9 @@ def conv_lstm(
     filters = whole_number("filters", filters, 1)
 
     frame = layers.Input((height, width, channels + extra_channels))
-    halved = layers.Conv2D(filters, 4, strides=2, padding="same", activation="relu")(frame)
+    halved = layers.Conv2D(filters, 4, strides=2, padding="same", activation="relu")(
+        MirrorToMultiple(2)(frame)
+    )
     halve = keras.Model(frame, halved, name="halve")
 
     memory = layers.Input((*halved.shape[1:3], filters if causal else 2 * filters))

@@ -4,15 +4,18 @@
     python tests/benchmarks/restoration.py noise --data SET12
     python tests/benchmarks/restoration.py noise --model denoiser-color --data BSD --last 20
     python tests/benchmarks/restoration.py holes --data SET12
+    python tests/benchmarks/restoration.py borders --data BSD --last 20
     python tests/benchmarks/restoration.py photo [--megapixels 24]
     python tests/benchmarks/restoration.py settings --data BSD
 
 The first three print a table of PSNR and SSIM, averaged over the pictures of a folder, as DnCNN's
 authors measured Set12: clean pictures of 8 bits, noise of a fixed seed added in floating point and
 not clipped, results clipped to [0, 1]; of BSD the last photographs by name are those that the
-training held out. The fourth restores one large photograph, and prints seconds and the memory that
-it took above that of the model. The last one shows how the settings of total
-variation and non-local means were chosen: on the photographs that the restorers' training held out.
+training held out. The fourth compares the errors at the borders of parts of pictures with those of
+the same pixels when the whole pictures are restored. The fifth restores one large photograph, and
+prints seconds and the memory that it took above that of the model. The last one shows how the
+settings of total variation and non-local means were chosen: on the photographs that the restorers'
+training held out.
 """
 
 import argparse
@@ -135,6 +138,32 @@ def holes(args):
     table(args, methods, cases, spoil)
 
 
+def borders(args, begin=32, band=8):
+    """Print how much larger errors are at the borders of a picture than inside a larger one."""
+    model = ki.load_pretrained(args.model)
+    pictures = pictures_in(args.data, model.picture_shape[-1], args.last)
+    bands = {"top": np.s_[:band], "left": np.s_[:, :band]}
+    bands |= {"bottom": np.s_[-band:], "right": np.s_[:, -band:], "inside": np.s_[16:-16, 16:-16]}
+    print(f"| {len(pictures)} pictures, seed {args.seed} | {' | '.join(bands)} |")
+    print("| --- " * (len(bands) + 1) + "|")
+    for sigma in args.sigmas:
+        for told in (False, True):
+            level = sigma / 255.0 if told else None
+            alone, there = (dict.fromkeys(bands, 0.0) for _ in range(2))
+            for index, clean in enumerate(pictures):
+                noisy, _ = add_noise(clean, sigma / 255.0, 100 * args.seed + index)
+                whole = model.restore(noisy[None], level=level)[0]
+                side = 160 + index % 16  # all rests
+                part = np.s_[begin : begin + side, begin : begin + side + 7]
+                restored = model.restore(noisy[part][None], level=level)[0]
+                for errors, picture in ((alone, restored), (there, whole[part])):
+                    squares = (picture - clean[part]) ** 2
+                    for name, where in bands.items():
+                        errors[name] += squares[where].mean()
+            row = " | ".join(f"{alone[name] / there[name]:.2f}" for name in bands)
+            print(f"| sigma {sigma:g}, {'told' if told else 'blind'} | {row} |", flush=True)
+
+
 def settings(args):
     """Print how good two classical methods are with several settings."""
     cases = {f"sigma {sigma:g}": sigma / 255.0 for sigma in args.sigmas}
@@ -196,10 +225,10 @@ def photo(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
-    for function in (noise, holes, settings):
+    for function in (noise, holes, borders, settings):
         command = commands.add_parser(function.__name__, help=function.__doc__)
         command.add_argument("--data", type=Path, required=True, help="folder of test pictures")
-        if function is noise:
+        if function in (noise, borders):
             command.add_argument("--model", default="denoiser-gray", help="or denoiser-color")
         command.add_argument("--seed", type=int, default=0)
         command.add_argument("--sigmas", type=float, nargs="+", default=[15.0, 25.0, 50.0])

@@ -80,7 +80,8 @@ def test_the_metadata_name_every_licence_of_what_the_wheel_holds():
     assert project["license-files"] == ["LICENSE", "keras_imgen/assets/LICENSES.md"]
     # What each file's author allows is one of them.
     said = {"CC BY-SA 3.0", "CC0", "public domain", "research and teaching"}
-    for asset in [build_assets.DIGITS, *(photo.asset() for photo in build_assets.PHOTOS), *build_assets.NETWORKS]:
+    photos = [photo.asset() for photo in build_assets.PHOTOS]
+    for asset in [build_assets.DIGITS, *photos, *build_assets.NETWORKS]:
         assert any(licence in asset.credit for licence in said), asset.path
 
 

@@ -3,10 +3,12 @@
 import hashlib
 import os
 import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from packaging.licenses import canonicalize_license_expression
 from PIL import Image
 from scripts import load_script
 
@@ -67,6 +69,26 @@ def test_the_statement_of_origin_is_the_build_scripts():
     parts = re.split(r"\{[^}]+\}", build_assets.LICENSES)
     assert [part for part in parts if part not in text] == []
     assert all(part in text for network in build_assets.NETWORKS for part in network)
+
+
+def test_the_metadata_name_every_licence_of_what_the_wheel_holds():
+    project = tomllib.loads((ASSETS.parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+    expression = project["license"]
+    assert canonicalize_license_expression(expression) == expression
+    stated = re.findall(r"^- \*\*(\S+)\*\*", (ASSETS / "LICENSES.md").read_text("utf-8"), re.M)
+    assert expression.split(" AND ") == stated
+    assert project["license-files"] == ["LICENSE", "keras_imgen/assets/LICENSES.md"]
+    # What each file's author allows is one of them.
+    said = {"CC BY-SA 3.0", "CC0", "public domain", "research and teaching"}
+    photos = [photo.asset() for photo in build_assets.PHOTOS]
+    for asset in [build_assets.DIGITS, *photos, *build_assets.NETWORKS]:
+        assert any(licence in asset.credit for licence in said), asset.path
+
+
+def test_the_readme_names_the_licences_before_its_first_command():
+    top = (ASSETS.parents[1] / "README.md").read_text("utf-8").split("```sh")[0]
+    for words in ("Apache 2.0", "CC BY-SA 3.0", "not for commercial use", "LICENSES.md"):
+        assert words in top
 
 
 @pytest.mark.parametrize(("split", "per_digit"), [("train", 400), ("test", 100)])

@@ -5,10 +5,13 @@ Some hundred inputs, always the same; `tests/benchmarks/fuzz_inputs.py` runs tho
 
 import pytest
 from fuzzing import PROPERTIES
+from fuzzing.building import CONSTRUCTORS
 from fuzzing.commands import fuzz_model_file
 from fuzzing.disks import fuzz_full_disk
 from fuzzing.judge import check_message, outcome
 from hypothesis import HealthCheck, Phase, given, settings
+
+from keras_imgen import callbacks, degradations, losses, metrics, networks
 
 
 @pytest.mark.slow
@@ -33,6 +36,20 @@ def test_every_outcome_is_documented(name):
     if name not in ("read only", "compile"):
         assert "success" in found, "no input was good: the property shows nothing"
     assert set(found) != {"success"}, "no input was bad: the property shows nothing"
+
+
+def test_every_class_and_network_is_constructed():
+    parts = (callbacks, degradations, losses, metrics, networks)
+    public = [getattr(part, name) for part in parts for name in part.__all__]
+    classes = {each for each in public if isinstance(each, type)}
+    builders = {getattr(networks, name) for name in networks.__all__}
+    results = (callbacks.Finding, callbacks.HealthWarning, metrics.Memorisation)
+    pairs = (losses.AdversarialLoss, losses.Penalty)
+    # Keras's metrics, of which only the name is free; features of fixed networks; a base.
+    without_options = (metrics.PSNR, metrics.SSIM, metrics.DigitFeatures, metrics.InceptionFeatures)
+    others = {*results, *pairs, *without_options, degradations.Degradation}
+    assert classes - set(CONSTRUCTORS) == others
+    assert builders <= set(CONSTRUCTORS)
 
 
 # The judge itself

@@ -50,20 +50,21 @@ def names(folder):
 
 # ---- kill -9 ----
 
+KILLS = 2  # of each family; tests/benchmarks/kill_trainings.py makes as many as one likes
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", trainings.FAMILIES)
 def test_killed_at_random_moments_it_ends_with_the_same_bits(family, tmp_path):
-    # Dropout, shuffling, schedules, early stopping: see trainings.py. Two kills for each
-    # family; a benchmark makes as many as one likes.
+    # Dropout, shuffling, schedules, early stopping: see trainings.py.
     seconds = trainings.finish(family, tmp_path / "undisturbed")
     expected = trainings.outcome(tmp_path / "undisturbed")
     assert any(name.startswith("model.keras/model.weights") for name in expected)
     assert sum(name.endswith(".png") for name in expected) >= 4
     rng, killed = random.Random(family), 0
-    while killed < 2:
+    while killed < KILLS:
         folder = tmp_path / f"killed {killed}"
-        killed += trainings.kill_and_resume(family, folder, seconds, 2 - killed, rng)
+        killed += trainings.kill_and_resume(family, folder, seconds, KILLS - killed, rng)
         found = trainings.outcome(folder)
         assert sorted(found) == sorted(expected)
         assert [name for name in found if found[name] != expected[name]] == []

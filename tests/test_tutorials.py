@@ -1,6 +1,8 @@
 """Every notebook is what its source makes, and every source runs: with solutions, and without."""
 
+import importlib.util
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -205,6 +207,50 @@ def test_tutorial_uses_public_names_only(source):
         assert module in keras_imgen.__all__, module
         members = getattr(getattr(keras_imgen, module), "__all__", None)
         assert not name or members is None or name in members, f"{module}.{name}"
+
+
+@pytest.fixture
+def first_cell(tmp_path, monkeypatch):
+    """Return a function that runs the first cell in a class's folder without the package.
+
+    It returns what the cell would have installed.
+    """
+    (cell,) = {codes(source)[0][1] for source in SOURCES}  # one and the same in all tutorials
+    commands = []
+    monkeypatch.setattr(subprocess, "run", lambda command, check: commands.append(command))
+    (tmp_path / "course" / "class").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "course" / "class")
+
+    def run(installed=None):
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: installed)
+        exec(cell, {})
+        for command in commands:
+            assert command[:-1] == [sys.executable, "-m", "pip", "install", "-q"]
+        return [Path(command[-1]).relative_to(tmp_path).as_posix() for command in commands]
+
+    return run
+
+
+def test_the_first_cell_installs_nothing_that_is_there(first_cell):
+    assert first_cell(installed="a module") == []
+
+
+def test_the_first_cell_installs_what_lies_beside_or_above(first_cell):
+    package = Path("../../keras_imgen")
+    package.mkdir()
+    with pytest.raises(ModuleNotFoundError):  # a folder of that name is no checkout
+        first_cell()
+    (package / "__init__.py").touch()
+    assert first_cell() == ["."]
+    for name in ("keras_imgen-0.1.0-py3-none-any.whl", "keras_imgen-0.2.0-py3-none-any.whl"):
+        Path(name).touch()
+    Path("other-9.0-py3-none-any.whl").touch()
+    assert first_cell()[1:] == ["course/class/keras_imgen-0.2.0-py3-none-any.whl"]
+
+
+def test_the_first_cell_says_how_if_there_is_nothing_to_install(first_cell):
+    with pytest.raises(ModuleNotFoundError, match="`pip install PATH` with the path of its wheel"):
+        first_cell()
 
 
 @pytest.mark.slow

@@ -13,16 +13,24 @@
 # **You need** [tutorial 01](01_generation_and_restoration.ipynb), sections 1, 2 and 5.
 #
 # **Time** on two CPU cores: 3 minutes of computing, 90 minutes with reading and exercises.
-#
-# **In the textbook**: sections 3.3 and 4.3.
 
 # %%
-# Installs the package in Google Colab; everywhere else it does nothing.
+# If the package is missing: installs the wheel beside this notebook, or the checkout around it.
+import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
-if "google.colab" in sys.modules:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "keras-imgen"], check=True)
+if importlib.util.find_spec("keras_imgen") is None:
+    folders = [Path.cwd(), *Path.cwd().parents]
+    found = [wheel for folder in folders for wheel in sorted(folder.glob("keras_imgen-*.whl"))[-1:]]
+    found += [folder for folder in folders if (folder / "keras_imgen" / "__init__.py").exists()]
+    if not found:
+        raise ModuleNotFoundError(
+            "keras_imgen is not installed. Run `pip install PATH` with the path of its wheel or of "
+            "its checkout, or put the wheel beside this notebook and run this cell again."
+        )
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", str(found[0])], check=True)
 
 # %% [markdown]
 # ## How does a network know what is noise?

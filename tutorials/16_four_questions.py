@@ -3,7 +3,7 @@
 #
 # **You will be able to**
 #
-# - answer the four questions that close the textbook's chapter, with a number for each answer;
+# - answer four questions, one for each model, with a number for each answer;
 # - plan an ablation: take one part away, give its size and its time to the rest, measure;
 # - say for each part what it is *not* needed for;
 # - tell an explanation from a habit.
@@ -11,16 +11,24 @@
 # **You need** tutorials [02](02_gan.ipynb) to [06](06_sequence_restoration.ipynb).
 #
 # **Time** on two CPU cores: 7 minutes of computing, 60 minutes with reading and exercises.
-#
-# **In the textbook**: section 8.
 
 # %%
-# Installs the package in Google Colab; everywhere else it does nothing.
+# If the package is missing: installs the wheel beside this notebook, or the checkout around it.
+import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
-if "google.colab" in sys.modules:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "keras-imgen"], check=True)
+if importlib.util.find_spec("keras_imgen") is None:
+    folders = [Path.cwd(), *Path.cwd().parents]
+    found = [wheel for folder in folders for wheel in sorted(folder.glob("keras_imgen-*.whl"))[-1:]]
+    found += [folder for folder in folders if (folder / "keras_imgen" / "__init__.py").exists()]
+    if not found:
+        raise ModuleNotFoundError(
+            "keras_imgen is not installed. Run `pip install PATH` with the path of its wheel or of "
+            "its checkout, or put the wheel beside this notebook and run this cell again."
+        )
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", str(found[0])], check=True)
 
 # %% [markdown]
 # ## Why both networks, why both halves, why convolutions, why recurrence?

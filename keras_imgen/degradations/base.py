@@ -136,7 +136,7 @@ class Graded(Degradation):
         self.appends = ("level",) if append_level else ()
 
     def degrade(self, clean, seeds):
-        """Return the spoiled pictures and, if asked, behind them their strength as a channel."""
+        """Return the observed pictures and, if asked, behind them their strength as a channel."""
         strength = per_picture(clean, *self.range, next(seeds))
         observed = self.spoil(clean, strength, seeds)
         if not self.append_level:
@@ -153,7 +153,7 @@ class Graded(Degradation):
         raise NotImplementedError
 
     def told(self, strength):
-        """Return what a network is told of the strength: a number of the order of 1."""
+        """Return the level channel's value for a strength: a number of the order of 1."""
         return strength
 
     def checked_level(self, level) -> float:

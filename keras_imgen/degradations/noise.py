@@ -103,7 +103,7 @@ class PoissonNoise(Graded):
 class SaltAndPepper(Graded):
     """Set single pixels to black or white, as broken sensors and lost bits do.
 
-    No mask is appended: the network must see for itself which pixels are wrong.
+    No mask is appended: which pixels are wrong, the network must find out.
 
     Args:
         fraction: share of pixels to spoil, in [0, 1], half of them black; a pair `(low, high)`

@@ -177,8 +177,8 @@ class PictureModel(keras.Model):
         if written not in range(FORMAT + 1):
             raise ValueError(
                 f"This {cls.__name__} was saved by a newer keras_imgen. Received: format "
-                f"{written!r}; this version reads formats up to {FORMAT}. Update it: "
-                "pip install -U keras-imgen."
+                f"{written!r}; this version reads formats up to {FORMAT}. Install the version that "
+                "the file comes from, or a newer one."
             )
         return cls(**{key: keras.saving.deserialize_keras_object(v) for key, v in config.items()})
 

@@ -25,9 +25,20 @@ from keras_imgen import (
 IMAGE_SHAPES = st.sampled_from(
     [(8, 9, 1), (8, 9), (8, 9, 0), (7, 9, 1), (None, None, 1), (8.0, 9, 1), "x", None, 8, ()]
 )
+WAYS = [degradations.MissingPixels(seed=0), degradations.MissingBlocks(seed=0)]
+REAL = np.random.default_rng(0).random((80, *SHAPE))  # more than their pixels
+PIXELS = keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten()])
+COMPARED = {"real": REAL, "extractor": metrics.Features(PIXELS, "pixels")}
 GENERATED = {"image_shape": IMAGE_SHAPES, "filters": 2, "num_classes": 0}
 CONSTRUCTORS = {
     networks.dncnn: {"image_shape": IMAGE_SHAPES, "depth": 3, "filters": 2, "extra_channels": 0},
+    networks.drunet: {
+        "image_shape": IMAGE_SHAPES,
+        "filters": (2, 4),
+        "num_blocks": 1,
+        "block_size": 1,
+        "extra_channels": 0,
+    },
     networks.unet: {"image_shape": IMAGE_SHAPES, "depth": 1, "filters": 2, "extra_channels": 0},
     networks.conv_lstm: {"image_shape": IMAGE_SHAPES, "filters": 2, "extra_channels": 0},
     networks.dcgan_generator: {**GENERATED, "latent_dim": 2},
@@ -37,15 +48,31 @@ CONSTRUCTORS = {
     networks.vae_encoder: {"image_shape": IMAGE_SHAPES, "latent_dim": 2, "filters": 2},
     networks.vae_decoder: {"image_shape": IMAGE_SHAPES, "latent_dim": 2, "filters": 2},
     degradations.AdditiveNoise: {"sigma": 0.1, "seed": 0},
+    degradations.PoissonNoise: {"gain": 0.1, "append_level": False, "seed": 0},
+    degradations.SaltAndPepper: {"fraction": 0.1, "append_level": False, "seed": 0},
+    degradations.Blur: {"sigma": 0.5, "append_level": False, "seed": 0},
+    degradations.MotionBlur: {"length": 3.0, "angle": None, "append_level": False, "seed": 0},
+    degradations.Downsample: {"factor": 2, "seed": 0},
+    degradations.JpegCompression: {"quality": 30, "append_level": False, "seed": 0},
+    degradations.FreeFormHoles: {"fraction": 0.1, "strokes": 2, "seed": 0},
+    degradations.TextOverlay: {"text": "word", "size": 8, "seed": 0},
     degradations.MissingPixels: {"fraction": 0.1, "seed": 0},
     degradations.MissingBlocks: {"fraction": 0.1, "block_size": 2, "seed": 0},
     degradations.MissingFrames: {"num_frames": 1, "seed": 0},
     degradations.Compose: {"degradations": [degradations.AdditiveNoise()]},
+    degradations.OneOf: {"degradations": WAYS, "seed": 0},
     callbacks.SampleGrid: {"n": 2, "scale": 2, "every": 1, "columns": 2, "seed": 0},
     callbacks.BeforeAfter: {"pictures": np.zeros((2, *SHAPE)), "n": 2, "every": 1},
     callbacks.LatentTraversal: {"rows": 2, "columns": 2, "scale": 2, "every": 1, "seed": 0},
     callbacks.TrainingHealth: {"patience": 3, "least_diversity": 0.5, "max_rollbacks": 3, "n": 8},
     callbacks.TrainingGif: {"folder": "samples", "seconds": 0.1},
+    callbacks.Resume: {"folder": "run"},
+    losses.Charbonnier: {"epsilon": 1e-3},
+    losses.StructuralL1: {"weight": 0.84},
+    metrics.Features: {"network": PIXELS, "name": "pixels", "resize": None},
+    metrics.FrechetDistance: COMPARED,
+    metrics.KernelDistance: {**COMPARED, "subset_size": 5, "seed": 0},
+    metrics.PrecisionRecall: {**COMPARED, "neighbours": 2},
     load_moving_digits: {
         "num_sequences": 2,
         "num_frames": 2,
@@ -82,6 +109,12 @@ def fuzz_construct(case):
         made = built(**{**usual, **chosen})
         if isinstance(made, degradations.Degradation):
             made(np.zeros((2, TIME, *SHAPE), "float32"))
+        elif isinstance(made, keras.losses.Loss):
+            made(*np.zeros((2, 2, 12, 13, 1), "float32"))
+        elif isinstance(made, metrics.Features):
+            made(REAL)
+        elif type(made).__module__.startswith("keras_imgen.metrics"):
+            made(REAL[::-1])
         elif isinstance(made, data.PictureDataset):
             check_dataset(made)
         elif isinstance(made, callbacks.SampleGrid | callbacks.LatentTraversal):

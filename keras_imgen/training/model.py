@@ -3,8 +3,6 @@
 import contextlib
 import math
 import secrets
-import warnings
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,10 +10,7 @@ from keras import ops
 
 from keras_imgen import backends, checks
 from keras_imgen.data.sources import check_memory
-from keras_imgen.degradations import Degradation
-from keras_imgen.files import write_whole
 from keras_imgen.interrupts import deferred
-from keras_imgen.saving import in_short
 from keras_imgen.training.labels import check_labels
 from keras_imgen.training.parts import check_trainable
 from keras_imgen.training.pictures import (
@@ -28,13 +23,13 @@ from keras_imgen.training.pictures import (
 )
 from keras_imgen.training.resume import Resume
 from keras_imgen.training.rollback import Rollback
-from keras_imgen.training.seal import Seal
+from keras_imgen.training.stored import Stored
 
 # Of the files that models are saved in; raised whenever older versions could not read them.
 FORMAT = 1
 
 
-class PictureModel(keras.Model):
+class PictureModel(Stored):
     """Base of `GAN`, `VAE` and `Restorer`.
 
     It checks what goes into `fit` and `evaluate`, serves data in an order that is a function of
@@ -181,100 +176,6 @@ class PictureModel(keras.Model):
                 "pip install -U keras-imgen."
             )
         return cls(**{key: keras.saving.deserialize_keras_object(v) for key, v in config.items()})
-
-    def save(self, filepath, overwrite: bool = True):
-        """Save the model in a file, which is either as it was or new and whole, whatever happens.
-
-        Args:
-            filepath: the file, on this machine; its name ends in `.keras`.
-            overwrite: whether a file that is there may be replaced.
-
-        Raises:
-            ValueError: if the name does not end in `.keras`.
-            OSError: if the file cannot be written; nothing has changed.
-        """
-        checks.path("filepath", filepath)
-        if "://" in str(filepath) or Path(filepath).suffix != ".keras":
-            raise ValueError(
-                "A model is saved in a file of this machine that ends in .keras. Received: "
-                f"filepath={str(filepath)!r}."
-            )
-        if not overwrite and Path(filepath).exists():
-            raise FileExistsError(
-                f"{str(filepath)!r} exists and is not overwritten. Pass another path, or "
-                "overwrite=True."
-            )
-        with write_whole(filepath) as unfinished:
-            keras.saving.save_model(self, unfinished)
-
-    def load_weights(self, filepath, **kwargs):
-        """Load weights, optimizers' moments and random states; as `keras.Model.load_weights`.
-
-        Args:
-            filepath: a `.weights.h5` or `.keras` file that a model of the same kind was saved in.
-            **kwargs: as in Keras.
-
-        Raises:
-            ValueError: if the file is damaged or of another model, which is then left as it was.
-        """
-        checks.path("filepath", filepath)
-        variables = [*self.variables, *self._moments()]
-        before = [ops.convert_to_numpy(variable) for variable in variables]
-        try:
-            with warnings.catch_warnings():
-                # It leaves out what does not fit; the seal then says so.
-                warnings.filterwarnings("ignore", "Skipping")
-                super().load_weights(filepath, **kwargs)
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            for variable, value in zip(variables, before, strict=True):
-                variable.assign(value)
-            raise ValueError(f"{str(filepath)!r} cannot be loaded: {in_short(error)}") from error
-
-    def save_own_variables(self, store):
-        """Store seeds and states of all random generators, of this model and of all its layers."""
-        store["seeds"] = np.array([part.seed for part in self._seeded()])
-        for index, variable in enumerate(self._random_states()):
-            store[f"random_state_{index}"] = ops.convert_to_numpy(variable)
-
-    def load_own_variables(self, store):
-        """Bring back seeds and states of all random generators."""
-        states, stored = self._random_states(), set(store.keys()) - {"seeds"}
-        if len(stored) != len(states):
-            raise ValueError(
-                f"The file does not fit this model: it holds {len(stored)} random states, the "
-                f"model has {len(states)}. Load it with keras_imgen.load_model, which builds the "
-                "model from the file."
-            )
-        for index, variable in enumerate(states):
-            variable.assign(store[f"random_state_{index}"])
-        if "seeds" in store.keys():  # noqa: SIM118, not a dict
-            for part, seed in zip(self._seeded(), store["seeds"], strict=True):
-                part.seed = int(seed)
-
-    @property
-    def _zz_seal(self):
-        # Keras saves and loads attributes in the order of their names: this one must be the last.
-        return Seal(
-            lambda: {
-                "weights": self.weights,
-                "random states": self._random_states(),
-                "optimizer's moments": self._moments(),
-            }
-        )
-
-    def _moments(self):
-        optimizer = getattr(self, "optimizer", None)  # none before compile
-        return [] if optimizer is None else optimizer.variables
-
-    def _random_states(self):
-        weights = {id(variable) for variable in self.non_trainable_weights}
-        return [v for v in self.non_trainable_variables if id(v) not in weights]
-
-    def _seeded(self):
-        """Return what draws by a seed of its own outside of training."""
-        return [self, *(part for part in self._flatten_layers() if isinstance(part, Degradation))]
 
 
 class LatentModel(PictureModel):

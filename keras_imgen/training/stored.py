@@ -105,7 +105,7 @@ class Stored(keras.Model):
                 variable.assign(store[f"{prefix}{index}"])
         if "seeds" in names:
             for part, seed in zip(self._seeded(), store["seeds"], strict=True):
-                part.seed = int(seed)
+                part.seed = checks.seed(int(seed))
 
     @property
     def _zz_seal(self):

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import zlib
 from numbers import Real
 
 import numpy as np
@@ -86,7 +87,9 @@ def number(name: str, value, low: float, high: float | None = None, advice: str 
 
 
 def seed(value) -> int:
-    """Return a seed as an integer, or raise if it is none that Keras can take.
+    """Return a seed as an integer of 32 bits, the largest that all backends take, or raise.
+
+    Larger ones are turned into such a number, always the same.
 
     Args:
         value: what was passed.
@@ -94,7 +97,8 @@ def seed(value) -> int:
     Raises:
         ValueError: with what was received.
     """
-    return whole_number("seed", value, 0, most=2**63 - 1)
+    value = whole_number("seed", value, 0, most=2**63 - 1)
+    return value if value < 2**32 else zlib.crc32(str(value).encode())
 
 
 def flag(name: str, value, *others: str) -> None:

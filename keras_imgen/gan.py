@@ -1,12 +1,15 @@
 """`GAN`: a generator and a discriminator that learn from each other."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_imgen import backends, checks, losses
+from keras_imgen.data import check_pictures
 from keras_imgen.training import (
     LatentModel,
     OptimizerPair,
+    by_batch,
     check_network,
     check_pair,
     has_batch_norm,
@@ -67,6 +70,8 @@ class GAN(LatentModel):
     """
 
     _players = ("generator", "discriminator")
+    _directions = dict.fromkeys(("generator_loss", "discriminator_loss", "penalty"), "min")
+    _instead_of_predict = "For new pictures call sample(n), which draws the latents."
 
     def __init__(
         self, generator, discriminator, *, ema_momentum: float = 0.99, augmentation=None, **kwargs
@@ -82,10 +87,15 @@ class GAN(LatentModel):
         self.ema_momentum = ema_momentum
         self.augmentation = _checked_augmentation(augmentation)
         self.ema_generator = keras.models.clone_model(generator)
+        self.ema_generator.name = f"average_of_{generator.name}"
         self.ema_generator.set_weights(generator.get_weights())
         self.ema_generator.trainable = False
         (_, self.latent_dim), self.num_classes = network_inputs(generator)
         self._needs_batch = has_batch_norm(generator) or has_batch_norm(discriminator)
+        # Made once: Keras never forgets a tracker. Which of them are used `compile` decides.
+        names = ("generator_loss", "discriminator_loss", "discriminator_accuracy", "penalty")
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
+        self.penalty = None
         self.built = True
 
     @property
@@ -133,7 +143,9 @@ class GAN(LatentModel):
         Raises:
             TypeError, ValueError: for an unknown loss or penalty, numbers out of range, an
                 optimizer that is none, or one for both.
-            NotImplementedError: on another backend than TensorFlow.
+            NotImplementedError: on another backend than TensorFlow; for `critic_steps`, XLA or
+                `steps_per_execution` under `MirroredStrategy`; under other strategies of several
+                devices.
 
         Source: the losses and penalties: `keras_imgen.losses`; a penalty now and then: Karras et
             al. 2020 (arXiv 1912.04958), section 3.1.
@@ -150,6 +162,11 @@ class GAN(LatentModel):
                     "`batch_norm=False`, or leave out the penalty."
                 )
         critic_steps = checks.whole_number("critic_steps", critic_steps, 1)
+        if critic_steps > 1 and backends.replicas(self):
+            raise NotImplementedError(
+                "Under MirroredStrategy both players take a step on every batch. Received: "
+                f"critic_steps={critic_steps}. Leave it out, or train without a strategy."
+            )
         penalty_weight = checks.number("penalty_weight", penalty_weight, 0.0)
         penalty_every = checks.whole_number("penalty_every", penalty_every, 1)
         label_smoothing = checks.number("label_smoothing", label_smoothing, 0.0, 0.5)
@@ -183,9 +200,6 @@ class GAN(LatentModel):
         self.penalty_weight, self.penalty_every = penalty_weight, penalty_every
         # Keras's own loss tracker would report a loss that does not exist.
         self._loss_tracker = None
-        names = ["generator_loss", "discriminator_loss", "discriminator_accuracy"]
-        names += [] if penalty is None else ["penalty"]
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
 
     def train_step(self, data):
         """Take a step of the discriminator and, if it is its turn, one of the generator.
@@ -235,11 +249,7 @@ class GAN(LatentModel):
         real, labels = self._batch(data, training=False)
         formulas = losses.ADVERSARIAL[self.adversarial_loss]
         fake = self._generated(ops.shape(real)[0], labels, self.seed, training=False)
-        # Batch normalisation has shown the discriminator batches of one kind only: to averages over
-        # both kinds its scores say nothing. Nothing that it notes on the way is kept.
-        by_batch = has_batch_norm(self.discriminator)
-        with keras.StatelessScope():
-            scores = [self._scores(x, labels, training=by_batch) for x in (real, fake)]
+        scores = [self._held_out_scores(x, labels) for x in (real, fake)]
         if self.penalty is not None:
             values = self._penalty_values(real, fake, labels, self.seed, training=False)
             self.trackers["penalty"].update_state(values)
@@ -249,22 +259,43 @@ class GAN(LatentModel):
     def score(self, pictures, labels=None):
         """Return the discriminator's score of each picture, `(batch, 1)`: high for "real".
 
-        A conditional GAN scores each picture as one of its label, a whole number.
+        A conditional GAN scores each picture as one of its label, a whole number. If the
+        discriminator has batch normalisation, a score depends on the other pictures: pass real
+        ones, or made ones, but no mixture, and at least two.
+
+        Args:
+            pictures: float array or tensor in [0, 1], shape `(batch, height, width, channels)`.
+            labels: of a conditional GAN, one whole number for each.
+
+        Raises:
+            TypeError, ValueError: if pictures or labels are not those of this model.
         """
-        return self._scores(ops.convert_to_tensor(pictures), self._rows(labels), training=False)
+        check_pictures(pictures, self.picture_shape)
+        if has_batch_norm(self.discriminator) and len(pictures) < 2:
+            raise ValueError(
+                "A discriminator with BatchNormalization scores pictures by each other. Received: "
+                "one picture. Pass at least two, all real or all made."
+            )
+        labels = self._rows(self._checked_labels(labels, len(pictures)))
+        return self._held_out_scores(ops.convert_to_tensor(pictures), labels)
 
     def predict_latents(self, latents, labels=None):
         """Return the averaged generator's picture of each latent vector `(batch, latent_dim)`.
 
         A conditional GAN draws what `labels`, one whole number for each, ask for.
+
+        Raises:
+            ValueError: if latents or labels are not those of this model.
         """
-        latents = ops.convert_to_tensor(latents)  # Keras takes no mixture of arrays and tensors
-        pictures = self.ema_generator(with_labels(latents, self._rows(labels)), training=False)
-        return ops.clip(ops.cast(pictures, "float32"), 0.0, 1.0)
+        latents = self._checked_latents(latents)
+        return self._drawn(latents, self._checked_labels(labels, len(latents)))
 
     def call(self, inputs, training=None):
         """Return pictures of latents, or of `[latents, labels]`, as `predict_latents` does."""
-        return self.predict_latents(*inputs) if self.num_classes else self.predict_latents(inputs)
+        return self._drawn(*inputs) if self.num_classes else self._drawn(inputs)
+
+    def _inputs(self):
+        return self._drawn_from()
 
     def get_config(self):
         """Return the constructor's arguments."""
@@ -291,12 +322,48 @@ class GAN(LatentModel):
             "penalty_every": self.penalty_every,
         }
 
+    @property
+    def metrics(self):
+        """The trackers that are in use."""
+        unused = self.trackers["penalty"] if self.penalty is None else None
+        return [metric for metric in super().metrics if metric is not unused]
+
+    def save_own_variables(self, store):
+        """Store what all models do, and the proportion of both learning rates."""
+        super().save_own_variables(store)
+        if self.compiled:
+            store["ratio_of_rates"] = np.array(self.optimizer.ratio)
+
+    def load_own_variables(self, store):
+        """Bring back what all models do, and the proportion of both learning rates."""
+        super().load_own_variables(store)
+        if self.compiled and "ratio_of_rates" in set(store.keys()):
+            self.optimizer.ratio = float(store["ratio_of_rates"][()])
+
+    def end_training(self):
+        """Put in the averages that the optimizers keep, if they do (`use_ema`)."""
+        for name in self._players:
+            optimizer = getattr(self, f"{name}_optimizer")
+            optimizer.finalize_variable_values(getattr(self, name).trainable_variables)
+
     def _batch(self, data, training=True):
         """Return real pictures and, of a conditional GAN, their labels as rows."""
         real = ops.cast(pictures_of(data), "float32")
         if training and self._needs_batch:
             real = more_than_one(real)
         return real, label_rows(data, self.num_classes)
+
+    def _drawn(self, latents, labels=None):
+        """Return the averaged generator's pictures."""
+        latents = ops.convert_to_tensor(latents)  # Keras takes no mixture of arrays and tensors
+        pictures = self.ema_generator(with_labels(latents, self._rows(labels)), training=False)
+        return ops.clip(ops.cast(pictures, "float32"), 0.0, 1.0)
+
+    def _held_out_scores(self, pictures, labels):
+        # Batch normalisation has shown the discriminator batches of one kind only: to averages over
+        # both kinds its scores say nothing. Nothing that it notes on the way is kept.
+        with by_batch(self.discriminator), keras.StatelessScope():
+            return self._scores(pictures, labels, training=False)
 
     def _rows(self, labels):
         return None if labels is None else ops.one_hot(labels, self.num_classes)

@@ -19,6 +19,7 @@ from keras_imgen.tiling import View, tiles, view_of
 from keras_imgen.training import (
     PictureModel,
     check_network,
+    export,
     has_batch_norm,
     in_batches,
     more_than_one,
@@ -64,6 +65,10 @@ class Restorer(PictureModel):
         >>> denoiser.restore(np.random.rand(1, 31, 17, 1)).shape
         (1, 31, 17, 1)
     """
+
+    _instead_of_predict = (
+        "Call restore(observed), which takes pictures as they are, and a mask or level beside them."
+    )
 
     def __init__(self, network, degradation, *, keep_known: bool = False, **kwargs):
         super().__init__(**kwargs)
@@ -189,6 +194,31 @@ class Restorer(PictureModel):
         view = self._view_for_tiles(observed, tile)
         return self._restore_tiles(observed, tile, view, self_ensemble, progress)
 
+    def export(self, filepath, format: str = "tf_saved_model", **kwargs):
+        """Export what restores pictures, as `restore` does without tiles.
+
+        The file holds a plain function of observed pictures, with the channels that the degradation
+        appends (a mask, a level), for programs that know nothing of this package.
+
+        Args:
+            filepath: folder or file to write.
+            format: `"tf_saved_model"`, or another one that Keras knows.
+            **kwargs: as in `keras.Model.export`.
+
+        Raises:
+            ImportError: if a package that the format needs is missing.
+        """
+
+        def restored(observed):
+            return ops.clip(ops.cast(self(observed, training=False), "float32"), 0.0, 1.0)
+
+        export(self, restored, self._inputs(), filepath, format, **kwargs)
+
+    def compute_loss(self, *args, **kwargs):
+        """Return Keras's loss; of several devices, each contributes its share of all its parts."""
+        loss, whole = super().compute_loss(*args, **kwargs), sum(self.losses)
+        return loss + backends.share(whole) - whole  # Keras shares the loss of pictures only
+
     def get_config(self):
         """Return the constructor's arguments."""
         return {
@@ -197,6 +227,9 @@ class Restorer(PictureModel):
             "degradation": keras.saving.serialize_keras_object(self.degradation),
             "keep_known": self.keep_known,
         }
+
+    def _inputs(self):
+        return [keras.InputSpec("float32", self.network.input_shape, name="observed")]
 
     def _symbolic_build(self, iterator=None, data_batch=None):
         # Where Keras builds loss and metrics before the first step (JAX), it would take the clean

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_imgen import losses
+from keras_imgen import backends, losses
 from keras_imgen.checks import number
 from keras_imgen.data import check_pictures
 from keras_imgen.training import (
@@ -53,6 +53,9 @@ class VAE(LatentModel):
         >>> sorted(history.history)
         ['kl_loss', 'loss', 'reconstruction_loss']
     """
+
+    _directions = dict.fromkeys(("loss", "reconstruction_loss", "kl_loss"), "min")
+    _instead_of_predict = "For new pictures call sample(n), of given latents predict_latents."
 
     def __init__(self, encoder, decoder, *, kl_weight: float = 1.0, **kwargs):
         super().__init__(**kwargs)
@@ -150,10 +153,17 @@ class VAE(LatentModel):
         self.reconstruction_tracker.update_state(reconstruction)
         self.kl_tracker.update_state(kl)
         penalty = sum(self.losses)  # of weights, if layers have regularizers
-        return ops.mean(reconstruction + self.kl_weight * kl) + penalty
+        return backends.share(ops.mean(reconstruction + self.kl_weight * kl) + penalty)
 
     def predict_latents(self, latents):
-        """Return the picture of each latent vector `(batch, latent_dim)`."""
+        """Return the picture of each latent vector `(batch, latent_dim)`.
+
+        Raises:
+            ValueError: if the latents are not those of this model.
+        """
+        return self._drawn(self._checked_latents(latents))
+
+    def _drawn(self, latents):
         return ops.clip(ops.cast(self.decoder(latents, training=False), "float32"), 0.0, 1.0)
 
     def reconstruct(self, pictures):
@@ -189,6 +199,9 @@ class VAE(LatentModel):
         """Return optimizer and loss."""
         given = {"optimizer": self.optimizer, "loss": self.loss}
         return {k: keras.saving.serialize_keras_object(v) for k, v in given.items()}
+
+    def _inputs(self):
+        return [keras.InputSpec("float32", (None, *self.picture_shape), name="pictures")]
 
     def _prepare(self, data):
         return (ops.cast(pictures_of(data), "float32"),)

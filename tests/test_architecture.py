@@ -42,8 +42,8 @@ ALLOWED = {
     "__init__": set(PUBLIC),
     "cli": {*PUBLIC, "checks", "files", "interrupts", "pretrained"},
     "callbacks": {"backends", "checks", "data", "files", "metrics", "plotting", "training"},
-    "gan": {"backends", "checks", "losses", "training"},
-    "vae": {"checks", "data", "losses", "training"},
+    "gan": {"backends", "checks", "data", "losses", "training"},
+    "vae": {"backends", "checks", "data", "losses", "training"},
     "restoration": {
         *("backends", "checks", "data", "degradations", "metrics", "sizes", "tiling", "training"),
     },
@@ -59,7 +59,7 @@ ALLOWED = {
     "interrupts": set(),
     "saving": {"checks"},
     "data": {"checks"},
-    "degradations": {"checks"},
+    "degradations": {"backends", "checks"},
     "losses": {"checks"},
     "networks": {"checks", "sizes"},
 }

@@ -12,27 +12,45 @@ Each backend has one short module with the same functions:
     Keras's own `step` on `prepare(data)`, where `prepare` may draw random numbers.
 `check(condition, message, value)`
     Raise `ValueError(message)` where `condition` is false, also inside a compiled step if the
-    backend can; otherwise return `value`. What is computed from it is computed after the check.
-`readable_errors()`
-    Context that turns what such a step raises into that `ValueError`.
+    backend can; otherwise return `value`. Where it cannot, numbers that must not be trusted become
+    NaN. What is computed from the value is computed after the check.
+`in_reading(dataset, check)`
+    A `tf.data.Dataset` that calls `check`, a function of one batch, with each batch as it is read.
+`poisson(rates, seed)`
+    Poisson numbers of these rates, as float32.
 `lean(function, channels)`
     The same function of pictures `(1, height, width, channels)`, in less memory if the backend can:
     called as it is, a network of Keras keeps what each layer puts out until the last one is done.
+`replicas(model)`
+    On how many devices the model trains by a strategy of the backend, None without one. Raises
+    NotImplementedError for strategies that would go wrong.
+`replicas_in_step()`, `this_replica()`
+    Inside a step, how many devices there are, and the number of this one; None if there is but one.
 """
 
+import contextlib
 import importlib
 
 import keras
+from keras import ops
 
 __all__ = [
+    "SeedGenerator",
     "check",
     "check_minimize",
+    "in_reading",
     "input_gradients",
     "lean",
+    "marked_errors",
     "minimize",
+    "poisson",
     "prepared_step",
     "readable_errors",
+    "replicas",
+    "share",
 ]
+
+MARK = "||"  # where the message of a failed check begins and ends within the backend's own text
 
 
 def _backend():
@@ -70,7 +88,7 @@ def prepared_step(model, step, prepare, *args):
     return _backend().prepared_step(model, step, prepare, *args)
 
 
-def check(condition, message: str, value=None):
+def check(condition, message: str, value):
     """Return `value`, or raise an error with `message` where `condition` is false."""
     return _backend().check(condition, message, value)
 
@@ -80,6 +98,74 @@ def lean(function, channels: int):
     return _backend().lean(function, channels)
 
 
+def in_reading(dataset, look):
+    """Return a `tf.data.Dataset` of the same batches, each of which `look` sees when it is read."""
+    import tensorflow as tf  # whatever the backend: nobody else makes such datasets
+
+    def seen(*batch):
+        batch = batch[0] if len(batch) == 1 else batch
+
+        def looked(*parts):
+            with marked_errors():
+                look(tf.nest.pack_sequence_as(batch, parts))
+            return True
+
+        tf.numpy_function(looked, tf.nest.flatten(batch), tf.bool)
+        return batch
+
+    return dataset.map(seen)
+
+
+def poisson(rates, seed):
+    """Return a random number of counts, as a float, for each rate."""
+    return _backend().poisson(rates, seed)
+
+
+def replicas(model) -> int | None:
+    """Return on how many devices a strategy trains a model, None if there is no strategy."""
+    return _backend().replicas(model)
+
+
+def share(loss):
+    """Return what one of several devices contributes to a loss; the optimizers sum these up."""
+    count = _backend().replicas_in_step()
+    return loss if count == 1 else loss / count
+
+
+class SeedGenerator(keras.random.SeedGenerator):
+    """Keras's, but where a model trains on several devices, each of them draws numbers of its own.
+
+    Args:
+        seed: integer; by default one is drawn.
+    """
+
+    STEP = 1_000_003  # a prime, so that other seeds than these are far more usual
+
+    def next(self, ordered: bool = True):
+        """Return the seed of the next draw."""
+        seed, replica = super().next(ordered), _backend().this_replica()
+        if replica is None:
+            return seed
+        return seed + ops.cast(ops.stack([replica * self.STEP, 0]), seed.dtype)
+
+
+@contextlib.contextmanager
+def marked_errors():
+    """Mark errors that are raised where a backend wraps them, for `readable_errors` to find."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{MARK}{error}{MARK}") from None
+
+
+@contextlib.contextmanager
 def readable_errors():
-    """Return a context in which failed checks of compiled steps become plain `ValueError`."""
-    return _backend().readable_errors()
+    """Turn what a failed check has become inside compiled code into a plain `ValueError`."""
+    try:
+        yield
+    except Exception as error:
+        _, found, rest = str(error).partition(MARK)
+        if not found:
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(rest.partition(MARK)[0]) from None

@@ -1,7 +1,5 @@
 """Training steps on JAX: state goes in and comes out, nothing is changed in place."""
 
-import contextlib
-
 import jax
 import keras
 
@@ -40,10 +38,21 @@ def prepared_step(model, step, prepare, state, data):
 
 
 def check(condition, message, value):
-    """Raise where `condition` is false and known; inside a compiled step it is not."""
-    if not isinstance(condition, jax.core.Tracer) and not condition:
-        raise ValueError(message)
-    return value
+    """Raise where `condition` is false and known; in a compiled step, return NaN there."""
+    if not isinstance(condition, jax.core.Tracer):
+        if not condition:
+            raise ValueError(message)
+        return value
+    if not jax.numpy.issubdtype(value.dtype, jax.numpy.floating):
+        return value
+    return jax.numpy.where(condition, value, jax.numpy.nan)
+
+
+def poisson(rates, seed):
+    """Draw Poisson numbers; see `keras_imgen.backends`."""
+    seed = seed.next() if isinstance(seed, keras.random.SeedGenerator) else [seed, 0]
+    key = jax.random.wrap_key_data(jax.numpy.asarray(seed, "uint32"), impl="threefry2x32")
+    return jax.random.poisson(key, rates).astype("float32")
 
 
 def lean(function, channels):
@@ -51,6 +60,14 @@ def lean(function, channels):
     return function
 
 
-def readable_errors():
-    """Change nothing: a compiled step raises no error of `check`."""
-    return contextlib.nullcontext()
+def replicas(model):
+    """Return None: a step of JAX sees the whole batch, wherever its parts are computed."""
+
+
+def replicas_in_step():
+    """Return 1; see `replicas`."""
+    return 1
+
+
+def this_replica():
+    """Return None; see `replicas`."""

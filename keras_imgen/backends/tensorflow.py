@@ -1,10 +1,9 @@
 """Training steps on TensorFlow: gradients come from a tape."""
 
-import contextlib
-
+import keras
 import tensorflow as tf
 
-_MARK = "||"  # where the message begins and ends within TensorFlow's own text
+from keras_imgen.backends import MARK
 
 
 def check_minimize():
@@ -18,7 +17,7 @@ def minimize(optimizer, variables, compute_loss, turn):
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
         loss, aux = compute_loss()
-        loss = optimizer.scale_loss(loss)
+        loss = optimizer.scale_loss(loss / replicas_in_step())  # devices' gradients are summed up
 
     def move():
         optimizer.apply(tape.gradient(loss, values), variables)
@@ -48,10 +47,12 @@ def check(condition, message, value):
     """Raise where `condition` is false, also inside a compiled step."""
     known = condition if isinstance(condition, bool) else tf.get_static_value(condition)
     if known is None:
-        checked = tf.debugging.Assert(condition, [_MARK + message + _MARK])
-        # Within a compiled step nothing else would wait for the check.
+        checked = tf.debugging.Assert(condition, [MARK + message + MARK])
+        # Within a compiled step nothing else would wait for the check, and XLA leaves it out.
         with tf.control_dependencies([checked]):
-            return None if value is None else tf.identity(value)
+            if not value.dtype.is_floating:
+                return tf.identity(value)
+            return tf.where(condition, value, tf.constant(float("nan"), value.dtype))
     if not known:
         raise ValueError(message)
     return value
@@ -63,13 +64,41 @@ def lean(function, channels):
     return tf.function(function, input_signature=[tf.TensorSpec((1, None, None, channels))])
 
 
-@contextlib.contextmanager
-def readable_errors():
-    """Turn what a compiled step raises into the error of `check`."""
-    try:
-        yield
-    except tf.errors.InvalidArgumentError as error:
-        _, found, rest = str(error).partition(_MARK)
-        if not found:
-            raise
-        raise ValueError(rest.partition(_MARK)[0]) from None
+def poisson(rates, seed):
+    """Draw Poisson numbers; see `keras_imgen.backends`."""
+    seed = tf.cast(tf.math.floormod(_drawn(seed), tf.int32.max), "int32")
+    return tf.random.stateless_poisson(tf.shape(rates), seed, rates, "float32")
+
+
+def _drawn(seed):
+    if isinstance(seed, keras.random.SeedGenerator):
+        return tf.cast(seed.next(), "int64")
+    return tf.constant([seed, 0], "int64")
+
+
+def replicas(model):
+    """Return how many there are, or refuse; see `keras_imgen.backends`."""
+    strategy = model.distribute_strategy
+    if isinstance(strategy, tf.distribute.MirroredStrategy):
+        return strategy.num_replicas_in_sync
+    name = type(strategy).__name__
+    if name in ("_DefaultDistributionStrategy", "OneDeviceStrategy"):
+        return None
+    raise NotImplementedError(
+        "Of the strategies of tf.distribute, models train right with MirroredStrategy and "
+        f"OneDeviceStrategy. Received: {name}. Make and compile the model in the scope of one of "
+        "these, or without a strategy."
+    )
+
+
+def replicas_in_step():
+    """Return how many there are, inside a step."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def this_replica():
+    """Return a number of its own for each; see `keras_imgen.backends`."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return None
+    return context.replica_id_in_sync_group

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_imgen import checks
+from keras_imgen import backends, checks
 from keras_imgen.checks import number, shown
 
 
@@ -45,7 +45,7 @@ class Degradation(keras.layers.Layer):
         seed = None if seed is None else checks.seed(seed)
         # Read off the state, because the generator forgets a seed that it drew itself.
         self.seed = int(ops.convert_to_numpy(keras.random.SeedGenerator(seed).state)[0])
-        self.seed_generator = keras.random.SeedGenerator(self._seed_of_draw(0))
+        self.seed_generator = backends.SeedGenerator(self._seed_of_draw(0))
         self.built = True
 
     def call(self, clean, training=None):

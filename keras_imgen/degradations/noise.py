@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from keras_imgen import backends
 from keras_imgen.degradations.base import Graded
 
 
@@ -73,9 +74,6 @@ class PoissonNoise(Graded):
         0.10
     """
 
-    # Poisson numbers are the limit of many rare chances, and Keras draws those on every backend.
-    CHANCES = 2.0**24
-
     def __init__(
         self,
         gain: float | Sequence[float] = 1 / 30,
@@ -87,16 +85,16 @@ class PoissonNoise(Graded):
         hint = "For at most 30 photons a pixel pass 1 / 30."
         options = {"append_level": append_level, "seed": seed, **kwargs}
         super().__init__("gain", gain, (0.0, 1.0), hint, **options)
+        # TensorFlow's XLA draws no Poisson numbers: Keras then compiles without it.
+        self.supports_jit = keras.backend.backend() != "tensorflow"
 
     def spoil(self, clean, strength, seeds):
         """Return `gain * Poisson(clean / gain)`."""
         if self.range == (0.0, 0.0):
             return clean
         gain = ops.maximum(ops.cast(strength, "float32"), 1e-5)
-        chance = ops.clip(clean, 0.0, 1.0) / (gain * self.CHANCES)
-        # The counts as an array, too: a JAX that compiles takes no mixture.
-        counts = ops.full(ops.shape(clean), self.CHANCES)
-        return gain * keras.random.binomial(ops.shape(clean), counts, chance, seed=next(seeds))
+        rates = ops.clip(ops.cast(clean, "float32"), 0.0, 1.0) / gain
+        return gain * backends.poisson(rates, next(seeds))
 
 
 @keras.saving.register_keras_serializable("keras_imgen")

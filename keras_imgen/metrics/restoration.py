@@ -101,22 +101,26 @@ def _checked(clean, restored):
     _check_format(clean, restored)
     clean, restored = ops.cast(clean, "float32"), ops.cast(restored, "float32")
     # Also inside a compiled step: a wrong range adds up to 48 dB and nobody notices. Restored
-    # pictures may go a little beyond the range, but not to 255.
-    backends.check(
-        ops.logical_and(ops.min(clean) >= 0.0, ops.max(clean) <= 1.0),
+    # pictures may go a little beyond the range, but not to 255. What is NaN stays NaN.
+    clean = backends.check(
+        ops.logical_not(ops.any(ops.logical_or(clean < 0.0, clean > 1.0))),
         "PSNR and SSIM need clean pictures in [0, 1]. Received: others. Divide pictures in "
         "[0, 255] by 255.",
+        clean,
     )
-    backends.check(
+    restored = backends.check(
         ops.logical_not(ops.any(ops.abs(restored) >= 16.0)),
         "PSNR and SSIM need restored pictures in [0, 1]. Received: some beyond 16 in size. "
         "Divide pictures in [0, 255] by 255.",
+        restored,
     )
     return clean, restored
 
 
 class _PictureMean(keras.metrics.Mean):
     """Mean over pictures of a figure of merit; a subclass sets `figure`."""
+
+    _direction = "up"  # for callbacks of Keras that look at it
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add the pictures of one batch; a frame of a sequence counts as a picture."""

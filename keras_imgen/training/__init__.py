@@ -1,8 +1,11 @@
 """What every model shares, so that its data are checked and it saves, resumes and is sampled."""
 
+from keras_imgen.training.exporting import export
 from keras_imgen.training.labels import label_rows, network_inputs, with_labels
-from keras_imgen.training.model import LatentModel, PictureModel, in_batches
+from keras_imgen.training.latent import LatentModel, in_batches
+from keras_imgen.training.model import PictureModel
 from keras_imgen.training.parts import (
+    by_batch,
     check_last_activation,
     check_network,
     has_batch_norm,
@@ -19,10 +22,12 @@ __all__ = [
     "PictureModel",
     "Resume",
     "Rollback",
+    "by_batch",
     "check_finite",
     "check_last_activation",
     "check_network",
     "check_pair",
+    "export",
     "has_batch_norm",
     "in_batches",
     "label_rows",

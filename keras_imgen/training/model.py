@@ -1,22 +1,14 @@
-"""`PictureModel`, the base of all models, and `LatentModel`, of those that draw pictures."""
+"""`PictureModel`, the base of all models."""
 
 import contextlib
-import math
-import secrets
-import warnings
-from pathlib import Path
+from typing import ClassVar
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_imgen import backends, checks
-from keras_imgen.data.sources import check_memory
-from keras_imgen.degradations import Degradation
-from keras_imgen.files import write_whole
+from keras_imgen.data import check_pictures
 from keras_imgen.interrupts import deferred
-from keras_imgen.saving import in_short
-from keras_imgen.training.labels import check_labels
 from keras_imgen.training.parts import check_trainable
 from keras_imgen.training.pictures import (
     Guard,
@@ -24,17 +16,20 @@ from keras_imgen.training.pictures import (
     counts_checked,
     described,
     held_out_set,
+    pictures_of,
+    targets_checked,
     training_set,
 )
+from keras_imgen.training.reading import Look, looked_at
 from keras_imgen.training.resume import Resume
 from keras_imgen.training.rollback import Rollback
-from keras_imgen.training.seal import Seal
+from keras_imgen.training.stored import Stored
 
 # Of the files that models are saved in; raised whenever older versions could not read them.
 FORMAT = 1
 
 
-class PictureModel(keras.Model):
+class PictureModel(Stored):
     """Base of `GAN`, `VAE` and `Restorer`.
 
     It checks what goes into `fit` and `evaluate`, serves data in an order that is a function of
@@ -48,9 +43,7 @@ class PictureModel(keras.Model):
     def __init__(self, *, seed: int | None = None, **kwargs):
         # The networks cast their inputs themselves; known pixels must not be rounded before.
         super().__init__(autocast=False, **kwargs)
-        self.seed_generator = keras.random.SeedGenerator(
-            None if seed is None else checks.seed(seed)
-        )
+        self.seed_generator = backends.SeedGenerator(None if seed is None else checks.seed(seed))
         # Read off the state: the generator does not tell a seed that it drew itself.
         self.seed = int(ops.convert_to_numpy(self.seed_generator.state)[0])
 
@@ -60,6 +53,10 @@ class PictureModel(keras.Model):
     _players = ()
     # Whether a training batch of one picture would teach nothing.
     _needs_batch = False
+    # On how many devices a strategy trains it, None without one.
+    replicas = None
+    # Which way is better, for callbacks that look at a figure.
+    _directions: ClassVar[dict[str, str]] = {"loss": "min"}
 
     @property
     def picture_shape(self) -> tuple:
@@ -67,7 +64,11 @@ class PictureModel(keras.Model):
         raise NotImplementedError
 
     def compile(self, *, run_eagerly=False, jit_compile="auto", steps_per_execution=1, **kwargs):
-        """Compile as in Keras, whose optimizer, loss and metrics are in `kwargs`."""
+        """Compile as in Keras, whose optimizer, loss and metrics are in `kwargs`.
+
+        Raises:
+            NotImplementedError: for what does not work under a strategy of several devices.
+        """
         checks.flag("run_eagerly", run_eagerly)
         checks.flag("jit_compile", jit_compile, "auto")
         steps_per_execution = checks.whole_number("steps_per_execution", steps_per_execution, 1)
@@ -76,7 +77,15 @@ class PictureModel(keras.Model):
             "jit_compile": jit_compile,
             "steps_per_execution": steps_per_execution,
         }
-        super().compile(**self._execution, **kwargs)
+        self.replicas = backends.replicas(self)
+        if self.replicas and (jit_compile is True or steps_per_execution > 1):
+            raise NotImplementedError(
+                "Under MirroredStrategy batches are taken one by one, without XLA. Received: "
+                f"jit_compile={jit_compile}, steps_per_execution={steps_per_execution}. Leave both "
+                "out, or train without a strategy."
+            )
+        how = {**self._execution, "jit_compile": False if self.replicas else jit_compile}
+        super().compile(**how, **kwargs)
 
     def get_compile_config(self):
         """Return the arguments of `compile` as they were given; None before.
@@ -121,11 +130,16 @@ class PictureModel(keras.Model):
         for name in self._players:
             check_trainable(name, getattr(self, name))
         resume, callbacks = _resume_among(as_callbacks(callbacks), kwargs)
+        for callback in callbacks:
+            self._show_direction(callback)
         epochs = kwargs.get("epochs", 1)
         run = resume.running(self, callbacks, epochs) if resume else _unsaved()
         with deferred() as check_interrupt, run as first_epoch:
             given = x
             x, kwargs = training_set(self, x, y, batch_size, kwargs)
+            held_out = kwargs.get("validation_data")
+            if held_out is not None:
+                kwargs["validation_data"] = looked_at(held_out, Look(self, training=False))
             rollbacks = [c for c in callbacks if isinstance(c, Rollback)]
             callbacks = [Guard(x, check_interrupt, rollbacks), *callbacks]
             if resume:
@@ -133,6 +147,7 @@ class PictureModel(keras.Model):
                 kwargs["initial_epoch"] = first_epoch
                 # The last one, so that a checkpoint holds what all the others did.
                 callbacks += [keras.callbacks.History(), resume]
+            x = looked_at(x, Look(self, training=True))
             with backends.readable_errors():
                 # Keras would shuffle the batches of a dataset by Python's global generator.
                 history = super().fit(x, callbacks=callbacks, shuffle=False, **kwargs)
@@ -156,9 +171,82 @@ class PictureModel(keras.Model):
         if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has prepared them
             kwargs = counts_checked(kwargs)
             x = held_out_set(self, x, y, batch_size, kwargs)
+            x = looked_at(x, Look(self, training=False))
             kwargs["callbacks"] = [Guard(), *as_callbacks(kwargs.get("callbacks"))]
         with backends.readable_errors():
             return super().evaluate(x, **kwargs)
+
+    def train_on_batch(self, x, y=None, **kwargs):
+        """Take one step on a batch, checked as in `fit`; as `keras.Model.train_on_batch`.
+
+        Args:
+            x: array of pictures.
+            y: labels of a conditional model.
+            **kwargs: as in Keras: `return_dict`.
+
+        Raises:
+            TypeError, ValueError: if the batch is not in the format of this package.
+        """
+        self._check_batch(x, y, kwargs, training=True)
+        with backends.readable_errors():
+            return super().train_on_batch(x, y, **kwargs)
+
+    def test_on_batch(self, x, y=None, **kwargs):
+        """Return the figures of a batch, checked as in `evaluate`; as in `keras.Model`.
+
+        Args:
+            x: array of pictures.
+            y: labels of a conditional model.
+            **kwargs: as in Keras: `return_dict`.
+
+        Raises:
+            TypeError, ValueError: if the batch is not in the format of this package.
+        """
+        self._check_batch(x, y, kwargs, training=False)
+        with backends.readable_errors():
+            return super().test_on_batch(x, y, **kwargs)
+
+    def predict(self, x, **kwargs):
+        """Return what `call` makes of `x`, in batches; as `keras.Model.predict`.
+
+        Args:
+            x: array, list of arrays or dataset of what `call` takes.
+            **kwargs: as in Keras: `batch_size`, `verbose`, `steps`, `callbacks`.
+
+        Raises:
+            ValueError: if the arrays are not of the shapes that `call` takes, with a word on what
+                to call instead.
+        """
+        wanted = [tuple(spec.shape) for spec in self._inputs()]
+        found = x if isinstance(x, list | tuple) else [x]
+        if all(hasattr(each, "shape") for each in found):
+            found = [tuple(each.shape) for each in found]
+            fits = len(found) == len(wanted) and all(map(_fits, found, wanted))
+            if not fits:
+                raise ValueError(
+                    f"`predict` of this {type(self).__name__} takes arrays of shape "
+                    f"{' and '.join(map(str, wanted))}. Received: {' and '.join(map(str, found))}. "
+                    f"{self._instead_of_predict}"
+                )
+        return super().predict(x, **kwargs)
+
+    def end_training(self):
+        """Do what is left to do when `fit` has come to its end."""
+
+    def _inputs(self):
+        """Return what `call` takes, as a list of `keras.InputSpec`."""
+        raise NotImplementedError
+
+    def _check_batch(self, x, y, options, training):
+        x = targets_checked(self, x, y, options)
+        check_pictures(pictures_of(x), self.picture_shape, "x")
+        Look(self, training)(x)
+
+    def _show_direction(self, callback):
+        """Tell a callback that looks at a figure of this model which way is better."""
+        name = getattr(callback, "monitor", None)
+        if isinstance(name, str) and getattr(callback, "mode", None) == "auto":
+            callback.mode = self._directions.get(name.removeprefix("val_"), "auto")
 
     def get_config(self):
         """Return the constructor's arguments that all models have, and the format of the file."""
@@ -181,156 +269,6 @@ class PictureModel(keras.Model):
                 "the file comes from, or a newer one."
             )
         return cls(**{key: keras.saving.deserialize_keras_object(v) for key, v in config.items()})
-
-    def save(self, filepath, overwrite: bool = True):
-        """Save the model in a file, which is either as it was or new and whole, whatever happens.
-
-        Args:
-            filepath: the file, on this machine; its name ends in `.keras`.
-            overwrite: whether a file that is there may be replaced.
-
-        Raises:
-            ValueError: if the name does not end in `.keras`.
-            OSError: if the file cannot be written; nothing has changed.
-        """
-        checks.path("filepath", filepath)
-        if "://" in str(filepath) or Path(filepath).suffix != ".keras":
-            raise ValueError(
-                "A model is saved in a file of this machine that ends in .keras. Received: "
-                f"filepath={str(filepath)!r}."
-            )
-        if not overwrite and Path(filepath).exists():
-            raise FileExistsError(
-                f"{str(filepath)!r} exists and is not overwritten. Pass another path, or "
-                "overwrite=True."
-            )
-        with write_whole(filepath) as unfinished:
-            keras.saving.save_model(self, unfinished)
-
-    def load_weights(self, filepath, **kwargs):
-        """Load weights, optimizers' moments and random states; as `keras.Model.load_weights`.
-
-        Args:
-            filepath: a `.weights.h5` or `.keras` file that a model of the same kind was saved in.
-            **kwargs: as in Keras.
-
-        Raises:
-            ValueError: if the file is damaged or of another model, which is then left as it was.
-        """
-        checks.path("filepath", filepath)
-        variables = [*self.variables, *self._moments()]
-        before = [ops.convert_to_numpy(variable) for variable in variables]
-        try:
-            with warnings.catch_warnings():
-                # It leaves out what does not fit; the seal then says so.
-                warnings.filterwarnings("ignore", "Skipping")
-                super().load_weights(filepath, **kwargs)
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            for variable, value in zip(variables, before, strict=True):
-                variable.assign(value)
-            raise ValueError(f"{str(filepath)!r} cannot be loaded: {in_short(error)}") from error
-
-    def save_own_variables(self, store):
-        """Store seeds and states of all random generators, of this model and of all its layers."""
-        store["seeds"] = np.array([part.seed for part in self._seeded()])
-        for index, variable in enumerate(self._random_states()):
-            store[f"random_state_{index}"] = ops.convert_to_numpy(variable)
-
-    def load_own_variables(self, store):
-        """Bring back seeds and states of all random generators."""
-        states, stored = self._random_states(), set(store.keys()) - {"seeds"}
-        if len(stored) != len(states):
-            raise ValueError(
-                f"The file does not fit this model: it holds {len(stored)} random states, the "
-                f"model has {len(states)}. Load it with keras_imgen.load_model, which builds the "
-                "model from the file."
-            )
-        for index, variable in enumerate(states):
-            variable.assign(store[f"random_state_{index}"])
-        if "seeds" in store.keys():  # noqa: SIM118, not a dict
-            for part, seed in zip(self._seeded(), store["seeds"], strict=True):
-                part.seed = int(seed)
-
-    @property
-    def _zz_seal(self):
-        # Keras saves and loads attributes in the order of their names: this one must be the last.
-        return Seal(
-            lambda: {
-                "weights": self.weights,
-                "random states": self._random_states(),
-                "optimizer's moments": self._moments(),
-            }
-        )
-
-    def _moments(self):
-        optimizer = getattr(self, "optimizer", None)  # none before compile
-        return [] if optimizer is None else optimizer.variables
-
-    def _random_states(self):
-        weights = {id(variable) for variable in self.non_trainable_weights}
-        return [v for v in self.non_trainable_variables if id(v) not in weights]
-
-    def _seeded(self):
-        """Return what draws by a seed of its own outside of training."""
-        return [self, *(part for part in self._flatten_layers() if isinstance(part, Degradation))]
-
-
-class LatentModel(PictureModel):
-    """Base of `GAN` and `VAE`: pictures are drawn by decoding normally distributed latents.
-
-    A subclass sets `latent_dim` and implements `predict_latents`.
-    """
-
-    def sample(self, n: int, labels=None, seed: int | None = None):
-        """Draw new pictures.
-
-        Args:
-            n: how many, at least 1.
-            labels: of a conditional model, what to draw: one whole number for all, or `n` of them.
-                By default each class in turn, 0, 1, 2, ..., so that rows of `num_classes` pictures
-                show a class per column.
-            seed: integer; the same seed gives the same latents. By default they differ from call to
-                call. Either way training is not disturbed.
-
-        Returns:
-            float32 array in [0, 1], shape `(n, height, width, channels)`.
-
-        Raises:
-            ValueError: if `n` is no number of pictures, or one that would need more than 4 GiB of
-                memory; if there are labels that the model does not know.
-        """
-        n = checks.whole_number("n", n, 1)
-        values = max(math.prod(side or 1 for side in self.picture_shape), self.latent_dim)
-        check_memory(4 * n * values, f"n={n:,}", "Draw fewer at a time")
-        labels = self._labels_to_draw(n, labels)
-        seed = secrets.randbits(24) if seed is None else checks.seed(seed)
-        latents = keras.random.normal((n, self.latent_dim), seed=seed)
-        return in_batches(self.predict_latents, latents, *labels)
-
-    def _labels_to_draw(self, n, labels):
-        """Return a list with the array of labels, empty if the model knows none."""
-        if not self.num_classes:
-            if labels is not None:
-                raise ValueError(
-                    "This model was built without classes. Received: labels="
-                    f"{checks.shown(labels)}. Leave them out, or build its networks with "
-                    "`num_classes`."
-                )
-            return []
-        if labels is None:
-            return [np.arange(n) % self.num_classes]
-        if isinstance(labels, int | np.integer):
-            labels = np.repeat(labels, n)
-        return [check_labels(labels, self.num_classes, n)]
-
-    def predict_latents(self, latents):
-        """Return the picture in [0, 1] of each latent vector `(batch, latent_dim)`.
-
-        A conditional model takes the labels, one whole number each, as second argument.
-        """
-        raise NotImplementedError
 
 
 def _resume_among(callbacks, options):
@@ -357,8 +295,6 @@ def _unsaved():
         ) from None
 
 
-def in_batches(function, *values, size: int = 64) -> np.ndarray:
-    """Apply a function of tensors to a few entries at a time, so that memory lasts for many."""
-    starts = range(0, len(values[0]), size)
-    parts = [function(*(value[i : i + size] for value in values)) for i in starts]
-    return np.concatenate([ops.convert_to_numpy(part) for part in parts])
+def _fits(shape, wanted):
+    pairs = zip(shape, wanted, strict=False)
+    return len(shape) == len(wanted) and all(b in (None, a) for a, b in pairs)

@@ -1,8 +1,13 @@
 """Checks and prepares what a model is made of: networks and optimizers."""
 
+import contextlib
+import functools
+
 import keras
 
 from keras_imgen.checks import shown
+
+_BatchNorm = keras.layers.BatchNormalization
 
 
 def check_network(model_name: str, name: str, network) -> None:
@@ -34,8 +39,27 @@ def check_last_activation(name: str, network, activations: tuple[str, ...], advi
 
 def has_batch_norm(network) -> bool:
     """Return whether a network normalises over the batch, so that one picture is too few."""
-    layers = network._flatten_layers()
-    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)
+    return any(isinstance(layer, _BatchNorm) for layer in network._flatten_layers())
+
+
+@contextlib.contextmanager
+def by_batch(network):
+    """Let a network's batch normalisation take the averages of the batch in the calls that follow.
+
+    All else, such as dropout, does what the call says.
+    """
+    found = [x for x in network._flatten_layers() if isinstance(x, _BatchNorm)]
+    for layer in found:
+        layer.call = functools.partial(_call_by_batch, layer.call)
+    try:
+        yield
+    finally:
+        for layer in found:
+            del layer.call
+
+
+def _call_by_batch(call, *args, training=None, **kwargs):
+    return call(*args, training=True, **kwargs)
 
 
 def prepare_optimizer(optimizer, default, name: str, network):

@@ -24,7 +24,7 @@ def pictures_of(data):
 
 
 # Known before the training of what has a length, and of streams in the step that meets it.
-_ONE_PICTURE = (
+ONE_PICTURE = (
     "A network with BatchNormalization cannot train on a batch of one picture, which it would turn "
     "into zeros. Received: such a batch. Choose a batch size that leaves no single picture over, "
     "or batch with drop_remainder=True."
@@ -33,7 +33,7 @@ _ONE_PICTURE = (
 
 def more_than_one(pictures):
     """Return a training batch, or raise if it is one picture, for batch normalisation."""
-    return backends.check(ops.shape(pictures)[0] > 1, _ONE_PICTURE, pictures)
+    return backends.check(ops.shape(pictures)[0] > 1, ONE_PICTURE, pictures)
 
 
 def counts_checked(options: dict) -> dict:
@@ -55,7 +55,7 @@ def counts_checked(options: dict) -> dict:
 def training_set(model, x, y, batch_size, options: dict):
     """Return what `fit` iterates over, checked, and the other arguments of Keras's `fit`."""
     options = dict(options)
-    x = _with_targets(model, x, y, options)
+    x = targets_checked(model, x, y, options)
     share, held_out = options.pop("validation_split", 0.0), options.get("validation_data")
     held_out_size = options.pop("validation_batch_size", None)
     held_out_size = batch_size if held_out_size is None else held_out_size
@@ -67,7 +67,7 @@ def training_set(model, x, y, batch_size, options: dict):
     if model._needs_batch:
         _refuse_single(x)
     if isinstance(x, PictureDataset) and steps:
-        x = _Stream(x, options.pop("steps_per_epoch"))
+        x = Stream(x, options.pop("steps_per_epoch"))
     if held_out is not None:
         steps = options.get("validation_steps")
         held_out = _checked(model, held_out, held_out_size, steps, name="validation_data")
@@ -77,7 +77,7 @@ def training_set(model, x, y, batch_size, options: dict):
 
 def held_out_set(model, x, y, batch_size, options: dict):
     """Return what `evaluate` iterates over, checked."""
-    x = _with_targets(model, x, y, options)
+    x = targets_checked(model, x, y, options)
     return _fixed(_checked(model, x, batch_size, options.get("steps")))
 
 
@@ -88,7 +88,7 @@ def described(x, given) -> dict:
         x: what `fit` iterates over.
         given: what it was given; the order of arrays follows the model's own seed.
     """
-    if isinstance(x, _Stream):
+    if isinstance(x, Stream):
         return {**described(x.dataset, given), "steps_per_epoch": x.steps}
     if isinstance(x, PictureDataset):
         names = ("num_pictures", "batch_size", "crops", "shuffle")
@@ -120,19 +120,19 @@ class Guard(keras.callbacks.Callback):
         rollbacks: `Rollback` callbacks, which may bring the model back to a good state.
     """
 
-    async_safe = True  # a step need not wait for the look at its logs
-
     def __init__(self, dataset=None, check_interrupt=lambda: None, rollbacks=()):
         super().__init__()
         self.dataset, self.check_interrupt = dataset, check_interrupt
         self.rollbacks = rollbacks
+        # A step need not wait for the look at its logs, unless that may change the model.
+        self.async_safe = not rollbacks
         self.place = ""
         self._went_back = False
 
     def on_epoch_begin(self, epoch, logs=None):
         """Note the epoch."""
         self.place = f"epoch {epoch + 1}, "
-        if isinstance(self.dataset, PictureDataset | _Stream):
+        if isinstance(self.dataset, PictureDataset | Stream):
             self.dataset.epoch = epoch
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -150,6 +150,10 @@ class Guard(keras.callbacks.Callback):
             if not self._went_back:
                 raise
 
+    def on_train_end(self, logs=None):
+        """Put in the averages that optimizers keep, as Keras does with those that it knows."""
+        self.model.end_training()
+
     def on_test_batch_end(self, batch, logs=None):
         """Look at the logs."""
         self._look(logs, f"held-out batch {batch + 1}", "the model or these pictures are at fault")
@@ -165,7 +169,7 @@ class Guard(keras.callbacks.Callback):
                 )
 
 
-class _Stream(keras.utils.PyDataset):
+class Stream(keras.utils.PyDataset):
     """Epochs of `steps` batches, cut from the endless sequence of a dataset's own epochs.
 
     Keras's own way of doing so starts at another place when a training is resumed.
@@ -216,10 +220,10 @@ def _refuse_single(x):
     """Raise if the last batch, the smallest, of what has a length holds one picture."""
     count = x.num_batches if isinstance(x, keras.utils.PyDataset) else None
     if count and len(pictures_of(x[count - 1])) == 1:
-        raise ValueError(_ONE_PICTURE)
+        raise ValueError(ONE_PICTURE)
 
 
-def _with_targets(model, x, y, options):
+def targets_checked(model, x, y, options):
     """Return `x`, of a conditional model with its labels; refuse what no model takes."""
     given = {key: options.get(key) for key in ("sample_weight", "class_weight")}
     if model.num_classes and y is not None:

@@ -8,36 +8,46 @@ class OptimizerPair:
     """What callbacks see as `model.optimizer`: one learning rate for both players.
 
     Setting it sets the generator's, and the discriminator's in proportion.
+
+    Attributes:
+        optimizers: both, as Keras's callbacks look for them; without loss scaling.
+        ratio: of the discriminator's learning rate to the generator's, when that was last above 0;
+            a warm-up that begins at 0 must not forget it.
     """
 
     built = True
 
     def __init__(self, generator_optimizer, discriminator_optimizer):
-        self.parts = (generator_optimizer, discriminator_optimizer)
-        self._ratio = 1.0
+        self._parts = (generator_optimizer, discriminator_optimizer)
+        self.optimizers = [getattr(part, "inner_optimizer", part) for part in self._parts]
+        self.ratio = 1.0
+        self._note_ratio()
 
     @property
     def learning_rate(self):
         """The generator's."""
-        return self.parts[0].learning_rate
+        return self.optimizers[0].learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value):
-        generator, discriminator = (float(part.learning_rate) for part in self.parts)
-        if generator > 0.0:  # a warm-up that begins at 0 must not forget the proportion
-            self._ratio = discriminator / generator
-        self.parts[0].learning_rate = float(value)
-        self.parts[1].learning_rate = float(value) * self._ratio
+        self._note_ratio()
+        self.optimizers[0].learning_rate = float(value)
+        self.optimizers[1].learning_rate = float(value) * self.ratio
 
     @property
     def iterations(self):
         """The generator's steps."""
-        return self.parts[0].iterations
+        return self._parts[0].iterations
 
     @property
     def variables(self):
         """Moments and counts of both."""
-        return [variable for part in self.parts for variable in part.variables]
+        return [variable for part in self._parts for variable in part.variables]
+
+    def _note_ratio(self):
+        generator, discriminator = (float(part.learning_rate) for part in self.optimizers)
+        if generator > 0.0:
+            self.ratio = discriminator / generator
 
 
 def check_pair(generator, discriminator) -> None:

@@ -67,6 +67,7 @@ class Rollback(keras.callbacks.Callback):
 
 def check_finite(model, epoch: int) -> None:
     """Raise FloatingPointError if a weight or moment is no longer a number."""
+    sync(model)
     for variable in (*model.weights, *model.optimizer.variables):
         if not np.all(np.isfinite(ops.convert_to_numpy(variable))):
             raise FloatingPointError(
@@ -77,7 +78,8 @@ def check_finite(model, epoch: int) -> None:
 
 def sync(model) -> None:
     """Give the variables their values: on JAX they have none while an epoch runs."""
-    getattr(model, "jax_state_sync", lambda: None)()
+    if keras.backend.backend() == "jax":
+        model.jax_state_sync()
 
 
 def _state(model):
@@ -87,4 +89,4 @@ def _state(model):
 
 
 def _optimizers(model):
-    return getattr(model.optimizer, "parts", (model.optimizer,))  # a GAN has two
+    return getattr(model.optimizer, "optimizers", [model.optimizer])  # a GAN has two

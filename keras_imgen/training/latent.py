@@ -1,0 +1,121 @@
+"""`LatentModel`, the base of all models that draw pictures from latents."""
+
+import math
+import secrets
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_imgen import checks
+from keras_imgen.data.sources import check_memory
+from keras_imgen.training.exporting import export
+from keras_imgen.training.labels import check_labels
+from keras_imgen.training.model import PictureModel
+
+
+class LatentModel(PictureModel):
+    """Base of `GAN` and `VAE`: pictures are drawn by decoding normally distributed latents.
+
+    A subclass sets `latent_dim` and implements `predict_latents`.
+    """
+
+    def sample(self, n: int, labels=None, seed: int | None = None):
+        """Draw new pictures.
+
+        Args:
+            n: how many, at least 1.
+            labels: of a conditional model, what to draw: one whole number for all, or `n` of them.
+                By default each class in turn, 0, 1, 2, ..., so that rows of `num_classes` pictures
+                show a class per column.
+            seed: integer; the same seed gives the same latents. By default they differ from call to
+                call. Either way training is not disturbed.
+
+        Returns:
+            float32 array in [0, 1], shape `(n, height, width, channels)`.
+
+        Raises:
+            ValueError: if `n` is no number of pictures, or one that would need more than 4 GiB of
+                memory; if there are labels that the model does not know.
+        """
+        n = checks.whole_number("n", n, 1)
+        values = max(math.prod(side or 1 for side in self.picture_shape), self.latent_dim)
+        check_memory(4 * n * values, f"n={n:,}", "Draw fewer at a time")
+        labels = self._labels_to_draw(n, labels)
+        seed = secrets.randbits(24) if seed is None else checks.seed(seed)
+        latents = keras.random.normal((n, self.latent_dim), seed=seed)
+        return in_batches(self.predict_latents, latents, *labels)
+
+    def export(self, filepath, format: str = "tf_saved_model", **kwargs):
+        """Export what turns latents (and labels) into pictures, as `predict_latents` does.
+
+        The file holds a plain function of `(batch, latent_dim)`, of a conditional model also of
+        whole numbers `(batch,)`, for programs that know nothing of this package.
+
+        Args:
+            filepath: folder or file to write.
+            format: `"tf_saved_model"`, or another one that Keras knows.
+            **kwargs: as in `keras.Model.export`.
+
+        Raises:
+            ImportError: if a package that the format needs is missing.
+        """
+        export(self, self._drawn, self._drawn_from(), filepath, format, **kwargs)
+
+    def _drawn_from(self):
+        latents = keras.InputSpec("float32", (None, self.latent_dim), name="latents")
+        labels = keras.InputSpec("int32", (None,), name="labels")
+        return [latents, labels] if self.num_classes else [latents]
+
+    def _labels_to_draw(self, n, labels):
+        """Return a list with the array of labels, empty if the model knows none."""
+        if not self.num_classes:
+            if labels is not None:
+                raise ValueError(
+                    "This model was built without classes. Received: labels="
+                    f"{checks.shown(labels)}. Leave them out, or build its networks with "
+                    "`num_classes`."
+                )
+            return []
+        if labels is None:
+            return [np.arange(n) % self.num_classes]
+        if isinstance(labels, int | np.integer):
+            labels = np.repeat(labels, n)
+        return [check_labels(labels, self.num_classes, n)]
+
+    def predict_latents(self, latents):
+        """Return the picture in [0, 1] of each latent vector `(batch, latent_dim)`.
+
+        A conditional model takes the labels, one whole number each, as second argument.
+        """
+        raise NotImplementedError
+
+    def _drawn(self, latents, labels=None):
+        """Do what `predict_latents` does, without a check, also where a step is compiled."""
+        raise NotImplementedError
+
+    def _checked_latents(self, latents):
+        """Return latents as an array or tensor, or raise if they are none of this model."""
+        latents = latents if hasattr(latents, "shape") else np.asarray(latents, "float32")
+        if len(latents.shape) != 2 or latents.shape[1] != self.latent_dim:
+            raise ValueError(
+                f"`latents` must have shape (batch, {self.latent_dim}). Received: shape="
+                f"{tuple(latents.shape)}. For new pictures call sample(n), which draws them."
+            )
+        return latents
+
+    def _checked_labels(self, labels, count):
+        """Return labels as an array, None of a model without classes, or raise."""
+        if self.num_classes and labels is None:
+            raise ValueError(
+                "A conditional model needs a label for each picture. Received: none. Pass `labels`,"
+                f" {count} whole numbers from 0 to {self.num_classes - 1}."
+            )
+        return next(iter(self._labels_to_draw(count, labels)), None)
+
+
+def in_batches(function, *values, size: int = 64) -> np.ndarray:
+    """Apply a function of tensors to a few entries at a time, so that memory lasts for many."""
+    starts = range(0, len(values[0]), size)
+    parts = [function(*(value[i : i + size] for value in values)) for i in starts]
+    return np.concatenate([ops.convert_to_numpy(part) for part in parts])

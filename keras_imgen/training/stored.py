@@ -1,0 +1,175 @@
+"""`Stored`, the part of every model that writes it into files and brings it back whole."""
+
+import functools
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_imgen import checks
+from keras_imgen.degradations import Degradation
+from keras_imgen.files import write_whole
+from keras_imgen.saving import in_short
+from keras_imgen.training.seal import Seal
+
+_KEPT = (keras.Layer, keras.Variable, keras.random.SeedGenerator)
+_STATE = "random_state_"  # the name of each in the file begins with it
+
+
+class Stored(keras.Model):
+    """Saves a model's own weights, and seeds and states of its random generators, beside the rest.
+
+    Keras saves what hangs on a model's attributes, except for random states.
+    """
+
+    def save(self, filepath, overwrite: bool = True):
+        """Save the model in a file, which is either as it was or new and whole, whatever happens.
+
+        Args:
+            filepath: the file, on this machine; its name ends in `.keras`.
+            overwrite: whether a file that is there may be replaced.
+
+        Raises:
+            ValueError: if the name does not end in `.keras`.
+            OSError: if the file cannot be written; nothing has changed.
+        """
+        checks.path("filepath", filepath)
+        if "://" in str(filepath) or Path(filepath).suffix != ".keras":
+            raise ValueError(
+                "A model is saved in a file of this machine that ends in .keras. Received: "
+                f"filepath={str(filepath)!r}."
+            )
+        if not overwrite and Path(filepath).exists():
+            raise FileExistsError(
+                f"{str(filepath)!r} exists and is not overwritten. Pass another path, or "
+                "overwrite=True."
+            )
+        with write_whole(filepath) as unfinished:
+            keras.saving.save_model(self, unfinished)
+
+    def load_weights(self, filepath, **kwargs):
+        """Load weights, optimizers' moments and random states; as `keras.Model.load_weights`.
+
+        Args:
+            filepath: a `.weights.h5` or `.keras` file that a model of the same kind was saved in.
+            **kwargs: as in Keras.
+
+        Raises:
+            ValueError: if the file is damaged or of another model, which is then left as it was.
+        """
+        checks.path("filepath", filepath)
+        variables = [*self.variables, *self._moments()]
+        before = [ops.convert_to_numpy(variable) for variable in variables]
+        try:
+            with warnings.catch_warnings():
+                # It leaves out what does not fit; the seal then says so.
+                warnings.filterwarnings("ignore", "Skipping")
+                super().load_weights(filepath, **kwargs)
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+            raise ValueError(f"{str(filepath)!r} cannot be loaded: {in_short(error)}") from error
+
+    def save_own_variables(self, store):
+        """Store the model's own weights, and seeds and states of all random generators."""
+        for name in self._attributes():
+            part = getattr(self, name)
+            if isinstance(part, set) and any(isinstance(each, _KEPT) for each in part):
+                raise ValueError(
+                    f"Keras cannot save what stands in a set. Received: `{name}`, a set of layers "
+                    "or weights. Make it a list."
+                )
+        for index, variable in enumerate(self._present(keras.Variable)):
+            store[f"{index}"] = variable
+        store["seeds"] = np.array([part.seed for part in self._seeded()])
+        for index, variable in enumerate(self._random_states()):
+            store[f"{_STATE}{index}"] = ops.convert_to_numpy(variable)
+
+    def load_own_variables(self, store):
+        """Bring back the model's own weights, and seeds and states of all random generators."""
+        names = set(store.keys())
+        weights, states = self._present(keras.Variable), self._random_states()
+        for prefix, what, variables in (("", "own weights", weights), (_STATE, "states", states)):
+            count = sum(f"{prefix}{index}" in names for index in range(len(names)))
+            if count != len(variables):
+                raise ValueError(
+                    f"The file does not fit this model: it holds {count} {what}, the model has "
+                    f"{len(variables)}. Load it with keras_imgen.load_model, which builds the "
+                    "model from the file."
+                )
+            for index, variable in enumerate(variables):
+                variable.assign(store[f"{prefix}{index}"])
+        if "seeds" in names:
+            for part, seed in zip(self._seeded(), store["seeds"], strict=True):
+                part.seed = checks.seed(int(seed))
+
+    @property
+    def _zz_seal(self):
+        # Keras saves and loads attributes in the order of their names: this one must be the last.
+        return Seal(
+            lambda: {
+                "weights": self._saved_weights(),
+                "random states": self._random_states(),
+                "optimizer's moments": self._moments(),
+            }
+        )
+
+    def _moments(self):
+        optimizer = getattr(self, "optimizer", None)  # none before compile
+        return [] if optimizer is None else optimizer.variables
+
+    def _saved_weights(self):
+        """Return the weights that are saved; they stand on the attributes, as all that is saved.
+
+        On Keras's own lists what an attribute held before stays for ever, and is in no file.
+        """
+        return _unique(
+            self._present(keras.Variable),
+            *(layer.weights for layer in self._present(keras.Layer)),
+        )
+
+    def _random_states(self):
+        layers = self._present(keras.Layer)
+        weights = {id(weight) for layer in layers for weight in layer.weights}
+        states = _unique(
+            [draws.state for draws in self._present(keras.random.SeedGenerator)],
+            *(layer.variables for layer in layers),
+        )
+        return [state for state in states if id(state) not in weights]
+
+    def _seeded(self):
+        """Return what draws by a seed of its own outside of training."""
+        parts = _unique(*(layer._flatten_layers() for layer in self._present(keras.Layer)))
+        return [self, *(part for part in parts if isinstance(part, Degradation))]
+
+    def _present(self, kind):
+        """Return what there is of a kind on the attributes, in the order in which they were set."""
+        values = [getattr(self, name) for name in self._attributes()]
+        return _unique([part for part in _within(values) if isinstance(part, kind)])
+
+    def _attributes(self):
+        return [name for name in vars(self) if name not in _attributes_of_all_models()]
+
+
+def _unique(*parts):
+    return list({id(each): each for part in parts for each in part}.values())
+
+
+@functools.cache
+def _attributes_of_all_models():
+    return frozenset(vars(keras.Model(name="any")))
+
+
+def _within(value):
+    """Yield what stands in lists, tuples and dicts, however deep."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list | tuple):
+        yield value
+        return
+    for part in value:
+        yield from _within(part)

@@ -1,15 +1,14 @@
 """Pictures of 8 bits, from the embedded sets and the files of a folder, and as Pillow's images."""
 
 import os
-import stat
 import warnings
-from collections.abc import Callable
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
 from keras_imgen.checks import shown
+from keras_imgen.data.photos import read_picture
 
 ASSETS = Path(__file__).parents[1] / "assets"
 EMBEDDED = ("digits", "photos", "moving_digits")
@@ -38,59 +37,6 @@ def _check_split(split):
         raise ValueError(
             f"Embedded sets have the splits 'train' and 'test'. Received: split={split!r}."
         )
-
-
-def read_picture(file: str | Path) -> np.ndarray:
-    """Return one PNG or JPEG file as uint8 `(H, W, 1)` if it is grey, else `(H, W, 3)`.
-
-    The camera's orientation is applied, 16-bit grey is reduced to 8 and transparency is laid on
-    white. Whatever a file is called, no decoder but those of PNG and JPEG sees it.
-
-    Raises:
-        ValueError: if it cannot be read, for whatever reason.
-    """
-    return decoded(file, _pixels)
-
-
-def decoded(file: str | Path, use: Callable):
-    """Return what a function makes of a PNG or JPEG file, opened by Pillow.
-
-    Raises:
-        ValueError: if it cannot be read, for whatever reason.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        if not stat.S_ISREG(os.stat(file).st_mode):  # opening a pipe would wait for ever
-            raise ValueError("it is a folder, a pipe or a device")
-        with warnings.catch_warnings():  # what is wrong with a picture, an error says
-            warnings.simplefilter("ignore")
-            with Image.open(file, formats=("PNG", "JPEG")) as image:
-                return use(image)
-    except UnidentifiedImageError:
-        reason = "it holds neither PNG nor JPEG, the only kinds that are read"
-    except Image.DecompressionBombError:
-        limit = 2 * Image.MAX_IMAGE_PIXELS / 1e6
-        reason = f"it has more than {limit:.0f} million pixels; make it smaller first"
-    except Exception as error:  # Pillow raises a dozen kinds, and promises none
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    raise ValueError(f"{str(file)!r} cannot be read as a picture: {reason}.")
-
-
-def _pixels(image):
-    from PIL import Image, ImageOps
-
-    image = ImageOps.exif_transpose(image)
-    grey = image.mode in ("1", "L", "LA")
-    if image.mode.startswith("I"):  # 16 or 32 bits, which Pillow's convert would clip
-        values = np.asarray(image, "float64") / 65535.0
-        return np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype("uint8")[..., None]
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    pixels = np.asarray(image.convert("L" if grey else "RGB"))
-    return pixels[..., None] if grey else pixels
 
 
 def as_image(pixels: np.ndarray):

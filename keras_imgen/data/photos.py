@@ -76,6 +76,23 @@ def read_picture(file: str | Path) -> np.ndarray:
     return np.rint(picture * 255.0).astype("uint8")
 
 
+def read_film(file: str | Path) -> list[np.ndarray]:
+    """Return the frames of one GIF file, each as `read_picture` returns pictures.
+
+    Raises:
+        ValueError: if it cannot be read, for whatever reason.
+    """
+    from PIL import ImageSequence
+
+    def frames(image):
+        return [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)]
+
+    film = _opened(file, frames, kinds=("GIF",))
+    # A GIF file holds a palette, be the film grey or not.
+    grey = all(np.all(frame == frame[..., :1]) for frame in film)
+    return [frame[..., :1] for frame in film] if grey else film
+
+
 def write_photo(file: str | Path, photo: Photo) -> None:
     """Write a photograph as PNG, with as many bits as it was read with.
 
@@ -95,8 +112,8 @@ def write_photo(file: str | Path, photo: Photo) -> None:
     image.save(file, "PNG", **photo.extras)
 
 
-def _opened(file, use: Callable):
-    """Return what a function makes of a PNG or JPEG file, opened by Pillow, or raise ValueError."""
+def _opened(file, use: Callable, kinds=("PNG", "JPEG")):
+    """Return what a function makes of a file that Pillow opened, or raise ValueError."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -104,10 +121,13 @@ def _opened(file, use: Callable):
             raise ValueError("it is a folder, a pipe or a device")
         with warnings.catch_warnings():  # what is wrong with a picture, an error says
             warnings.simplefilter("ignore")
-            with Image.open(file, formats=("PNG", "JPEG")) as image:
+            with Image.open(file, formats=kinds) as image:
                 return use(image)
     except UnidentifiedImageError:
-        reason = "it holds neither PNG nor JPEG, the only kinds that are read"
+        wanted = (
+            "no GIF" if kinds == ("GIF",) else "neither PNG nor JPEG, the only kinds that are read"
+        )
+        reason = f"it holds {wanted}"
     except Image.DecompressionBombError:
         limit = 2 * Image.MAX_IMAGE_PIXELS / 1e6
         reason = f"it has more than {limit:.0f} million pixels; make it smaller first"

@@ -1,7 +1,5 @@
-"""Pictures of 8 bits, from the embedded sets and the files of a folder, and as Pillow's images."""
+"""Pictures of 8 bits: those of the embedded sets, their channels and their size."""
 
-import os
-import warnings
 from numbers import Integral
 from pathlib import Path
 
@@ -12,7 +10,6 @@ from keras_imgen.data.photos import read_picture
 
 ASSETS = Path(__file__).parents[1] / "assets"
 EMBEDDED = ("digits", "photos", "moving_digits")
-SUFFIXES = (".png", ".jpg", ".jpeg")
 MAX_BYTES = 4 * 2**30  # of pictures in memory
 
 
@@ -44,71 +41,6 @@ def as_image(pixels: np.ndarray):
     from PIL import Image
 
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-
-
-def list_pictures(path: str | Path) -> list[Path]:
-    """Return all that is called PNG or JPEG below a folder, sorted by path, but hidden files.
-
-    Links to files are followed, links to folders are not: they may lead round in circles. A folder
-    that cannot be looked into is listed itself, to be named with all else that cannot be read.
-    """
-    folder = os.path.expanduser(path)
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(
-            f"There is no folder {str(path)!r}. Pass a folder that holds PNG or JPEG files."
-        )
-    files, closed = [], []
-    for place, folders, names in os.walk(folder, onerror=closed.append):
-        # Notebooks keep copies in .ipynb_checkpoints, macOS its own notes in ._name.png.
-        folders[:] = [name for name in folders if name[0] != "."]
-        files += [
-            Path(place, name)
-            for name in names
-            if name[0] != "." and name.lower().endswith(SUFFIXES)
-        ]
-    return sorted(files + [Path(error.filename) for error in closed])
-
-
-def read_folder(
-    path: str | Path, channels: int | None, size: tuple[int, int] | None = None
-) -> list[np.ndarray]:
-    """Return all readable pictures of a folder with the same number of channels.
-
-    With `size`, each is resized as soon as it is read, so that never more than one is whole.
-    """
-    files = list_pictures(path)
-    pictures, unreadable, pixels, most = [], [], 0, channels or 1
-    for file in files:
-        try:
-            picture = read_picture(file)
-        except ValueError as error:
-            unreadable.append(str(error))
-            continue
-        picture = with_channels(picture, channels) if channels else picture
-        pixels += size[0] * size[1] if size else picture.shape[0] * picture.shape[1]
-        most = max(most, picture.shape[-1])
-        check_memory(
-            pixels * most,
-            f"{len(pictures) + 1:,} of the {len(files):,} pictures in {str(path)!r}",
-            "Pass a smaller `size`, channels=1, or a folder of fewer pictures",
-        )
-        pictures.append(resize(picture, *size) if size else picture)
-    if unreadable:
-        some = " ".join(unreadable[:5]) + (" ..." if len(unreadable) > 5 else "")
-        message = f"{len(unreadable)} of {len(files)} files in {str(path)!r} are unreadable: {some}"
-    if not pictures:
-        reason = message if unreadable else f"No file there ends in {', '.join(SUFFIXES)}."
-        raise FileNotFoundError(f"{str(path)!r} holds no picture that can be read. {reason}")
-    if unreadable:
-        warnings.warn(f"{message} They are left out.", stacklevel=3)
-    grey = sum(picture.shape[-1] == 1 for picture in pictures)
-    if channels is None and 0 < grey < len(pictures):
-        warnings.warn(
-            f"{grey} of {len(pictures)} pictures in {str(path)!r} are grey and are used as "
-            "coloured ones. Pass channels=1 to make all grey, or channels=3 if that is right.",
-            stacklevel=3,
-        )
-    return with_channels(pictures, most)
 
 
 def check_memory(num_bytes: int, what: str, advice: str) -> None:

@@ -20,12 +20,14 @@ _NAMES = {
     "GAN": "gan",
     "VAE": "vae",
     "Restorer": "restoration",
+    "estimate_sigma": "noise",
     "load": "data",
     "load_arrays": "data",
     "load_folder": "data",
     "load_model": "saving",
     "load_moving_digits": "data",
     "load_pretrained": "pretrained",
+    "load_sequences": "data",
 }
 __all__ = ["__version__", *_MODULES, *_NAMES]
 

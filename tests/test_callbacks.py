@@ -372,10 +372,11 @@ def test_what_is_no_folder_is_refused(folder):
 # TensorBoard
 
 
-def test_a_missing_tensorboard_is_explained(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+@pytest.mark.parametrize("package", ["tensorboard", "tensorflow"])
+def test_a_missing_tensorboard_is_explained(package, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else 1)
     for make in (SampleGrid, lambda **options: BeforeAfter(np.zeros((2, 12, 20, 1)), **options)):
-        with pytest.raises(ImportError, match="Install it with `pip install tensorboard`"):
+        with pytest.raises(ImportError, match=f"Install it with `pip install {package}`"):
             make(tensorboard="logs")
     SampleGrid()  # which does without
 

@@ -279,6 +279,100 @@ def test_held_out_pictures_of_a_folder_are_other_ones(tmp_path):
     assert len(train.pictures) + len(test.pictures) == 25
 
 
+def test_held_out_sequences_are_of_other_films(tmp_path):
+    numbers = np.arange(25, dtype="uint8")[:, None, None, None, None]
+    films = np.broadcast_to(numbers, (25, 2, 8, 8, 1))
+    train, test = recipes._hold_out(PictureDataset(films))
+    assert test.pictures[:, 0, 0, 0, 0].tolist() == [23, 24]
+    assert len(train.pictures) == 23
+
+
+def test_train_on_classes_in_subfolders_and_draw_one_by_name(eagerly, tmp_path, capsys):
+    for name in ("cat", "dog"):
+        for number in range(4):
+            photo(tmp_path / "pets" / name / f"{number}.png", 12, 12, 1)
+    command = ("train", "gan", "--data", tmp_path / "pets", "--labels", "--epochs", 1)
+    command = (*command, "--batch-size", 2, "--size", 8, "--out", tmp_path / "run")
+    assert run(*command) == 0
+    model = tmp_path / "run" / "model.keras"
+    assert keras.saving.load_model(model).num_classes == 2
+    sample = ("sample", model, "-n", 4, "--seed", 1, "--out")
+    assert run(*sample, tmp_path / "dog.png", "--label", "dog") == 0
+    assert run(*sample, tmp_path / "1.png", "--label", 1) == 0
+    assert (tmp_path / "dog.png").read_bytes() == (tmp_path / "1.png").read_bytes()
+    capsys.readouterr()
+    assert run(*sample, tmp_path / "no.png", "--label", "cow") == 2
+    assert "takes a number or one of cat, dog. Received: --label cow" in capsys.readouterr().err
+    (tmp_path / "run" / "config.json").unlink()
+    assert run(*sample, tmp_path / "no.png", "--label", "dog") == 2
+    assert "have no names here. Received: --label dog. Pass a number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "sigma"), [("10", 10 / 255), ("0-51", (0.0, 0.2)), (None, 25 / 255)]
+)
+def test_a_denoiser_learns_from_the_noise_that_is_asked_for(text, sigma, small, eagerly, tmp_path):
+    options = () if text is None else ("--sigma", text)
+    command = ("train", "denoise", "--epochs", 1, *options, "--out", tmp_path / "run")
+    assert run(*command) == 0
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    np.testing.assert_allclose(model.degradation.range, np.broadcast_to(sigma, 2), atol=1e-7)
+    assert run(*command) == 2  # it is the same run, and finished
+
+
+def test_a_training_begins_where_another_one_ended(small, eagerly, tmp_path, monkeypatch, capsys):
+    command = ("train", "denoise", "--epochs", 1)
+    assert run(*command, "--out", tmp_path / "a") == 0
+    first = keras.saving.load_model(tmp_path / "a" / "model.keras").get_weights()
+    begun = []
+    fit = keras_imgen.Restorer.fit
+    monkeypatch.setattr(
+        keras_imgen.Restorer,
+        "fit",
+        lambda self, *args, **options: (
+            begun.append(self.get_weights()) or fit(self, *args, **options)
+        ),
+    )
+    options = ("--from", tmp_path / "a" / "model.keras", "--out", tmp_path / "b")
+    assert run(*command, *options) == 0
+    for ended, began in zip(first, begun[0], strict=True):
+        np.testing.assert_array_equal(ended, began)
+    last = keras.saving.load_model(tmp_path / "b" / "model.keras").get_weights()
+    assert any(np.any(a != b) for a, b in zip(first, last, strict=True))
+    capsys.readouterr()
+    assert run(*command, "--out", tmp_path / "b") == 2
+    assert "from None" not in capsys.readouterr().out
+    assert run("train", "inpaint", *options[:2], "--out", tmp_path / "c") == 2
+    said = capsys.readouterr().err
+    assert "--from takes a model that `keras-imgen train inpaint` made with the same" in said
+    assert not (tmp_path / "c" / "model.keras").exists()
+
+
+def test_train_on_films_of_ones_own(eagerly, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        plotting.save_gif(tmp_path / "films" / f"{name}.gif", rng.random((9, 12, 12, 1)))
+    command = ("train", "sequence", "--data", tmp_path / "films", "--frames", 4, "--size", 8)
+    options = ("--epochs", 1, "--batch-size", 2, "--out", tmp_path / "run")
+    assert run(*command, *options) == 0
+    assert keras.saving.load_model(tmp_path / "run" / "model.keras").picture_shape[1:] == (8, 8, 1)
+
+
+@pytest.mark.parametrize(
+    ("argv", "advice"),
+    [
+        (["vae", "--labels"], "--labels is for `train gan`. Received: it for `train vae`"),
+        (["inpaint", "--sigma", "5"], "--sigma is for `train denoise`"),
+        (["gan", "--frames", "5"], "--frames is for `train sequence`"),
+        (["sequence", "--frames", "5"], "--frames is for a folder of films"),
+        (["gan", "--data", "photos", "--labels"], '"photos" has no labels'),
+    ],
+)
+def test_options_of_other_families_are_refused(argv, advice, tmp_path, capsys):
+    assert run("train", *argv, "--out", tmp_path / "run") == 2
+    assert advice in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """One small model of every family."""
@@ -502,6 +596,98 @@ def test_a_grey_picture_is_not_for_a_model_that_looks_for_noise_in_colors(tmp_pa
     captured = capsys.readouterr()
     assert captured.err.count("Use denoiser-gray") == 2
     assert "mean of 1" in captured.out
+
+
+def test_subfolders_are_kept_and_of_two_that_collide_one_is_left_out(trained, tmp_path, capsys):
+    photos, out = tmp_path / "photos", tmp_path / "photos" / "restored"
+    for name in ("a/1.jpg", "b/1.jpg", "dpi.jpg", "dpi.png", "C/x.png"):
+        photo(photos / name, 12, 20)
+    (photos / "Z.jfif").write_bytes((photos / "dpi.jpg").read_bytes())
+    (photos / "scan.tif").write_bytes(b"no picture for us")
+    command = ("restore", trained / "denoise.keras", photos, "--out", out)
+    assert run(*command) == 1
+    made = sorted(str(path.relative_to(out)) for path in out.rglob("*.png"))
+    assert made == ["C/x.png", "Z.png", "a/1.png", "b/1.png", "dpi.png"]
+    said = capsys.readouterr().err
+    assert "1 file of other kinds" in said
+    assert ".tif (1)" in said
+    assert "dpi.jpg' and '" in said
+    assert "would both become" in said
+    # Results in the folder are not taken for pictures the next time.
+    before = contents(out)
+    assert run(*command) == 2
+    assert "dpi.png" not in str(set(contents(out)) - set(before))
+    assert contents(out) == before
+
+
+def test_the_same_reason_is_said_once(tmp_path, capsys):
+    greys = [photo(tmp_path / "in" / f"{i}.png", 12, 20, 1) for i in range(9)]
+    assert run("restore", "denoiser-color", tmp_path / "in", "--out", tmp_path / "out") == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert f"'{greys[0]}': The picture is grey" in lines[0]
+    assert "8 more are left out for the same reason: " in lines[1]
+    assert str(greys[5]) in lines[1]
+    assert str(greys[6]) not in lines[1]  # five will do
+
+
+def test_results_that_are_there_are_said_once(trained, tmp_path, capsys):
+    for i in range(5):
+        photo(tmp_path / "in" / f"{i}.png", 12, 20, 1)
+    command = ("restore", trained / "denoise.keras", tmp_path / "in", "--out", tmp_path / "out")
+    assert run(*command) == 0
+    (tmp_path / "out" / "3.png").unlink()
+    capsys.readouterr()
+    assert run(*command) == 1
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "0.png' and 3 more exist and are not overwritten" in captured.err
+    assert captured.out.count(" -> ") == 1
+
+
+def test_of_an_animation_the_first_picture_is_restored_with_a_word(trained, tmp_path, capsys):
+    frame = Image.open(photo(tmp_path / "still.png", 12, 20))
+    frame.save(tmp_path / "film.png", save_all=True, append_images=[frame.rotate(180)])
+    command = ("restore", trained / "denoise.keras", tmp_path / "film.png")
+    assert run(*command, "--out", tmp_path / "out") == 0
+    assert "is an animation of 2 pictures. The first one is" in capsys.readouterr().err
+
+
+def test_tiles_are_as_large_as_asked_for(trained, tmp_path, monkeypatch, capsys):
+    file, asked = photo(tmp_path / "in.png", 12, 20, 1), []
+    restore = keras_imgen.Restorer.restore
+    monkeypatch.setattr(
+        keras_imgen.Restorer,
+        "restore",
+        lambda self, *args, **told: asked.append(told["tile"]) or restore(self, *args, **told),
+    )
+    for tile in ((), ("--tile", 64), ("--tile", "none")):
+        command = ("restore", trained / "denoise.keras", file, *tile)
+        assert run(*command, "--out", tmp_path / f"out{len(asked)}") == 0
+    assert asked == [1024, 64, None]
+    with pytest.raises(SystemExit):
+        run("restore", trained / "denoise.keras", file, "--tile", 5)
+    assert "must be at least 64" in capsys.readouterr().err
+    cli.complain("Pass tile=None, or smaller pictures.")
+    assert "Pass --tile None, or" in capsys.readouterr().err
+
+
+def test_noise_that_a_model_does_not_see_in_a_jpeg_it_is_told(tmp_path, capsys):
+    clean = load("photos", "test", channels=3, size=160).pictures[:1][0][:160, :160]
+    noise = np.random.default_rng(0).normal(0, 25, clean.shape)
+    noisy = Image.fromarray(np.rint(np.clip(clean + noise, 0, 255)).astype("uint8"))
+    noisy.save(tmp_path / "night.jpg", quality=90, subsampling=2)
+    noisy.save(tmp_path / "night_too.png")
+    files = (tmp_path / "night.jpg", tmp_path / "night_too.png")
+    assert run("restore", "denoiser-color", *files, "--out", tmp_path / "out") == 0
+    jpeg, png = capsys.readouterr().out.splitlines()
+    assert 20 <= int(re.search(r"\(told: --sigma (\d+)\)", jpeg)[1]) <= 30
+    assert "told" not in png  # there it sees for itself
+    observed = to_float(np.asarray(Image.open(files[0])))[None]
+    blind = load_pretrained("denoiser-color").restore(observed)
+    told = to_float(np.asarray(Image.open(tmp_path / "out" / "night.png")))[None]
+    clean = to_float(clean)[None]
+    assert metrics.psnr(clean, told)[0] > metrics.psnr(clean, blind)[0] + 1.0
 
 
 def test_a_picture_may_be_restored_in_eight_positions(trained, tmp_path):

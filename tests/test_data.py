@@ -19,8 +19,24 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_imgen import load, load_arrays, load_folder, load_moving_digits
-from keras_imgen.data import PictureDataset, check_pictures, sources, tfds, to_float, to_uint8
+from keras_imgen import (
+    load,
+    load_arrays,
+    load_folder,
+    load_moving_digits,
+    load_sequences,
+    plotting,
+)
+from keras_imgen.data import (
+    PictureDataset,
+    check_pictures,
+    folders,
+    photos,
+    sources,
+    tfds,
+    to_float,
+    to_uint8,
+)
 
 
 def everything(dataset):
@@ -607,8 +623,134 @@ def test_folder_is_read_with_all_folders_in_it(tmp_path, colours):
     write(tmp_path / ".ipynb_checkpoints" / "a-checkpoint.png", colours)
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "._a.png").write_bytes(b"what macOS leaves on a stick")
-    dataset = load_folder(tmp_path, shuffle=False)
+    with pytest.warns(UserWarning, match="1 file of other kinds .* by ending: .txt \\(1\\)"):
+        dataset = load_folder(tmp_path, shuffle=False)
     np.testing.assert_array_equal(to_uint8(everything(dataset)), [colours[::-1], colours])
+
+
+def test_files_of_other_kinds_are_counted_once(tmp_path, colours):
+    for name in ("a.jfif", "b.jpe", "c.PNG", "d.jpeg"):
+        Image.fromarray(colours).save(tmp_path / name, "JPEG")
+    for name in ("e.tif", "f.tif", "g.webp", "h.HEIC", "none"):
+        (tmp_path / name).write_bytes(b"not looked into")
+    said = r"5 files of other kinds .*: .tif \(2\), .heic \(1\), .webp \(1\), none \(1\)\. PNG and"
+    with pytest.warns(UserWarning, match=said) as caught:
+        assert load_folder(tmp_path).num_pictures == 4
+    assert len(caught) == 1
+    for file in tmp_path.glob("[a-d].*"):
+        file.unlink()
+    with pytest.raises(FileNotFoundError, match="No file there ends in .png, .* 5 files of other"):
+        load_folder(tmp_path)
+
+
+def test_numbers_in_names_count_as_numbers(tmp_path):
+    for number in (1, 2, 10):
+        write(tmp_path / f"frame{number}.png", np.full((4, 4), number, "uint8"))
+        write(tmp_path / f"{number}" / "x.png", np.full((4, 4), 100 + number, "uint8"))
+    dataset = load_folder(tmp_path, shuffle=False)
+    assert dataset.pictures[:, 0, 0, 0].tolist() == [101, 102, 110, 1, 2, 10]
+
+
+# Classes in subfolders
+
+
+def test_subfolders_are_classes(tmp_path):
+    for name, grey in (("Dog", 1), ("cat/kittens", 2), ("cat", 3), ("bird", 4)):
+        write(tmp_path / name / "1.png", np.full((4, 4), grey, "uint8"))
+    dataset = load_folder(tmp_path, labels=True, shuffle=False)
+    assert dataset.class_names == ["Dog", "bird", "cat"]
+    pictures, labels = dataset[0]
+    greys = to_uint8(pictures)[:, 0, 0, 0].tolist()
+    assert dict(zip(greys, labels.tolist(), strict=True)) == {1: 0, 4: 1, 3: 2, 2: 2}
+    assert load_folder(tmp_path).labels is None
+
+
+def test_a_label_goes_with_each_crop_and_with_what_could_be_read(tmp_path):
+    for name in "abc":
+        write(tmp_path / name / "1.png", np.full((9, 9), ord(name), "uint8"))
+    (tmp_path / "a" / "0.png").write_bytes(b"damaged")
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "0.png").write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="2 of 5 files"):
+        dataset = load_folder(tmp_path, labels=True, size=4, crops=5)
+    assert dataset.class_names == ["a", "b", "c"]
+    for pictures, labels in (dataset[i] for i in range(len(dataset))):
+        np.testing.assert_array_equal(to_uint8(pictures)[:, 0, 0, 0], labels + ord("a"))
+
+
+def test_classes_need_subfolders(tmp_path, colours):
+    write(tmp_path / "a" / "1.png", colours)
+    with pytest.raises(ValueError, match="needs a subfolder for each of at least two classes"):
+        load_folder(tmp_path, labels=True)
+    write(tmp_path / "b" / "1.png", colours)
+    write(tmp_path / "1.png", colours)
+    with pytest.raises(ValueError, match=r"1 that does not, such as '.*1.png'. Move them"):
+        load_folder(tmp_path, labels=True)
+    with pytest.raises(TypeError, match="`labels` must be True or False"):
+        load_folder(tmp_path, labels="a")
+
+
+def test_sets_by_name_tell_their_classes():
+    assert load("digits", labels=True).class_names == list("0123456789")
+    assert load("digits").class_names is None
+
+
+# Films
+
+
+def film(frames, grey=False):
+    values = np.arange(frames * 6 * 8 * 3, dtype="uint8").reshape(frames, 6, 8, 3)
+    return values[..., :1] if grey else values
+
+
+def test_gif_files_and_folders_of_frames_become_sequences(tmp_path):
+    greys = np.repeat(np.arange(7, dtype="uint8") * 30, 48).reshape(7, 6, 8, 1)
+    plotting.save_gif(tmp_path / "film.gif", to_float(greys))
+    for number, frame in enumerate(film(12, grey=True)):
+        write(tmp_path / "other" / f"{number}.png", frame[..., 0])
+    dataset = load_sequences(tmp_path, num_frames=3, shuffle=False)
+    assert dataset.image_shape == (3, 6, 8, 1)
+    np.testing.assert_array_equal(dataset.pictures[:2].reshape(6, 6, 8, 1), greys[:6])
+    np.testing.assert_array_equal(dataset.pictures[2:].reshape(12, 6, 8, 1), film(12, grey=True))
+    assert load_sequences(tmp_path, num_frames=3, channels=3).image_shape == (3, 6, 8, 3)
+    assert load_sequences(tmp_path, num_frames=3, size=(4, 5)).image_shape == (3, 4, 5, 1)
+
+
+def test_films_that_do_not_fit_are_named(tmp_path):
+    for number, frame in enumerate(film(4)):
+        write(tmp_path / "short" / f"{number}.png", frame)
+    with pytest.raises(ValueError, match=r"num_frames=5 frames. Received: '.*short' \(4\)"):
+        load_sequences(tmp_path, num_frames=5)
+    for number, frame in enumerate(film(5)):
+        write(tmp_path / "long" / f"{number}.png", frame[:, :5])
+    (tmp_path / "damaged.gif").write_bytes(b"GIF89a")
+    (tmp_path / "film.mp4").write_bytes(b"film")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert load_sequences(tmp_path, num_frames=5).pictures.shape == (1, 5, 6, 5, 3)
+    said = "\n".join(str(warning.message) for warning in caught)
+    for part in (
+        "1 of 3 films",
+        "1 of 3 files",
+        "damaged.gif",
+        "1 file of other kinds",
+        ".mp4 (1)",
+    ):
+        assert part in said
+    (tmp_path / "damaged.gif").unlink()
+    (tmp_path / "film.mp4").unlink()
+    with pytest.raises(ValueError, match=r"frames from \(6, 5\) to \(6, 8\). Pass `size`"):
+        load_sequences(tmp_path, num_frames=2)
+    write(tmp_path / "long" / "6.png", np.zeros((3, 3), "uint8"))
+    with pytest.raises(ValueError, match=r"different ones in '.*long'. Pass `size`"):
+        load_sequences(tmp_path, num_frames=5)
+    with pytest.raises(FileNotFoundError, match="There is no GIF file and no folder of frames"):
+        load_sequences(empty_folder(tmp_path))
+
+
+def empty_folder(tmp_path):
+    (tmp_path / "empty").mkdir()
+    return tmp_path / "empty"
 
 
 @pytest.mark.parametrize(("channels", "expected"), [(None, 3), (1, 1), (3, 3)])
@@ -697,8 +839,8 @@ def test_folder_resizes_as_it_reads(tmp_path):
 def test_folder_too_large_for_memory_is_refused_while_it_is_read(tmp_path, monkeypatch):
     for number in range(4):
         write(tmp_path / f"{number}.png", np.full((12, 20, 3), number, "uint8"))
-    read, reads = sources.read_picture, []
-    monkeypatch.setattr(sources, "read_picture", lambda file: reads.append(file) or read(file))
+    read, reads = photos.read_picture, []
+    monkeypatch.setattr(folders, "read_picture", lambda file: reads.append(file) or read(file))
     monkeypatch.setattr(sources, "MAX_BYTES", 2 * 12 * 20 * 3)
     with pytest.raises(ValueError, match=r"3 of the 4 pictures in .*Pass a smaller `size`"):
         load_folder(tmp_path)
@@ -776,7 +918,7 @@ def test_what_cannot_be_read_is_named(name, tmp_path, colours):
     write(tmp_path / "good.png", colours)
     (tmp_path / "bad.png").write_bytes(content)
     with pytest.raises(ValueError, match=reason):
-        sources.read_picture(tmp_path / "bad.png")
+        photos.read_picture(tmp_path / "bad.png")
     with pytest.warns(UserWarning, match="1 of 2 files .*bad.png") as caught:
         assert load_folder(tmp_path).num_pictures == 1
     assert len(caught) == 1
@@ -789,7 +931,7 @@ def test_no_decoder_but_those_of_png_and_jpeg_runs(tmp_path, monkeypatch):
         _, accept = Image.OPEN[kind]
         monkeypatch.setitem(Image.OPEN, kind, (lambda *args, c=calls: c.append(args), accept))
         with pytest.raises(ValueError, match="neither PNG nor JPEG"):
-            sources.read_picture(tmp_path / "x.png")
+            photos.read_picture(tmp_path / "x.png")
         assert calls == []
 
 
@@ -799,10 +941,10 @@ def test_large_pictures_are_read_without_a_word(tmp_path, monkeypatch):
     for width, readable in ((20, True), (40, True), (41, False)):
         write(tmp_path / "a.png", np.zeros((10, width), "uint8"))
         if readable:
-            assert sources.read_picture(tmp_path / "a.png").shape == (10, width, 1)
+            assert photos.read_picture(tmp_path / "a.png").shape == (10, width, 1)
         else:
             with pytest.raises(ValueError, match="million pixels; make it smaller first"):
-                sources.read_picture(tmp_path / "a.png")
+                photos.read_picture(tmp_path / "a.png")
 
 
 def test_every_kind_of_pixel_is_read(tmp_path, colours):
@@ -813,10 +955,10 @@ def test_every_kind_of_pixel_is_read(tmp_path, colours):
     frames[0].save(tmp_path / "animated.png", save_all=True, append_images=frames[1:])
     frames[0].save(tmp_path / "stereo.jpg", "MPO", save_all=True, append_images=frames[1:])
     for file in tmp_path.iterdir():
-        picture = sources.read_picture(file)
+        picture = photos.read_picture(file)
         assert picture.dtype == np.uint8
         assert picture.shape == (12, 20, 1 if file.stem == "bits" else 3)
-    np.testing.assert_array_equal(sources.read_picture(tmp_path / "animated.png"), colours)
+    np.testing.assert_array_equal(photos.read_picture(tmp_path / "animated.png"), colours)
 
 
 def test_thin_pictures_are_read_and_resized(tmp_path):
@@ -903,7 +1045,7 @@ def test_paths_of_no_folder(path):
     ids=str,
 )
 def test_folder_options_are_looked_at_before_any_picture(options, tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "read_picture", lambda file: pytest.fail("read a picture"))
+    monkeypatch.setattr(folders, "read_picture", lambda file: pytest.fail("read a picture"))
     write(tmp_path / "a.png", np.zeros((4, 4), "uint8"))
     with pytest.raises((ValueError, TypeError), match=f"`{next(iter(options))}`"):
         load_folder(**{"path": tmp_path, **options})

@@ -22,11 +22,12 @@ class EpochPicture(keras.callbacks.Callback):
 
     def __init__(self, folder=None, *, every=1, show=None, tensorboard=None):
         super().__init__()
-        if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
-            raise ImportError(
-                "`tensorboard=` needs the tensorboard package. Install it with "
-                "`pip install tensorboard`, or leave the argument out."
-            )
+        for package in ("tensorboard", "tensorflow"):  # which writes its files
+            if tensorboard is not None and importlib.util.find_spec(package) is None:
+                raise ImportError(
+                    f"`tensorboard=` needs the {package} package. Install it with "
+                    f"`pip install {package}`, or leave the argument out."
+                )
         self.folder = None if folder is None else _path("folder", folder)
         self.every = whole_number("every", every, 1)
         self.show = _in_notebook() if show is None else show

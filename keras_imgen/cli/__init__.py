@@ -104,8 +104,10 @@ def _explain(error, out):
 def complain(text):
     """Print one line on stderr; what it says of a function's arguments, it says of options."""
     text = re.sub(
-        r"`?\b(size|crops|channels|batch_size)(=`|`|=)",
-        lambda match: f"--{match[1].replace('_', '-')}{' ' * (match[2] == '=')}",
+        r"`?\b(size|crops|channels|batch_size|tile|num_frames|labels)(=True`|=True|=`|`|=)",
+        lambda match: (
+            f"--{match[1].removeprefix('num_').replace('_', '-')}{' ' * (match[2] == '=')}"
+        ),
         " ".join(str(text).split()),
     )
     print(f"keras-imgen: {text}", file=sys.stderr, flush=True)
@@ -162,6 +164,26 @@ def _parser():
     )
     train.add_argument("--crops", type=_count(0), help="random crops per picture; 0 resizes")
     train.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 colour")
+    train.add_argument("--frames", type=_count(2), help="frames of a sequence in a folder [10]")
+    train.add_argument(
+        "--labels",
+        action="store_true",
+        default=None,
+        help="gan: learn the classes of the set, or of the folder's subfolders",
+    )
+    train.add_argument(
+        "--sigma",
+        type=_range_of_grey_levels,
+        help="denoise: noise to learn from in grey levels of 8 bits, 0 to 255, or a range "
+        "such as 0-50 [25]",
+    )
+    train.add_argument(
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        type=_path,
+        help="begin with the weights of this .keras file, of a run with the same options",
+    )
     train.add_argument("--epochs", type=_count(1), help="epochs [the family's own]")
     train.add_argument("--batch-size", type=_count(1), help="pictures per batch [the family's own]")
     train.add_argument(
@@ -172,7 +194,9 @@ def _parser():
     sample = command("sample", "apply", "Draw new pictures with a trained GAN or VAE.")
     sample.add_argument("model", type=_path, help="the .keras file")
     sample.add_argument("-n", type=_count(1), default=64, help="number of pictures [%(default)s]")
-    sample.add_argument("--label", type=_count(0), help="class to draw [each in turn, by column]")
+    sample.add_argument(
+        "--label", help="class to draw, its number or name [each in turn, by column]"
+    )
     sample.add_argument(
         "--seed", type=_count(0, MAX_SEED), help="random seed [another one every time]"
     )
@@ -193,7 +217,14 @@ def _parser():
         "--sigma",
         type=_sigma,
         default="auto",
-        help="noise in grey levels, 0 to 255; auto lets the model see for itself [%(default)s]",
+        help="noise in grey levels of 8 bits, 0 to 255, for pictures of 16 bits too; auto lets the "
+        "model see for itself, and helps where it cannot [%(default)s]",
+    )
+    restore.add_argument(
+        "--tile",
+        type=_tile,
+        default=1024,
+        help="side of the tiles of large pictures in pixels; none: whole [%(default)s]",
     )
     restore.add_argument("--self-ensemble", action="store_true", help=SELF_ENSEMBLE)
     restore.add_argument(
@@ -206,7 +237,9 @@ def _parser():
         "--data", type=_path, required=True, help="folder of clean PNG or JPEG files"
     )
     evaluate.add_argument(
-        "--sigma", type=_grey_levels, help="noise in grey levels, 0 to 255 [as in training]"
+        "--sigma",
+        type=_grey_levels,
+        help="noise in grey levels of 8 bits, 0 to 255 [as in training]",
     )
     evaluate.add_argument(
         "--seed", type=_count(0, MAX_SEED), default=0, help="random seed [%(default)s]"
@@ -246,6 +279,23 @@ def _grey_levels(text):
 def _sigma(text):
     """Return grey levels, or "auto"."""
     return text if text == "auto" else _grey_levels(text)
+
+
+def _range_of_grey_levels(text):
+    """Return one number of grey levels, or two as a list."""
+    values = list(map(_grey_levels, text.split("-")))
+    if len(values) == 1 and values[0] > 0.0:
+        return values[0]
+    if len(values) != 2 or not values[0] < values[1]:
+        raise argparse.ArgumentTypeError(
+            f"must be grey levels above 0, or a range such as 0-50, not {text!r}"
+        )
+    return values
+
+
+def _tile(text):
+    """Return the side of a tile, or None for none."""
+    return None if text.lower() == "none" else _count(64)(text)
 
 
 def _count(least: int, most: int = sys.maxsize):

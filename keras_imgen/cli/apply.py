@@ -1,5 +1,6 @@
 """`keras-imgen sample`, `restore` and `evaluate`: what a trained model is used for."""
 
+import json
 import os
 import secrets
 import sys
@@ -21,9 +22,11 @@ from keras_imgen import (  # noqa: F401
     plotting,
 )
 from keras_imgen.cli import complain
+from keras_imgen.cli.pictures import LeftOut, find, split_off_collisions
 from keras_imgen.data import sources, to_float
-from keras_imgen.data.photos import read_photo, write_photo
+from keras_imgen.data.photos import read_photo, read_picture, write_photo
 from keras_imgen.files import write_whole
+from keras_imgen.noise import level_to_tell
 from keras_imgen.pretrained import UNTRAINED
 
 
@@ -52,11 +55,34 @@ def sample(args) -> None:
             f"million pixels, and at most {Image.MAX_IMAGE_PIXELS / 1e6:.0f} million are written. "
             "Pass a smaller -n or --scale."
         )
+    label = _label(args, model)
     seed = secrets.randbits(24) if args.seed is None else args.seed
-    columns = model.num_classes if args.label is None and model.num_classes else None
-    pictures = model.sample(args.n, labels=args.label, seed=seed)
+    columns = model.num_classes if label is None and model.num_classes else None
+    pictures = model.sample(args.n, labels=label, seed=seed)
     plotting.save_grid(path, pictures, columns, scale=args.scale)
     print(f"{args.n} pictures in {path} (seed {seed}).")
+
+
+def _label(args, model):
+    """Return the class that is asked for by its number, or by the name that its training knew."""
+    if args.label is None or args.label.isdecimal():
+        return None if args.label is None else int(args.label)
+    try:
+        config = json.loads(Path(args.model).with_name("config.json").read_text())
+        names = config["class_names"]
+    except (OSError, ValueError, KeyError, TypeError):
+        names = None
+    if names is None or len(names) != model.num_classes:
+        raise ValueError(
+            f"This model's classes have no names here. Received: --label {args.label}. Pass a "
+            "number, the first class is 0."
+        )
+    if args.label not in names:
+        raise ValueError(
+            f"--label takes a number or one of {', '.join(names[:20])}"
+            f"{', ...' if len(names) > 20 else ''}. Received: --label {args.label}."
+        )
+    return names.index(args.label)
 
 
 def restore(args) -> int:
@@ -65,39 +91,53 @@ def restore(args) -> int:
     What cannot be read, and what has a result already, is named and left out, so that one bad
     picture does not hold up a thousand, and the same command goes on where it was cut off.
     """
-    files, folder = _files(args.pictures), Path(args.out)
-    targets = [folder / f"{file.stem}.png" for file in files]
-    _check_different(files, targets)
-    if all(map(os.path.lexists, targets)):
-        raise _existing(*targets)
+    found, left_out = find(args.pictures, args.out), LeftOut()
+    kept, refused = split_off_collisions(found, Path(args.out))
+    there = [target for _, target in kept if os.path.lexists(target)]
+    if len(there) == len(kept):
+        raise _existing(*there)
     model = _load(args.model)
     told = _told(model, args)
     mask = None if args.mask is None else _read_mask(args.mask)
     of_sequences = len(model.picture_shape) == 4
     if of_sequences:
-        frames = _stack_frames(list(map(sources.read_picture, files)), model.picture_shape[-1])
+        if refused:  # without one of its frames it is another sequence
+            raise ValueError(refused[0][1])
+        frames = _stack_frames([read_picture(file) for file, _ in kept], model.picture_shape[-1])
         sequence = _restore(model, frames[None], mask, args.degrade, told)[0]
-        restored = dict(zip(files, sequence, strict=True))
-    left_out = 0
-    for file, target in zip(files, targets, strict=True):
+        restored = dict(zip([file for file, _ in kept], sequence, strict=True))
+    for file, reason in refused:
+        left_out.add(file, reason)
+    if there:
+        complain(_existing(*there))
+        left_out.count += len(there)
+    for file, target in kept:
+        if target in there:
+            continue
         try:
-            if os.path.lexists(target):
-                raise _existing(target)
-            photo = read_photo(file)
+            photo, said = read_photo(file), ""
+            if photo.frames > 1:
+                complain(
+                    f"{str(file)!r} is an animation of {photo.frames} pictures. The first one is "
+                    "restored."
+                )
             if of_sequences:
                 picture = restored[file]
             else:
+                level = None if args.sigma != "auto" else level_to_tell(model, photo.picture)
+                if level is not None and not args.degrade:
+                    told, said = {**told, "level": level}, f" (told: --sigma {255 * level:.0f})"
                 picture = _restore_any(model, photo.picture, mask, args.degrade, told)
-        except (ValueError, FileExistsError) as error:
-            complain(error)
-            left_out += 1
+        except ValueError as error:
+            left_out.add(file, error)
             continue
         with write_whole(target) as unfinished:
             write_photo(unfinished, photo._replace(picture=picture))
-        print(f"{file} -> {target}", flush=True)
-    if not left_out:
+        print(f"{file} -> {target}{said}", flush=True)
+    left_out.close()
+    if not left_out.count:
         return 0
-    return 1 if left_out < len(files) else 2
+    return 1 if left_out.count < len(found) else 2
 
 
 def evaluate(args) -> int:
@@ -105,7 +145,7 @@ def evaluate(args) -> int:
 
     What cannot be read or is too small is named and left out.
     """
-    files = _files([args.data])
+    found, left_out = find([args.data]), LeftOut()
     model = _load(args.model)
     if not hasattr(model, "restore") or len(model.picture_shape) == 4:
         raise ValueError(
@@ -119,12 +159,12 @@ def evaluate(args) -> int:
                 "This model fills holes. Leave out --sigma: the pictures get holes as in training."
             )
         degradation = degradations.AdditiveNoise(args.sigma / 255.0, seed=args.seed)
-    width = min(max(len(file.name) for file in files), 40)
-    width = max(width, len(f"mean of {len(files)}"))
+    width = min(max(len(str(name)) for _, name in found), 40)
+    width = max(width, len(f"mean of {len(found)}"))
     rows = []
-    for file in files:
+    for file, name in found:
         try:
-            pixels = sources.with_channels(sources.read_picture(file), model.picture_shape[-1])
+            pixels = sources.with_channels(read_picture(file), model.picture_shape[-1])
             clean = to_float(pixels)[None]
             _check_colors(model, clean)
             observed = keras.ops.convert_to_numpy(degradation(clean, training=False))
@@ -133,15 +173,16 @@ def evaluate(args) -> int:
             row = [float(metrics.psnr(clean, picture)[0]) for picture in pair]
             rows.append([*row, float(metrics.ssim(clean, restored)[0])])
         except ValueError as error:
-            complain(error)
+            left_out.add(file, error)
             continue
         if len(rows) == 1:
             print(f"{'picture':{width}}  observed  restored    SSIM")
-        print(f"{file.name[:width]:{width}}  {_figures(rows[-1])}", flush=True)
+        print(f"{str(name)[-width:]:{width}}  {_figures(rows[-1])}", flush=True)
+    left_out.close()
     if not rows:
         return 2
     print(f"{f'mean of {len(rows)}':{width}}  {_figures(np.mean(rows, axis=0))}")
-    return int(len(rows) < len(files))
+    return int(left_out.count > 0)
 
 
 def _figures(row):
@@ -157,32 +198,6 @@ def _load(name):
             f"There is no model {name!r}. Pass a .keras file, or {', '.join(UNTRAINED)}."
         )
     return load_model(name)
-
-
-def _files(paths):
-    files = []
-    for path in map(Path, paths):
-        if os.path.isdir(path):
-            found = sources.list_pictures(path)
-            if not found:
-                raise FileNotFoundError(f"There is no PNG or JPEG file in {str(path)!r}.")
-            files += found
-        elif os.path.lexists(path):
-            files.append(path)
-        else:
-            raise FileNotFoundError(f"There is no picture or folder {str(path)!r}.")
-    return files
-
-
-def _check_different(files, targets):
-    taken = {}
-    for file, target in zip(files, targets, strict=True):
-        other = taken.setdefault(str(target).casefold(), file)
-        if other is not file:
-            raise ValueError(
-                f"{str(other)!r} and {str(file)!r} would both become {str(target)!r}. Restore them "
-                "in two runs with different --out."
-            )
 
 
 def _check_colors(model, pictures):
@@ -216,7 +231,11 @@ def _told(model, args):
             "This model fills holes and must know where they are. Pass --mask PICTURE, white where "
             "pixels are missing, or --degrade to try it on holes of its own."
         )
-    told = {"self_ensemble": args.self_ensemble, "progress": sys.stdout.isatty()}
+    told = {
+        "self_ensemble": args.self_ensemble,
+        "tile": args.tile,
+        "progress": sys.stdout.isatty(),
+    }
     if args.sigma == "auto":
         return told
     if appends != ("level",) or not isinstance(model.degradation, degradations.AdditiveNoise):

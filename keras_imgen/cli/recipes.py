@@ -8,7 +8,17 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_imgen import GAN, VAE, Restorer, callbacks, load, load_folder, metrics, networks
+from keras_imgen import (
+    GAN,
+    VAE,
+    Restorer,
+    callbacks,
+    load,
+    load_folder,
+    load_sequences,
+    metrics,
+    networks,
+)
 from keras_imgen.checks import shown
 from keras_imgen.data import PictureDataset, tfds, to_float
 from keras_imgen.data.sources import EMBEDDED
@@ -25,7 +35,8 @@ class Recipe:
         data: name of the set it is trained on by default.
         batch_size: pictures per batch by default.
         epochs: epochs by default.
-        build: function `(image_shape, steps, seed) -> compiled model`, to be trained for `steps`.
+        build: function `(image_shape, steps, seed, **choices) -> compiled model`, to be trained for
+            `steps`.
         watch: function `(test dataset, folder) -> callback that writes a picture per epoch`.
         measure: function `(model, test dataset) -> {name: (before, after)}`.
     """
@@ -40,10 +51,10 @@ class Recipe:
     measure: Callable
 
 
-def _gan(image_shape, steps, seed):
+def _gan(image_shape, steps, seed, num_classes=0):
     model = GAN(
-        networks.dcgan_generator(image_shape, latent_dim=32, filters=32),
-        networks.dcgan_discriminator(image_shape, filters=32),
+        networks.dcgan_generator(image_shape, latent_dim=32, filters=32, num_classes=num_classes),
+        networks.dcgan_discriminator(image_shape, filters=32, num_classes=num_classes),
         seed=seed,
     )
     optimizers = [keras.optimizers.Adam(1e-3, beta_1=0.5) for _ in range(2)]
@@ -57,9 +68,9 @@ def _vae(image_shape, steps, seed):
     return model
 
 
-def _denoiser(image_shape, steps, seed):
+def _denoiser(image_shape, steps, seed, sigma=25 / 255):
     network = networks.dncnn((None, None, image_shape[-1]), depth=6, filters=32, batch_norm=False)
-    model = Restorer(network, AdditiveNoise(25 / 255, seed=seed), seed=seed)
+    model = Restorer(network, AdditiveNoise(sigma, seed=seed), seed=seed)
     model.compile(_decaying_adam(2e-3, steps))
     return model
 
@@ -234,19 +245,37 @@ RECIPES = {
 }
 
 
+def choices(args, data) -> dict:
+    """Return what the arguments say of the model, beside its data."""
+    if args.labels:
+        return {"num_classes": len(data.class_names or range(data.labels.max() + 1))}
+    if args.sigma is not None:
+        low_and_high = np.divide(args.sigma, 255.0).tolist()
+        return {"sigma": tuple(low_and_high) if np.ndim(args.sigma) else low_and_high}
+    return {}
+
+
 def load_data(args, recipe) -> tuple[PictureDataset, PictureDataset]:
     """Return training and test pictures as the arguments ask for."""
     name = args.data or recipe.data
     chosen = {key: getattr(args, key) for key in ("size", "crops", "channels")}
     chosen = {key: value for key, value in chosen.items() if value is not None}
     options = {"batch_size": args.batch_size or recipe.batch_size, "seed": args.seed, **chosen}
-    if args.data and os.path.isdir(os.path.expanduser(name)):
+    is_folder = bool(args.data) and os.path.isdir(os.path.expanduser(name))
+    _check_options(args, is_folder)
+    if args.labels:
+        options["labels"] = True
+    if is_folder:
         if name in EMBEDDED:
             warnings.warn(
                 f"--data {name} is a folder here, which is taken instead of the set of that name.",
                 stacklevel=2,
             )
-        parts = _hold_out(load_folder(name, **options))
+        if args.family == "sequence":
+            options.pop("crops", None)
+            parts = _hold_out(load_sequences(name, num_frames=args.frames or 10, **options))
+        else:
+            parts = _hold_out(load_folder(name, **options))
     elif name == "moving_digits" and chosen:
         raise ValueError(
             "moving_digits has a size and channels of its own. Received: "
@@ -265,14 +294,30 @@ def load_data(args, recipe) -> tuple[PictureDataset, PictureDataset]:
     return parts
 
 
+def _check_options(args, is_folder):
+    """Raise for options that a family or its data do not have."""
+    for option, value, family in (
+        ("labels", args.labels, "gan"),
+        ("sigma", args.sigma, "denoise"),
+        ("frames", args.frames, "sequence"),
+    ):
+        if value is not None and args.family != family:
+            raise ValueError(
+                f"--{option} is for `train {family}`. Received: it for `train {args.family}`. "
+                "Leave it out."
+            )
+    if args.frames is not None and not is_folder:
+        raise ValueError("--frames is for a folder of films. Leave it out, or pass --data FOLDER.")
+
+
 def _check(args, name, train, test):
     """Raise, before anything is trained, for pictures that a family cannot learn from."""
     has_time = len(train.image_shape) == 4
     if has_time != (args.family == "sequence"):
         raise ValueError(
             "`sequence` is trained on sequences, the other families on pictures. Received: "
-            f"{args.family} on {name!r}, of shape {train.image_shape}. Embedded sequences: "
-            "moving_digits."
+            f"{args.family} on {name!r}, of shape {train.image_shape}. Sequences are moving_digits "
+            "and folders of films."
         )
     if args.family not in ("gan", "vae"):
         return
@@ -294,18 +339,27 @@ def _sides(dataset):
 
 
 def _hold_out(dataset):
-    """Keep every tenth picture of a folder, at least one, for the test."""
-    if len(dataset.pictures) < 2:
+    """Keep every tenth picture of a folder, at least one, for the test.
+
+    Of sequences the last ones: those of one film are too much alike to be dealt to both sides.
+    """
+    count = len(dataset.pictures)
+    if count < 2:
         raise ValueError(
-            "To train on a folder it must hold at least 2 pictures, one of them for the test. "
-            f"Received: {len(dataset.pictures)}."
+            "To train on a folder it must hold at least 2 pictures or sequences, one of them for "
+            f"the test. Received: {count}."
         )
-    options = {key: getattr(dataset, key) for key in ("batch_size", "crop_size", "crops", "seed")}
-    held_out = [i % 10 == 9 for i in range(len(dataset.pictures))]
+    names = ("batch_size", "crop_size", "crops", "seed", "class_names")
+    options = {key: getattr(dataset, key) for key in names}
+    held_out = np.arange(count) % 10 == 9
+    if dataset.image_shape[:-3]:  # sequences
+        held_out = np.arange(count) >= count - count // 10
     held_out[-1] = True
     parts = []
     for wanted in (False, True):
-        chosen = [p for p, out in zip(dataset.pictures, held_out, strict=True) if out == wanted]
-        chosen = np.stack(chosen) if dataset.crop_size is None else chosen
-        parts.append(PictureDataset(chosen, shuffle=not wanted, **options))
+        chosen = np.flatnonzero(held_out == wanted)
+        pictures = [dataset.pictures[i] for i in chosen]
+        pictures = np.stack(pictures) if dataset.crop_size is None else pictures
+        labels = None if dataset.labels is None else dataset.labels[chosen]
+        parts.append(PictureDataset(pictures, labels, shuffle=not wanted, **options))
     return tuple(parts)

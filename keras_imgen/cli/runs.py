@@ -14,13 +14,16 @@ from pathlib import Path
 
 import keras
 
-from keras_imgen import __version__
+from keras_imgen import __version__, load_model
 from keras_imgen.callbacks import Resume, TrainingGif
-from keras_imgen.cli.recipes import RECIPES, load_data
+from keras_imgen.cli.recipes import RECIPES, choices, load_data
 from keras_imgen.files import locked, write_whole
 
 # What makes two runs the same run: their results would be equal.
-IDENTITY = ("family", "data", "size", "crops", "channels", "epochs", "batch_size", "seed")
+IDENTITY = (
+    *("family", "data", "size", "crops", "channels", "frames", "labels", "sigma", "start"),
+    *("epochs", "batch_size", "seed"),
+)
 
 
 def train(args) -> None:
@@ -45,10 +48,11 @@ def is_finished(folder: Path, args) -> bool:
         return False  # refused at its first batch, for instance for its data: nothing to lose
     stored = json.loads((folder / "config.json").read_text())["arguments"]
     wanted = _identity(args)
-    if stored != wanted:
-        different = [key for key in IDENTITY if stored.get(key) != wanted[key]]
+    different = [key for key in IDENTITY if stored.get(key) != wanted[key]]
+    if different:
         details = ", ".join(
-            f"{key} {stored.get(key)} there, {wanted[key]} here" for key in different
+            f"{key.replace('start', 'from')} {stored.get(key)} there, {wanted[key]} here"
+            for key in different
         )
         raise FileExistsError(
             f"{str(folder)!r} holds another run: {details}. Pass another --out. Nothing changed."
@@ -80,10 +84,12 @@ def run(args, folder: Path):
     data, test = load_data(args, recipe)
     epochs = args.epochs or recipe.epochs
     keras.utils.set_random_seed(args.seed)  # the networks' first weights
-    model = recipe.build(data.image_shape, epochs * len(data), args.seed)
+    model = recipe.build(data.image_shape, epochs * len(data), args.seed, **choices(args, data))
+    if args.start is not None:
+        _begin_with(model, args)
     with locked(folder):
         _refuse_finished(folder, args)  # another process may have come first
-        _write_config(folder, args)
+        _write_config(folder, args, data.class_names)
         model.fit(
             data,
             validation_data=test,
@@ -101,6 +107,20 @@ def run(args, folder: Path):
     return model, test
 
 
+def _begin_with(model, args):
+    """Give a new model the weights of a trained one; all else begins anew."""
+    trained = load_model(args.start)
+    shapes, wanted = ([weight.shape for weight in m.weights] for m in (trained, model))
+    if type(trained) is not type(model) or shapes != wanted:
+        raise ValueError(
+            f"--from takes a model that `keras-imgen train {args.family}` made with the same "
+            f"options, whose weights fit. Received: {args.start!r}, a {type(trained).__name__} of "
+            f"{trained.count_params():,} weights for one of {model.count_params():,}. Other models "
+            "are trained further in Python, with load_model and fit."
+        )
+    model.set_weights(trained.get_weights())
+
+
 def _identity(args):
     """Return what was asked for, defaults filled in."""
     given = {key: getattr(args, key) for key in IDENTITY}
@@ -108,9 +128,10 @@ def _identity(args):
     return {k: getattr(recipe, k, None) if v is None else v for k, v in given.items()}
 
 
-def _write_config(folder, args):
+def _write_config(folder, args, class_names):
     config = {
         "arguments": _identity(args),
+        "class_names": class_names,
         "versions": {
             "keras_imgen": __version__,
             "keras": keras.__version__,

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from keras_imgen import checks
-from keras_imgen.checks import shown, whole_number
-from keras_imgen.data import sources, tfds
+from keras_imgen.checks import flag, shown, whole_number
+from keras_imgen.data import folders, sources, tfds
 from keras_imgen.data.dataset import PictureDataset, check_pictures, to_float, to_uint8
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "load_arrays",
     "load_folder",
     "load_moving_digits",
+    "load_sequences",
     "to_float",
     "to_uint8",
 ]
@@ -60,14 +61,16 @@ def load_folder(
     size: int | tuple[int, int] | None = None,
     crops: int = 0,
     channels: int | None = None,
+    labels: bool = False,
     batch_size: int = 32,
     shuffle: bool = True,
     seed: int = 0,
 ) -> PictureDataset:
     """Load the PNG and JPEG files of a folder and of all folders in it.
 
-    Files that cannot be read are left out, with one warning that names them; so are hidden ones
-    and links to folders, without. Only PNG and JPEG are ever decoded, whatever a file is called.
+    Files that cannot be read are left out, with one warning that names them, and files of other
+    kinds, with one that counts them; so are hidden ones and links to folders, without. Only PNG and
+    JPEG are ever decoded, whatever a file is called.
 
     Args:
         path: the folder.
@@ -77,6 +80,8 @@ def load_folder(
             how many random crops of `size` to take from each picture in an epoch.
         channels: 1 for grey, 3 for colour; by default 1 if all files are grey, else 3, with a
             warning if only some are.
+        labels: whether batches are `(pictures, labels)`: each subfolder of the folder is a class,
+            and the dataset's `class_names` are their names, in the order of the labels 0, 1, ...
         batch_size: pictures per batch.
         shuffle: True for training, False for validation and test.
         seed: integer that fixes order and crops.
@@ -93,11 +98,61 @@ def load_folder(
         24
     """
     checks.path("path", path)
+    flag("labels", labels)
     _check_options(size, crops, channels, batch_size, seed)
-    pictures = sources.read_folder(path, channels, None if crops or size is None else _pair(size))
-    return _dataset(
-        pictures, None, size=size, crops=crops, batch_size=batch_size, shuffle=shuffle, seed=seed
+    pictures, targets, class_names = folders.read_folder(
+        path, channels, None if crops or size is None else _pair(size), labels
     )
+    options = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed}
+    return _dataset(pictures, targets, size=size, crops=crops, class_names=class_names, **options)
+
+
+def load_sequences(
+    path: str | Path,
+    *,
+    num_frames: int = 10,
+    size: int | tuple[int, int] | None = None,
+    channels: int | None = None,
+    batch_size: int = 16,
+    shuffle: bool = True,
+    seed: int = 0,
+) -> PictureDataset:
+    """Load the films of a folder: GIF files, and folders in it that hold a film's frames.
+
+    Frames are PNG or JPEG files, in the order of the numbers in their names. Each film is cut into
+    as many sequences as it has frames for; one that is too short is left out, with a warning.
+
+    Args:
+        path: the folder; one that holds frames itself is one film.
+        num_frames: frames per sequence.
+        size: side, or `(height, width)`, of the frames in pixels; what exceeds the proportions is
+            cut off evenly. By default as they are, which needs frames of equal size.
+        channels: 1 for grey, 3 for colour; by default 1 if all films are grey, else 3.
+        batch_size: sequences per batch.
+        shuffle: True for training, False for validation and test.
+        seed: integer that fixes the order.
+
+    Returns:
+        A dataset of sequences `(num_frames, height, width, channels)`.
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or no readable film in it.
+        ValueError: if sizes differ and no `size` is given, no film is long enough, or all together
+            would need more than 4 GiB of memory.
+
+    Example:
+        >>> import numpy as np, pathlib, tempfile
+        >>> from keras_imgen import load_sequences, plotting
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> plotting.save_gif(folder / "film.gif", np.random.rand(25, 12, 20, 1))
+        >>> load_sequences(folder, num_frames=10).pictures.shape
+        (2, 10, 12, 20, 1)
+    """
+    checks.path("path", path)
+    _check_options(size, 0, channels, batch_size, seed)
+    num_frames = whole_number("num_frames", num_frames, 1)
+    films = folders.read_films(path, num_frames, channels, None if size is None else _pair(size))
+    return PictureDataset(films, batch_size=batch_size, shuffle=shuffle, seed=seed)
 
 
 def load(
@@ -164,8 +219,10 @@ def load(
                 "Use load_moving_digits(size=..., num_frames=...)."
             )
         return load_moving_digits(split, **options)
+    class_names = None
     if name == "digits":
         pictures, targets = sources.read_digits(split)
+        class_names = list("0123456789")
     elif name == "photos":
         if labels:
             raise ValueError('"photos" has no labels. Pass labels=False, or load "digits".')
@@ -175,9 +232,11 @@ def load(
         if crops is None:
             crops = 64 if split == "train" else 1
     else:
-        pictures, targets = tfds.read_tfds(name, split, labels, data_dir)
+        pictures, targets, class_names = tfds.read_tfds(name, split, labels, data_dir)
     if channels is not None and name != "photos":
         pictures = sources.with_channels(pictures, channels)
+    if labels:
+        options["class_names"] = class_names
     return _dataset(pictures, targets if labels else None, size=size, crops=crops or 0, **options)
 
 

@@ -147,10 +147,12 @@ class PictureDataset(keras.utils.PyDataset):
         shuffle: True for training: a new order and new crops in every epoch, and an incomplete last
             batch is left out. False: always the same order and crops, and nothing is left out.
         seed: integer that fixes order and crops.
+        class_names: what the labels 0, 1, ... stand for, or None.
 
     Attributes:
         pictures: the pictures as given, whole.
         labels: as given.
+        class_names: as given.
         image_shape: shape of one picture (or sequence) as batches hold it.
         num_pictures: how many pictures (or crops) an epoch has.
         epoch: the epoch whose order is served.
@@ -172,6 +174,7 @@ class PictureDataset(keras.utils.PyDataset):
         crops: int = 1,
         shuffle: bool = True,
         seed: int = 0,
+        class_names: list[str] | None = None,
     ):
         super().__init__()
         if not len(pictures):
@@ -183,6 +186,7 @@ class PictureDataset(keras.utils.PyDataset):
         self.crops = crops
         self.shuffle = shuffle
         self.seed = checks.seed(seed)
+        self.class_names = class_names
         self.epoch = 0
         self.num_pictures = len(pictures) * crops
         first = pictures[0].shape

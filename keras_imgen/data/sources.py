@@ -1,19 +1,15 @@
-"""Pictures of 8 bits, from the embedded sets and the files of a folder, and as Pillow's images."""
+"""Pictures of 8 bits: those of the embedded sets, their channels and their size."""
 
-import os
-import stat
-import warnings
-from collections.abc import Callable
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
 from keras_imgen.checks import shown
+from keras_imgen.data.photos import read_picture
 
 ASSETS = Path(__file__).parents[1] / "assets"
 EMBEDDED = ("digits", "photos", "moving_digits")
-SUFFIXES = (".png", ".jpg", ".jpeg")
 MAX_BYTES = 4 * 2**30  # of pictures in memory
 
 
@@ -40,129 +36,11 @@ def _check_split(split):
         )
 
 
-def read_picture(file: str | Path) -> np.ndarray:
-    """Return one PNG or JPEG file as uint8 `(H, W, 1)` if it is grey, else `(H, W, 3)`.
-
-    The camera's orientation is applied, 16-bit grey is reduced to 8 and transparency is laid on
-    white. Whatever a file is called, no decoder but those of PNG and JPEG sees it.
-
-    Raises:
-        ValueError: if it cannot be read, for whatever reason.
-    """
-    return decoded(file, _pixels)
-
-
-def decoded(file: str | Path, use: Callable):
-    """Return what a function makes of a PNG or JPEG file, opened by Pillow.
-
-    Raises:
-        ValueError: if it cannot be read, for whatever reason.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        if not stat.S_ISREG(os.stat(file).st_mode):  # opening a pipe would wait for ever
-            raise ValueError("it is a folder, a pipe or a device")
-        with warnings.catch_warnings():  # what is wrong with a picture, an error says
-            warnings.simplefilter("ignore")
-            with Image.open(file, formats=("PNG", "JPEG")) as image:
-                return use(image)
-    except UnidentifiedImageError:
-        reason = "it holds neither PNG nor JPEG, the only kinds that are read"
-    except Image.DecompressionBombError:
-        limit = 2 * Image.MAX_IMAGE_PIXELS / 1e6
-        reason = f"it has more than {limit:.0f} million pixels; make it smaller first"
-    except Exception as error:  # Pillow raises a dozen kinds, and promises none
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    raise ValueError(f"{str(file)!r} cannot be read as a picture: {reason}.")
-
-
-def _pixels(image):
-    from PIL import Image, ImageOps
-
-    image = ImageOps.exif_transpose(image)
-    grey = image.mode in ("1", "L", "LA")
-    if image.mode.startswith("I"):  # 16 or 32 bits, which Pillow's convert would clip
-        values = np.asarray(image, "float64") / 65535.0
-        return np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype("uint8")[..., None]
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    pixels = np.asarray(image.convert("L" if grey else "RGB"))
-    return pixels[..., None] if grey else pixels
-
-
 def as_image(pixels: np.ndarray):
     """Return pixels of 8 bits `(H, W, 1 or 3)` as Pillow's image, which writes files."""
     from PIL import Image
 
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-
-
-def list_pictures(path: str | Path) -> list[Path]:
-    """Return all that is called PNG or JPEG below a folder, sorted by path, but hidden files.
-
-    Links to files are followed, links to folders are not: they may lead round in circles. A folder
-    that cannot be looked into is listed itself, to be named with all else that cannot be read.
-    """
-    folder = os.path.expanduser(path)
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(
-            f"There is no folder {str(path)!r}. Pass a folder that holds PNG or JPEG files."
-        )
-    files, closed = [], []
-    for place, folders, names in os.walk(folder, onerror=closed.append):
-        # Notebooks keep copies in .ipynb_checkpoints, macOS its own notes in ._name.png.
-        folders[:] = [name for name in folders if name[0] != "."]
-        files += [
-            Path(place, name)
-            for name in names
-            if name[0] != "." and name.lower().endswith(SUFFIXES)
-        ]
-    return sorted(files + [Path(error.filename) for error in closed])
-
-
-def read_folder(
-    path: str | Path, channels: int | None, size: tuple[int, int] | None = None
-) -> list[np.ndarray]:
-    """Return all readable pictures of a folder with the same number of channels.
-
-    With `size`, each is resized as soon as it is read, so that never more than one is whole.
-    """
-    files = list_pictures(path)
-    pictures, unreadable, pixels, most = [], [], 0, channels or 1
-    for file in files:
-        try:
-            picture = read_picture(file)
-        except ValueError as error:
-            unreadable.append(str(error))
-            continue
-        picture = with_channels(picture, channels) if channels else picture
-        pixels += size[0] * size[1] if size else picture.shape[0] * picture.shape[1]
-        most = max(most, picture.shape[-1])
-        check_memory(
-            pixels * most,
-            f"{len(pictures) + 1:,} of the {len(files):,} pictures in {str(path)!r}",
-            "Pass a smaller `size`, channels=1, or a folder of fewer pictures",
-        )
-        pictures.append(resize(picture, *size) if size else picture)
-    if unreadable:
-        some = " ".join(unreadable[:5]) + (" ..." if len(unreadable) > 5 else "")
-        message = f"{len(unreadable)} of {len(files)} files in {str(path)!r} are unreadable: {some}"
-    if not pictures:
-        reason = message if unreadable else f"No file there ends in {', '.join(SUFFIXES)}."
-        raise FileNotFoundError(f"{str(path)!r} holds no picture that can be read. {reason}")
-    if unreadable:
-        warnings.warn(f"{message} They are left out.", stacklevel=3)
-    grey = sum(picture.shape[-1] == 1 for picture in pictures)
-    if channels is None and 0 < grey < len(pictures):
-        warnings.warn(
-            f"{grey} of {len(pictures)} pictures in {str(path)!r} are grey and are used as "
-            "coloured ones. Pass channels=1 to make all grey, or channels=3 if that is right.",
-            stacklevel=3,
-        )
-    return with_channels(pictures, most)
 
 
 def check_memory(num_bytes: int, what: str, advice: str) -> None:

@@ -21,7 +21,7 @@ NAME = re.compile(r"\w{1,100}(/\w[\w.+-]{0,99}){0,2}(:[\d.*]{1,20})?", re.ASCII)
 
 
 def read_tfds(name: str, split: str, labels: bool, data_dir: str | Path | None):
-    """Return the pictures (uint8, one array or a list) and labels of one split."""
+    """Return the pictures (uint8, one array or a list), labels and class names of one split."""
     if not NAME.fullmatch(name):
         raise UnknownSetError(name)
     try:
@@ -45,7 +45,8 @@ def read_tfds(name: str, split: str, labels: bool, data_dir: str | Path | None):
     _check_memory(num_bytes, name, split)
     if len({picture.shape for picture in pictures}) == 1:
         pictures = np.stack(pictures)
-    return pictures, np.asarray(targets, "int32")
+    names = getattr(builder.info.features["label"], "names", None) if labels else None
+    return pictures, np.asarray(targets, "int32"), names
 
 
 class UnknownSetError(ValueError):

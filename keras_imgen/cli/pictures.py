@@ -1,0 +1,92 @@
+"""The pictures that a command is given: what they are, where results go, what is left out."""
+
+import os
+from pathlib import Path
+
+from keras_imgen.cli import complain
+from keras_imgen.data import folders
+
+
+def find(paths, out: str | Path | None = None) -> list[tuple[Path, Path]]:
+    """Return every picture and its path below the folder that was given, or its name.
+
+    Of a folder, files of other kinds are counted, and what lies in `out` is not looked at: results
+    of an earlier run are no pictures to work on.
+
+    Raises:
+        FileNotFoundError: if there is nothing of that name, or no picture in a folder.
+    """
+    found = []
+    for path in map(Path, paths):
+        if os.path.isdir(path):
+            files, others = folders.list_pictures(path)
+            if out is not None:
+                results = Path(out).resolve()
+                files, others = (
+                    [file for file in kind if results not in file.resolve().parents]
+                    for kind in (files, others)
+                )
+            left_out = folders.told_others(path, others) if others else ""
+            if not files:
+                raise FileNotFoundError(
+                    f"There is no PNG or JPEG file in {str(path)!r}. {left_out}".strip()
+                )
+            if left_out:
+                complain(left_out)
+            found += [(file, file.relative_to(path)) for file in files]
+        elif os.path.lexists(path):
+            found.append((path, Path(path.name)))
+        else:
+            raise FileNotFoundError(f"There is no picture or folder {str(path)!r}.")
+    return found
+
+
+class LeftOut:
+    """Names the pictures that are left out, and says each reason once.
+
+    Attributes:
+        count: how many there are.
+    """
+
+    def __init__(self):
+        self.count = 0
+        self._files = {}
+
+    def add(self, file: Path, error: Exception | str) -> None:
+        """Leave out a file: say why, unless that has been said."""
+        self.count += 1
+        reason = str(error)
+        if reason in self._files:
+            self._files[reason].append(str(file))
+            return
+        self._files[reason] = []
+        complain(reason if str(file) in reason else f"{str(file)!r}: {reason}")
+
+    def close(self) -> None:
+        """Say which other files the same holds for."""
+        for files in self._files.values():
+            if files:
+                some = ", ".join(map(repr, files[:5])) + (", ..." if len(files) > 5 else "")
+                count = f"{len(files)} more are" if len(files) > 1 else "1 more is"
+                complain(f"{count} left out for the same reason: {some}.")
+
+
+def split_off_collisions(found, folder: Path):
+    """Return files with their targets, and pairs of a file and the reason to leave it out.
+
+    Of two pictures that would become one file, the second one is left out. On many disks names that
+    differ in capitals only are one name.
+    """
+    taken, kept, refused = {}, [], []
+    for file, below in found:
+        target = folder / below.with_suffix(".png")
+        other = taken.setdefault(str(target).casefold(), file)
+        if other is file:
+            kept.append((file, target))
+        else:
+            reason = (
+                f"{str(other)!r} and {str(file)!r} would both become {str(target)!r}. Restore the "
+                "second one in a run of its own, with another --out."
+            )
+            refused.append((file, reason))
+    return kept, refused

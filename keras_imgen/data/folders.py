@@ -1,0 +1,208 @@
+"""Finds the pictures and films of a folder, and reads them as a set."""
+
+import os
+import re
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from keras_imgen.data.photos import read_film, read_picture
+from keras_imgen.data.sources import check_memory, resize, with_channels
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif")
+
+
+def list_pictures(path: str | Path) -> tuple[list[Path], list[Path]]:
+    """Return all that is called PNG or JPEG below a folder, and all other files, but hidden ones.
+
+    They are sorted by path, numbers in it as numbers: `frame_9` comes before `frame_10`. Links to
+    files are followed, links to folders are not: they may lead round in circles. A folder that
+    cannot be looked into is listed as a picture, to be named with all else that cannot be read.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+    """
+    folder = os.path.expanduser(path)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"There is no folder {str(path)!r}. Pass a folder that holds PNG or JPEG files."
+        )
+    files, others, closed = [], [], []
+    for place, folders, names in os.walk(folder, onerror=closed.append):
+        # Notebooks keep copies in .ipynb_checkpoints, macOS its own notes in ._name.png.
+        folders[:] = [name for name in folders if name[0] != "."]
+        for name in names:
+            if name[0] != ".":
+                kind = files if name.lower().endswith(SUFFIXES) else others
+                kind.append(Path(place, name))
+    files += [Path(error.filename) for error in closed]
+    return sorted(files, key=in_order), sorted(others, key=in_order)
+
+
+def in_order(path: Path) -> tuple:
+    """Return a key that sorts paths, numbers in them as numbers."""
+    parts = [re.split("([0-9]+)", part) for part in path.parts]  # text and number in turn
+    return [[int(t) if i % 2 else t for i, t in enumerate(part)] for part in parts], path
+
+
+def told_others(path: str | Path, others: list[Path]) -> str:
+    """Return one sentence on the files of a folder that are no pictures by their names."""
+    kinds = Counter(file.suffix.lower() or "none" for file in others)
+    kinds = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+    some = ", ".join(f"{kind} ({count})" for kind, count in kinds[:5])
+    return (
+        f"{len(others)} {'files' if len(others) > 1 else 'file'} of other kinds in {str(path)!r} "
+        f"{'were' if len(others) > 1 else 'was'} left out, by ending: {some}"
+        f"{', ...' if len(kinds) > 5 else ''}. PNG and JPEG files are read."
+    )
+
+
+def read_folder(
+    path: str | Path,
+    channels: int | None,
+    size: tuple[int, int] | None = None,
+    labels: bool = False,
+) -> tuple[list[np.ndarray], np.ndarray | None, list[str] | None]:
+    """Return all readable pictures of a folder, their labels and the names of the classes.
+
+    With `size`, each is resized as soon as it is read, so that never more than one is whole.
+    """
+    files, others = list_pictures(path)
+    if labels:
+        files = _in_classes(path, files)
+    pictures, kept, unreadable, pixels, most = [], [], [], 0, channels or 1
+    for file in files:
+        try:
+            picture = read_picture(file)
+        except ValueError as error:
+            unreadable.append(str(error))
+            continue
+        picture = with_channels(picture, channels) if channels else picture
+        pixels += size[0] * size[1] if size else picture.shape[0] * picture.shape[1]
+        most = max(most, picture.shape[-1])
+        check_memory(
+            pixels * most,
+            f"{len(pictures) + 1:,} of the {len(files):,} pictures in {str(path)!r}",
+            "Pass a smaller `size`, channels=1, or a folder of fewer pictures",
+        )
+        pictures.append(resize(picture, *size) if size else picture)
+        kept.append(file)
+    _tell(path, pictures, files, unreadable, others, f"No file there ends in {_named(SUFFIXES)}.")
+    grey = sum(picture.shape[-1] == 1 for picture in pictures)
+    if channels is None and 0 < grey < len(pictures):
+        warnings.warn(
+            f"{grey} of {len(pictures)} pictures in {str(path)!r} are grey and are used as "
+            "coloured ones. Pass channels=1 to make all grey, or channels=3 if that is right.",
+            stacklevel=3,
+        )
+    classes = [_first_below(path, file) for file in kept] if labels else None
+    if not labels:
+        return with_channels(pictures, most), None, None
+    names = sorted(set(classes))
+    if len(names) < 2:
+        raise ValueError(
+            "`labels=True` needs a subfolder for each of at least two classes. Received: "
+            f"{str(path)!r}, whose readable pictures all lie in {names[0]!r}."
+        )
+    return with_channels(pictures, most), np.searchsorted(names, classes), names
+
+
+def read_films(
+    path: str | Path, num_frames: int, channels: int | None, size: tuple[int, int] | None
+) -> np.ndarray:
+    """Return sequences `(N, num_frames, H, W, C)` of the GIF files and folders of frames.
+
+    Every film is cut into as many sequences as it has frames for; of one too short none is made.
+    """
+    files, others = list_pictures(path)
+    films = {}
+    for file in files:
+        films.setdefault(file.parent, []).append(file)
+    gifs = [file for file in others if file.suffix.lower() == ".gif"]
+    others = [file for file in others if file.suffix.lower() != ".gif"]
+    films |= dict.fromkeys(gifs)
+    sequences, unreadable, short, num_bytes = [], [], [], 0
+    for film in sorted(films, key=in_order):
+        frames = films[film]
+        try:
+            frames = read_film(film) if frames is None else [read_picture(file) for file in frames]
+        except ValueError as error:
+            unreadable.append(str(error))
+            continue
+        frames = [resize(frame, *size) if size else frame for frame in frames]
+        most = channels or max(frame.shape[-1] for frame in frames)
+        frames = with_channels(frames, most)
+        if len({frame.shape for frame in frames}) > 1:
+            raise ValueError(
+                f"The frames of a film must have equal sizes. Received: different ones in "
+                f"{str(film)!r}. Pass `size`."
+            )
+        num_bytes += sum(frame.nbytes for frame in frames)
+        check_memory(
+            num_bytes,
+            f"{len(sequences) + 1:,} sequences and more in {str(path)!r}",
+            "Pass a smaller `size`, channels=1, or a folder of fewer films",
+        )
+        if len(frames) < num_frames:
+            short.append(f"{str(film)!r} ({len(frames)})")
+        for start in range(0, len(frames) - num_frames + 1, num_frames):
+            sequences.append(np.stack(frames[start : start + num_frames]))
+    if short and not sequences:
+        raise ValueError(
+            f"No film in {str(path)!r} has num_frames={num_frames} frames. Received: {short[0]} "
+            "and the like. Pass a smaller `num_frames`."
+        )
+    wanted = "There is no GIF file and no folder of frames (PNG or JPEG files)."
+    _tell(path, sequences, list(films), unreadable, others, wanted)
+    if short:
+        warnings.warn(
+            f"{len(short)} of {len(films)} films in {str(path)!r} have fewer than {num_frames} "
+            f"frames: {', '.join(short[:5])}. They are left out.",
+            stacklevel=3,
+        )
+    most = max(sequence.shape[-1] for sequence in sequences)
+    sequences = [with_channels(sequence, most) for sequence in sequences]
+    if len(shapes := sorted({sequence.shape[1:3] for sequence in sequences})) > 1:
+        raise ValueError(
+            f"The films of a set must have equal sizes. Received: frames from {shapes[0]} to "
+            f"{shapes[-1]}. Pass `size`."
+        )
+    return np.stack(sequences)
+
+
+def _tell(path, read, files, unreadable, others, wanted):
+    """Warn of what was left out, or raise if nothing could be read."""
+    message = ""
+    if unreadable:
+        some = " ".join(unreadable[:5]) + (" ..." if len(unreadable) > 5 else "")
+        message = f"{len(unreadable)} of {len(files)} files in {str(path)!r} are unreadable: {some}"
+    left_out = told_others(path, others) if others else ""
+    if not read:
+        reason = f"{message or wanted} {left_out}".strip()
+        raise FileNotFoundError(f"{str(path)!r} holds no picture that can be read. {reason}")
+    if unreadable:
+        warnings.warn(f"{message} They are left out.", stacklevel=4)
+    if others:
+        warnings.warn(left_out, stacklevel=4)
+
+
+def _in_classes(path, files):
+    """Return the files that lie in subfolders, or raise for others."""
+    loose = [file for file in files if file.parent == Path(os.path.expanduser(path))]
+    if loose:
+        raise ValueError(
+            "With `labels=True` every picture lies in a subfolder with the name of its class. "
+            f"Received: {len(loose)} that {'does' if len(loose) == 1 else 'do'} not, such as "
+            f"{str(loose[0])!r}. Move them, or leave `labels` out."
+        )
+    return files
+
+
+def _first_below(path, file):
+    return file.relative_to(os.path.expanduser(path)).parts[0]
+
+
+def _named(suffixes):
+    return ", ".join(suffixes)

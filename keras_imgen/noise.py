@@ -1,0 +1,120 @@
+"""`estimate_sigma`: how noisy a photograph is, as its file holds it."""
+
+import functools
+
+import numpy as np
+
+from keras_imgen.checks import dtype_name
+from keras_imgen.data import check_pictures
+from keras_imgen.degradations import AdditiveNoise
+from keras_imgen.pretrained import load_pretrained
+
+LUMA = np.array([0.299, 0.587, 0.114], "float32")  # ITU-R BT.601
+LEAST = 5.0 / 255.0  # below, textures may pass for noise
+WINDOW, PLACES = 160, (0.0, 0.5, 1.0)  # large pictures are looked at in nine places
+
+
+def estimate_sigma(pictures) -> np.ndarray:
+    """Estimate how noisy pictures are: what to tell a model that takes a level.
+
+    A denoiser that sees for itself looks at how the noise differs from colour to colour. A JPEG
+    file mostly keeps less detail of colours than of brightness, and with it only the noise that all
+    colours share; what is left looks clean to such a denoiser. Here the brightness alone is looked
+    at: the estimate is the spread of the finest details that `"denoiser-gray"` takes away from it.
+    The texture of a clean picture stays with the picture, so it hardly counts as noise.
+
+    Args:
+        pictures: float array in [0, 1], shape `(n, height, width, 1 or 3)`; noise may go beyond.
+
+    Returns:
+        Standard deviation of the noise in each colour, one number a picture, as a share of 1: times
+        255 it counts grey levels.
+
+    Raises:
+        TypeError, ValueError: for what are no pictures.
+
+    Source: the spread of the finest diagonal details: Donoho & Johnstone 1994 (Biometrika 81),
+        section 3.1, there of the picture itself.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen import estimate_sigma, load
+        >>> clean = load("photos", "test").take(1)
+        >>> noisy = clean + np.random.default_rng(0).normal(0.0, 0.1, clean.shape)
+        >>> float(estimate_sigma(noisy)[0].round(2))
+        0.1
+    """
+    if dtype_name(pictures) != "object":
+        pictures = np.asarray(pictures)
+    check_pictures(pictures, (None, None, None), noise=15.0)
+    if pictures.shape[-1] not in (1, 3):
+        raise ValueError(
+            "`estimate_sigma` looks at pictures of 1 or 3 channels. Received: "
+            f"shape={pictures.shape}."
+        )
+    return _sigma_taken_away(_denoiser(), pictures.astype("float32"))
+
+
+def level_to_tell(model, picture: np.ndarray) -> float | None:
+    """Return what a model must be told of the noise of a picture, or None if it sees for itself.
+
+    A model that was told in every step of its training cannot do without. One that need not be told
+    does see for itself, unless the noise is the same in all colours: then it takes away far less of
+    the brightness than `"denoiser-gray"`.
+
+    Args:
+        model: a `Restorer`.
+        picture: float32 in [0, 1], shape `(height, width, 1 or 3)`.
+    """
+    degradation = model.degradation
+    if degradation.appends != ("level",) or not isinstance(degradation, AdditiveNoise):
+        return None
+    may_see = degradation.share_told < 1.0
+    if may_see and 1 in (model.picture_shape[-1], picture.shape[-1]):
+        return None
+    sigma = estimate_sigma(picture[None])[0]
+    if may_see and (sigma < LEAST or _sigma_taken_away(model, picture[None])[0] > 0.75 * sigma):
+        return None
+    return float(np.clip(sigma, *degradation.range))
+
+
+def _sigma_taken_away(model, pictures):
+    """Return the sigma of noise whose finest details are what a model, not told, takes away."""
+    spreads = []
+    for picture in pictures:
+        if min(picture.shape[:2]) < 16:  # too little to tell
+            spreads.append(0.0)
+            continue
+        windows = np.stack(list(_windows(picture)))
+        if model.picture_shape[-1] == 1:
+            windows = _brightness(windows)
+        removed = _brightness(windows - model.restore(windows))[..., 0]
+        height, width = (side // 2 * 2 for side in removed.shape[1:])
+        a, b, c, d = (
+            removed[:, y:height:2, x:width:2] for y, x in ((0, 0), (0, 1), (1, 0), (1, 1))
+        )
+        # The diagonal details of the Haar wavelet. In the median place: the sky may be blown out.
+        spreads.append(np.median(np.std((a - b - c + d) / 2.0, axis=(1, 2))))
+    # Independent noise of three colours partly cancels in their sum.
+    return np.array(spreads) / (np.linalg.norm(LUMA) if pictures.shape[-1] == 3 else 1.0)
+
+
+def _brightness(pictures):
+    return pictures if pictures.shape[-1] == 1 else (pictures @ LUMA)[..., None]
+
+
+def _windows(picture):
+    """Yield small pictures out of a large one, or a small one as it is."""
+    height, width, _ = picture.shape
+    if min(height, width) <= 2 * WINDOW:
+        yield picture[: 4 * WINDOW, : 4 * WINDOW]
+        return
+    for y in PLACES:
+        for x in PLACES:
+            top, left = int(y * (height - WINDOW)), int(x * (width - WINDOW))
+            yield picture[top : top + WINDOW, left : left + WINDOW]
+
+
+@functools.cache
+def _denoiser():
+    return load_pretrained("denoiser-gray")

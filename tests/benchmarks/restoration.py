@@ -32,7 +32,7 @@ import numpy as np
 
 import keras_imgen as ki
 from keras_imgen import degradations, metrics
-from keras_imgen.data import photos, sources, to_float
+from keras_imgen.data import folders, photos, sources, to_float
 
 
 def bm3d(noisy, sigma):
@@ -78,7 +78,7 @@ def telea(observed, known):
 
 def pictures_in(folder, channels, last):
     """Return the pictures of a folder, or the last few."""
-    files = sources.list_pictures(folder)[-(last or 0) :]
+    files = folders.list_pictures(folder)[0][-(last or 0) :]
     read = sources.with_channels([photos.read_picture(file) for file in files], channels)
     return [to_float(picture) for picture in read]
 

@@ -35,12 +35,13 @@ def readers_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (70, 80, 3), dtype="uint8")
-    for name in ("holiday/beach.png", "pets/cats/1.png", "pets/dogs/1.png"):
-        (tmp_path / name).parent.mkdir(parents=True)
-        Image.fromarray(pixels).save(tmp_path / name)
+    for folder in ("holiday", "noisy", "clean", "pets/cats", "pets/dogs"):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.fromarray(pixels).save(tmp_path / folder / "beach.png")
     Image.fromarray(np.uint8(255 * (pixels[..., 0] < 25))).save(tmp_path / "mask.png")
     first, *others = map(Image.fromarray, rng.integers(0, 256, (16, 24, 32), dtype="uint8"))
-    first.save(tmp_path / "film.gif", save_all=True, append_images=others)
+    (tmp_path / "films").mkdir()
+    first.save(tmp_path / "films" / "one.gif", save_all=True, append_images=others)
 
 
 @pytest.mark.usefixtures("readers_files")
@@ -62,10 +63,19 @@ def test_examples_run(page, number, monkeypatch):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_links_lead_somewhere(page):
-    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", TEXTS[page])
-    for link in links:
-        if not link.startswith("http"):
-            assert (page.parent / link).exists(), f"{page.name} links to {link}, which is missing."
+    for link, heading in re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", TEXTS[page]):
+        if link.startswith("http"):
+            continue
+        target = (page.parent / link).resolve() if link else page
+        assert target.exists(), f"{page.name} links to {link}, which is missing."
+        if heading:
+            assert heading in headings(TEXTS[target]), f"{page.name}: {link}#{heading} is missing."
+
+
+def headings(text):
+    """Return the anchors of a page's headings, as they are made of their words."""
+    titles = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_commands_shown_are_known():

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_imgen import checks
 from keras_imgen.checks import number, shown, whole_number
-from keras_imgen.data import sources, to_uint8
+from keras_imgen.data import folders, sources, to_uint8
 from keras_imgen.files import write_whole
 
 MAX_PIXELS = 2**28  # of one picture: a quarter of a gigabyte for each channel
@@ -72,7 +72,7 @@ def save_grid(
         ...     save_grid(f"{folder}/grid.png", np.zeros((4, 8, 8, 1))).name
         'grid.png'
     """
-    _check_ending(path, sources.SUFFIXES)
+    _check_ending(path, folders.SUFFIXES)
     image = sources.as_image(enlarged(image_grid(pictures, columns, padding), scale))
     with write_whole(path) as unfinished:
         image.save(unfinished)

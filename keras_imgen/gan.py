@@ -10,11 +10,9 @@ from keras_imgen.training import (
     check_network,
     check_pair,
     has_batch_norm,
-    label_rows,
-    more_than_one,
     network_inputs,
-    pictures_of,
     prepare_optimizer,
+    step_batch,
     with_labels,
 )
 
@@ -293,10 +291,8 @@ class GAN(LatentModel):
 
     def _batch(self, data, training=True):
         """Return real pictures and, of a conditional GAN, their labels as rows."""
-        real = ops.cast(pictures_of(data), "float32")
-        if training and self._needs_batch:
-            real = more_than_one(real)
-        return real, label_rows(data, self.num_classes)
+        batch = step_batch(self, data, training)
+        return batch.clean, batch.labels
 
     def _rows(self, labels):
         return None if labels is None else ops.one_hot(labels, self.num_classes)

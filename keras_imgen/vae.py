@@ -11,8 +11,8 @@ from keras_imgen.training import (
     check_last_activation,
     check_network,
     in_batches,
-    pictures_of,
     prepare_optimizer,
+    step_batch,
 )
 
 
@@ -116,12 +116,12 @@ class VAE(LatentModel):
             *args: `data`; on JAX `state, data`.
         """
         *state, data = args
-        return super().train_step(*state, self._prepare(data))
+        return super().train_step(*state, (step_batch(self, data, training=True).clean,))
 
     def test_step(self, *args):
         """Take Keras's own test step; the latents are drawn, always the same way."""
         *state, data = args
-        return super().test_step(*state, self._prepare(data))
+        return super().test_step(*state, (step_batch(self, data, training=False).clean,))
 
     def call(self, pictures, training=None):
         """Return `(reconstructions, mean, log_variance)`, each drawn from a point of its cloud.
@@ -189,9 +189,6 @@ class VAE(LatentModel):
         """Return optimizer and loss."""
         given = {"optimizer": self.optimizer, "loss": self.loss}
         return {k: keras.saving.serialize_keras_object(v) for k, v in given.items()}
-
-    def _prepare(self, data):
-        return (ops.cast(pictures_of(data), "float32"),)
 
 
 def _check_pair(encoder, decoder):

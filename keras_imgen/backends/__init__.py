@@ -13,6 +13,8 @@ Each backend has one short module with the same functions:
 `check(condition, message, value)`
     Raise `ValueError(message)` where `condition` is false, also inside a compiled step if the
     backend can; otherwise return `value`. What is computed from it is computed after the check.
+`with_shape(x, shape)`
+    The same tensor, its shape known as far as `shape` is, also inside a compiled step.
 `readable_errors()`
     Context that turns what such a step raises into that `ValueError`.
 `lean(function, channels)`
@@ -32,6 +34,7 @@ __all__ = [
     "minimize",
     "prepared_step",
     "readable_errors",
+    "with_shape",
 ]
 
 
@@ -73,6 +76,11 @@ def prepared_step(model, step, prepare, *args):
 def check(condition, message: str, value=None):
     """Return `value`, or raise an error with `message` where `condition` is false."""
     return _backend().check(condition, message, value)
+
+
+def with_shape(x, shape):
+    """Return `x` with its shape known: a stream need not tell what it holds."""
+    return _backend().with_shape(x, shape)
 
 
 def lean(function, channels: int):

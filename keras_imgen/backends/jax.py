@@ -46,6 +46,11 @@ def check(condition, message, value):
     return value
 
 
+def with_shape(x, shape):
+    """Change nothing: here every shape is known."""
+    return x
+
+
 def lean(function, channels):
     """Change nothing: JAX would compile anew for every size."""
     return function

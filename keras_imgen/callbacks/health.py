@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_imgen import backends, checks
-from keras_imgen.callbacks.pictures import first_pictures
+from keras_imgen.callbacks.first import first_pictures
 from keras_imgen.data import check_pictures
 from keras_imgen.training import PictureModel, Rollback, check_finite
 

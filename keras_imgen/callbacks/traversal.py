@@ -72,9 +72,8 @@ class LatentTraversal(EpochPicture):
         self.along, self.scale = along, whole_number("scale", scale, 1)
         self.seed = checks.seed(seed)
 
-    def on_train_begin(self, logs=None):
+    def prepare(self):
         """Refuse models without latents."""
-        super().on_train_begin(logs)
         if not hasattr(self.model, "predict_latents"):
             raise ValueError(
                 "LatentTraversal shows a GAN or a VAE. Received: a "

@@ -1,6 +1,7 @@
 """What every model shares, so that its data are checked and it saves, resumes and is sampled."""
 
-from keras_imgen.training.labels import label_rows, network_inputs, with_labels
+from keras_imgen.training.batches import Batch, pictures_in, step_batch
+from keras_imgen.training.labels import network_inputs, with_labels
 from keras_imgen.training.model import LatentModel, PictureModel, in_batches
 from keras_imgen.training.parts import (
     check_last_activation,
@@ -8,12 +9,12 @@ from keras_imgen.training.parts import (
     has_batch_norm,
     prepare_optimizer,
 )
-from keras_imgen.training.pictures import more_than_one, pictures_of
 from keras_imgen.training.players import OptimizerPair, check_pair
 from keras_imgen.training.resume import Resume
 from keras_imgen.training.rollback import Rollback, check_finite
 
 __all__ = [
+    "Batch",
     "LatentModel",
     "OptimizerPair",
     "PictureModel",
@@ -25,10 +26,9 @@ __all__ = [
     "check_pair",
     "has_batch_norm",
     "in_batches",
-    "label_rows",
-    "more_than_one",
     "network_inputs",
-    "pictures_of",
+    "pictures_in",
     "prepare_optimizer",
+    "step_batch",
     "with_labels",
 ]

@@ -56,6 +56,8 @@ class PictureModel(keras.Model):
 
     # How many classes a conditional model tells apart.
     num_classes = 0
+    # Whether what is to be restored comes with the data, instead of being made of clean pictures.
+    learns_pairs = False
     # Names of the networks that must learn, and may have been frozen since the model was made.
     _players = ()
     # Whether a training batch of one picture would teach nothing.

@@ -183,7 +183,7 @@ class GAN(LatentModel):
         self._loss_tracker = None
         names = ["generator_loss", "discriminator_loss", "discriminator_accuracy"]
         names += [] if penalty is None else ["penalty"]
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
+        self.trackers = {name: keras.metrics.Mean(name, "float32") for name in names}
 
     def train_step(self, data):
         """Take a step of the discriminator and, if it is its turn, one of the generator.
@@ -295,10 +295,10 @@ class GAN(LatentModel):
         return batch.clean, batch.labels
 
     def _rows(self, labels):
-        return None if labels is None else ops.one_hot(labels, self.num_classes)
+        return None if labels is None else ops.one_hot(labels, self.num_classes, dtype="float32")
 
     def _generated(self, count, labels, seed, *, training):
-        latents = keras.random.normal((count, self.latent_dim), seed=seed)
+        latents = keras.random.normal((count, self.latent_dim), dtype="float32", seed=seed)
         return self.generator(with_labels(latents, labels), training=training)
 
     def _scores(self, pictures, labels, *, training):
@@ -347,7 +347,7 @@ class GAN(LatentModel):
     def _penalty_values(self, real, fake, labels, seed, *, training):
         """Return the penalty of each picture, without its weight."""
         penalty = losses.PENALTIES[self.penalty]
-        mix = keras.random.uniform((ops.shape(real)[0], 1, 1, 1), seed=seed)
+        mix = keras.random.uniform((ops.shape(real)[0], 1, 1, 1), dtype="float32", seed=seed)
         slopes = [
             backends.input_gradients(lambda x: self._scores(x, labels, training=training), pictures)
             for pictures in penalty.places(real, ops.cast(fake, "float32"), mix)

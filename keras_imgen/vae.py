@@ -63,8 +63,8 @@ class VAE(LatentModel):
         self.decoder = decoder
         self.kl_weight = number("kl_weight", kl_weight, 0.0, advice="Usual: 1.")
         self.latent_dim = decoder.input_shape[-1]
-        self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction_loss")
-        self.kl_tracker = keras.metrics.Mean(name="kl_loss")
+        self.reconstruction_tracker = keras.metrics.Mean("reconstruction_loss", "float32")
+        self.kl_tracker = keras.metrics.Mean("kl_loss", "float32")
         self.built = True
 
     @property
@@ -131,7 +131,7 @@ class VAE(LatentModel):
         """
         mean, log_variance = self.encoder(pictures, training=training)
         seed = self.seed_generator if training else self.seed
-        noise = keras.random.normal(ops.shape(mean), seed=seed)
+        noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
         # The reparameterisation trick: a draw through which gradients flow.
         latents = mean + ops.exp(0.5 * log_variance) * noise
         return self.decoder(latents, training=training), mean, log_variance

@@ -67,7 +67,7 @@ def ssim(clean, restored):
         )
     leading = ops.shape(clean)[:-3]
     frames = [ops.reshape(x, (-1, *ops.shape(x)[-3:])) for x in (clean, restored)]
-    return ops.reshape(ops.image.ssim(*frames, max_val=1.0), leading)
+    return ops.reshape(ops.image.ssim(*frames, max_val=1.0, data_format="channels_last"), leading)
 
 
 def _check_format(clean, restored):
@@ -141,7 +141,7 @@ class PSNR(_PictureMean):
 
     Args:
         name: name in the logs.
-        dtype: as in Keras.
+        dtype: as in Keras; by default float32.
 
     Example:
         >>> import numpy as np
@@ -155,7 +155,7 @@ class PSNR(_PictureMean):
     figure = staticmethod(psnr)
 
     def __init__(self, name: str = "psnr", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name=name, dtype=dtype or "float32")
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
@@ -166,7 +166,7 @@ class SSIM(_PictureMean):
 
     Args:
         name: name in the logs.
-        dtype: as in Keras.
+        dtype: as in Keras; by default float32.
 
     Example:
         >>> import numpy as np
@@ -180,4 +180,4 @@ class SSIM(_PictureMean):
     figure = staticmethod(ssim)
 
     def __init__(self, name: str = "ssim", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name=name, dtype=dtype or "float32")

@@ -12,8 +12,10 @@ from keras_imgen.networks.convolutions import (
     SpaceToDepth,
 )
 from keras_imgen.networks.parts import CropLike, FramewiseModel, check_shape
+from keras_imgen.settings import as_meant
 
 
+@as_meant()
 def dncnn(
     image_shape=(None, None, 1),
     *,
@@ -78,6 +80,7 @@ def dncnn(
     return keras.Model(observed, restored, name="dncnn")
 
 
+@as_meant()
 def drunet(
     image_shape=(None, None, 1),
     *,
@@ -166,6 +169,7 @@ def drunet(
     return keras.Model(observed, restored, name="drunet")
 
 
+@as_meant()
 def unet(
     image_shape=(None, None, 1),
     *,
@@ -267,6 +271,7 @@ def unet(
     return keras.Model(observed, restored, name="unet")
 
 
+@as_meant()
 def conv_lstm(
     image_shape,
     *,

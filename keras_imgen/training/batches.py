@@ -103,7 +103,7 @@ def step_batch(model, data, training: bool) -> Batch:
 
 
 OUTSIDE = (
-    "Pictures must lie in [0, 1]. Received: others in a later batch. Divide pictures in [0, 255] "
+    "Pictures must lie in [0, 1]. Received: others in a batch. Divide pictures in [0, 255] "
     "by 255; map pictures in [-1, 1] with (x + 1) / 2."
 )
 # Known before the training of what has a length, and of streams in the step that meets it.

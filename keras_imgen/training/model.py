@@ -16,6 +16,7 @@ from keras_imgen.degradations import Degradation
 from keras_imgen.files import write_whole
 from keras_imgen.interrupts import deferred
 from keras_imgen.saving import in_short
+from keras_imgen.settings import as_meant
 from keras_imgen.training.labels import check_labels
 from keras_imgen.training.parts import check_trainable
 from keras_imgen.training.pictures import (
@@ -68,6 +69,7 @@ class PictureModel(keras.Model):
         """Shape of one clean picture (or sequence) as the networks take it; None is free."""
         raise NotImplementedError
 
+    @as_meant()
     def compile(self, *, run_eagerly=False, jit_compile="auto", steps_per_execution=1, **kwargs):
         """Compile as in Keras, whose optimizer, loss and metrics are in `kwargs`."""
         checks.flag("run_eagerly", run_eagerly)
@@ -96,6 +98,7 @@ class PictureModel(keras.Model):
         """Compile as the saved model was."""
         self.compile(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
 
+    @as_meant()
     def fit(self, x=None, y=None, *, batch_size=None, callbacks=None, **kwargs):
         """Train on clean pictures; arguments and result as in `keras.Model.fit`.
 
@@ -141,6 +144,7 @@ class PictureModel(keras.Model):
             check_interrupt()
             return history
 
+    @as_meant()
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """Return the losses and metrics on held-out pictures; as `keras.Model.evaluate`.
 
@@ -308,7 +312,7 @@ class LatentModel(PictureModel):
         check_memory(4 * n * values, f"n={n:,}", "Draw fewer at a time")
         labels = self._labels_to_draw(n, labels)
         seed = secrets.randbits(24) if seed is None else checks.seed(seed)
-        latents = keras.random.normal((n, self.latent_dim), seed=seed)
+        latents = keras.random.normal((n, self.latent_dim), dtype="float32", seed=seed)
         return in_batches(self.predict_latents, latents, *labels)
 
     def _labels_to_draw(self, n, labels):

@@ -3,6 +3,7 @@
 import keras
 
 from keras_imgen.checks import shown
+from keras_imgen.settings import as_meant
 
 
 def check_network(model_name: str, name: str, network) -> None:
@@ -38,6 +39,7 @@ def has_batch_norm(network) -> bool:
     return any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)
 
 
+@as_meant()  # rates of half precision would be others
 def prepare_optimizer(optimizer, default, name: str, network):
     """Return an optimizer that fits the network's precision and is built, so that it saves."""
     if isinstance(optimizer, type):

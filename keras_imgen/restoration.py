@@ -213,7 +213,7 @@ class Restorer(PictureModel):
         if dtype_name(observed) == "object":
             check_pictures(observed, name="observed")
         observed = ops.convert_to_numpy(observed)
-        appends, channels = self._appends, self.picture_shape[-1]
+        appends, channels = self.appends, self.picture_shape[-1]
         wanted = self.network.input_shape
         known_channels = observed.shape[-1:] in ((channels,), (wanted[-1],))
         if observed.ndim != len(wanted) or not observed.size or not known_channels:
@@ -295,8 +295,8 @@ class Restorer(PictureModel):
         return observed, clean
 
     @property
-    def _appends(self):
-        """What stands behind the observed picture's own channels, as far as it is known."""
+    def appends(self) -> tuple[str, ...]:
+        """What the channels behind the observed picture's own are, as far as it is known."""
         if self.degradation is None:
             return ("mask",) if self.keep_known else ()
         return self.degradation.appends

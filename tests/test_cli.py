@@ -19,6 +19,7 @@ from PIL import Image
 import keras_imgen
 from keras_imgen import (
     GAN,
+    Restorer,
     cli,
     degradations,
     load,

@@ -168,8 +168,14 @@ def labels(labels, count: int | None = None) -> np.ndarray:
     if array.ndim != 1 or array.dtype.kind not in "biu" or count not in (None, len(array)):
         received = f"shape {array.shape}, dtype {dtype_name(array)}" if array.size else ""
         number = "one for each picture" if count is None else f"{count:,} of them"
+        advice = ""
+        if array.ndim == 2 and array.shape[1] > 1 and array.dtype.kind in "biuf":
+            advice = " Convert rows of zeros with a one by np.argmax(labels, axis=-1)."
+        elif array.size and array.dtype.kind == "f":
+            advice = " Convert floats with labels.astype(int)."
         raise ValueError(
             f"`labels` must be whole numbers, {number}. Received: {received or shown(labels)}."
+            f"{advice}"
         )
     return array
 

@@ -12,6 +12,8 @@ from keras_imgen.training import (
     by_batch,
     check_network,
     check_pair,
+    check_slope,
+    copied,
     has_batch_norm,
     network_inputs,
     prepare_optimizer,
@@ -84,15 +86,14 @@ class GAN(LatentModel):
         self.discriminator = discriminator
         self.ema_momentum = ema_momentum
         self.augmentation = _checked_augmentation(augmentation)
-        self.ema_generator = keras.models.clone_model(generator)
+        self.ema_generator = copied(generator)
         self.ema_generator.name = f"average_of_{generator.name}"
-        self.ema_generator.set_weights(generator.get_weights())
         self.ema_generator.trainable = False
         (_, self.latent_dim), self.num_classes = network_inputs(generator)
         self._needs_batch = has_batch_norm(generator) or has_batch_norm(discriminator)
         # Made once: Keras never forgets a tracker. Which of them are used `compile` decides.
         names = ("generator_loss", "discriminator_loss", "discriminator_accuracy", "penalty")
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
+        self.trackers = {name: keras.metrics.Mean(name, "float32") for name in names}
         self.penalty = None
         self.built = True
 
@@ -149,6 +150,7 @@ class GAN(LatentModel):
             al. 2020 (arXiv 1912.04958), section 3.1.
         """
         backends.check_minimize()
+        check_slope(self.augmentation, self.picture_shape)
         checks.one_of("loss", loss, losses.ADVERSARIAL)
         if penalty is not None:
             checks.one_of("penalty", penalty, losses.PENALTIES)

@@ -15,7 +15,7 @@ from keras_imgen.data import check_pictures
 from keras_imgen.data.dataset import NOISE
 from keras_imgen.degradations import Degradation
 from keras_imgen.metrics import PSNR
-from keras_imgen.sizes import applied, multiple_of_sides, needs_known_sides
+from keras_imgen.sizes import applied, check_known_sides, multiple_of_sides, needs_known_sides
 from keras_imgen.tiling import View, tiles, view_of
 from keras_imgen.training import (
     PictureModel,
@@ -359,6 +359,7 @@ class Restorer(PictureModel):
 
     def _pair(self, data, training):
         clean, _, observed = step_batch(self, data)
+        check_known_sides(self.network, clean)
         if observed is None:
             observed = self.degradation(clean, training=training)
         return observed, clean

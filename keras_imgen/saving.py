@@ -111,6 +111,14 @@ def _strange(members):
     return None
 
 
+LAMBDA = (
+    "The file holds a Python lambda, and code from a file is never run. To go on with a model of "
+    "your own, build it again and call load_weights with this file, or load it with "
+    "keras.saving.load_model(path, safe_mode=False). Written with keras.ops, or with a registered "
+    "layer or function, it loads everywhere."
+)
+
+
 def in_short(error) -> str:
     """Return the part of one of Keras's errors that helps; the whole may repeat the whole model."""
     text = str(error).rpartition("Exception encountered: ")[2]  # the innermost
@@ -118,6 +126,8 @@ def in_short(error) -> str:
     if paragraphs[0].startswith("A total of") and len(paragraphs) > 1:
         paragraphs = paragraphs[1:]
     reason = " ".join(paragraphs[0].split()) or type(error).__name__
+    if "deserialization of" in reason and "lambda" in reason:
+        return LAMBDA
     for rest in (" If you trust the source", " Full object config"):  # unsafe; too long
         reason = reason.partition(rest)[0]
     return reason if len(reason) <= 400 else f"{reason[:400]} ..."

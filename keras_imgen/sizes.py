@@ -75,11 +75,31 @@ def needs_known_sides(network: keras.Model) -> bool:
     Args:
         network: of pictures.
     """
-    return any(
-        getattr(layer, "interpolation", "nearest") != "nearest"
+    return bool(_interpolating(network))
+
+
+def check_known_sides(network: keras.Model, pictures) -> None:
+    """Raise if a network needs sides that are not known where a step is compiled.
+
+    Args:
+        network: of pictures.
+        pictures: tensor of a compiled step, `(..., height, width, channels)`.
+    """
+    if None in tuple(pictures.shape[-3:-1]) and (found := _interpolating(network)):
+        raise ValueError(
+            f"The layer {found[0].name!r} enlarges with interpolation={found[0].interpolation!r}, "
+            "which Keras cannot compile for pictures of any size. Received: batches whose sides "
+            "are not known. Build it with interpolation='nearest' or with Conv2DTranspose, batch "
+            "pictures of one size, or compile(run_eagerly=True)."
+        )
+
+
+def _interpolating(network):
+    return [
+        layer
         for layer in network._flatten_layers()
-        if isinstance(layer, keras.layers.UpSampling2D)
-    )
+        if isinstance(layer, keras.layers.UpSampling2D) and layer.interpolation != "nearest"
+    ]
 
 
 def _keeps(network, height, width):

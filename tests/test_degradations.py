@@ -781,3 +781,16 @@ def test_ranges_may_be_arrays():
     same = AdditiveNoise((0.0, 0.2), seed=0)
     clean = clean_pictures()
     np.testing.assert_array_equal(array(degradation(clean)), array(same(clean)))
+
+
+def test_parts_that_would_draw_the_same_are_refused():
+    noise, pixels = degradations.AdditiveNoise(0.1, seed=0), degradations.MissingPixels(0.1, seed=0)
+    advice = "AdditiveNoise twice with seed=0. Give each a seed of its own"
+    with pytest.raises(ValueError, match=advice):
+        degradations.Compose([noise, degradations.AdditiveNoise(0.2, seed=0)])
+    with pytest.raises(ValueError, match=advice):
+        degradations.Compose([degradations.Compose([noise, pixels]), noise])
+    both = degradations.Compose([noise, pixels, degradations.AdditiveNoise(0.1, seed=1)])
+    spoiled = np.asarray(both(np.full((4, 64, 64, 1), 0.5, "float32")))
+    known = spoiled[..., 1:] == 1
+    assert spoiled[..., :1][known].std() == pytest.approx(np.hypot(0.1, 0.1), rel=0.05)

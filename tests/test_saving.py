@@ -299,7 +299,7 @@ def python_lambda():
 
 
 HOSTILE = {
-    "a Lambda layer": (python_lambda, "`Lambda` layer whose `function` is a Python lambda"),
+    "a Lambda layer": (python_lambda, "Python lambda, and code from a file is never run"),
     "a function of the system": (
         lambda: layer("function", "system", "os", "system"),
         "Could not locate function 'system'",
@@ -382,3 +382,60 @@ def test_names_of_other_machines_are_refused(name, monkeypatch):
     monkeypatch.setattr("socket.socket.connect", lambda *args: pytest.fail("network"))
     with pytest.raises(ValueError, match="from a file of this machine. Received: .*Download it"):
         keras_imgen.load_model(name)
+
+
+# ---- code in a network ----
+
+
+def doubled(name="twice"):
+    observed = keras.Input((None, None, 1))
+    x = keras.layers.Lambda(lambda x: 2 * x, name=name)(observed)
+    network = keras.Model(observed, keras.layers.Conv2D(1, 3, padding="same")(x))
+    model = Restorer(network, degradations.AdditiveNoise(0.1, seed=0))
+    model.compile()
+    return model
+
+
+def test_a_lambda_in_a_network_is_named_when_saved_and_its_way_back_when_loaded(tmp_path):
+    model, path = doubled(), tmp_path / "mine.keras"
+    with pytest.warns(UserWarning, match="layer 'twice' holds a Python lambda.*load_weights"):
+        model.save(path)
+    with pytest.raises(ValueError, match=r"never run.*load_weights.*safe_mode=False.*keras.ops"):
+        keras_imgen.load_model(path)
+    pictures = np.random.default_rng(0).random((1, 8, 8, 1), "float32")
+    again = doubled()
+    again.load_weights(path)
+    np.testing.assert_array_equal(again.restore(pictures), model.restore(pictures))
+    unsafe = keras.saving.load_model(path, safe_mode=False)
+    np.testing.assert_array_equal(unsafe.restore(pictures), model.restore(pictures))
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+def test_a_lambda_as_loss_has_the_same_way_back(tmp_path):
+    model = Restorer(networks.dncnn(depth=3, filters=2), degradations.AdditiveNoise(0.1, seed=0))
+    model.compile(loss=lambda clean, restored: keras.ops.mean(keras.ops.abs(clean - restored)))
+    model.save(tmp_path / "mine.keras")
+    with pytest.raises(ValueError, match=r"load_weights.*safe_mode=False"):
+        keras_imgen.load_model(tmp_path / "mine.keras")
+    keras_imgen.load_model(tmp_path / "mine.keras", compile=False)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_generator_with_a_lambda_has_an_average(nested):
+    latents = keras.Input((4,))
+    x = keras.layers.Dense(64, "sigmoid")(latents)
+    inner = keras.Input((64,))
+    ends = keras.layers.Reshape((8, 8, 1))(keras.layers.Lambda(lambda x: 0.5 * x)(inner))
+    ends = keras.Model(inner, ends)
+    x = ends(x) if nested else keras.layers.Reshape((8, 8, 1))(keras.layers.Lambda(lambda x: x)(x))
+    generator = keras.Model(latents, x)
+    gan = GAN(generator, networks.dcgan_discriminator((8, 8, 1), filters=2), seed=0)
+    drawn = gan.sample(2, seed=0)
+    np.testing.assert_allclose(
+        drawn, np.asarray(generator(keras.random.normal((2, 4), seed=0))), rtol=1e-6
+    )
+    gan.compile(run_eagerly=True)
+    gan.fit(np.full((4, 8, 8, 1), 0.5, "float32"), verbose=0)
+    assert not np.array_equal(drawn, gan.sample(2, seed=0))
+    shared = {id(v) for v in generator.variables} & {id(v) for v in gan.ema_generator.variables}
+    assert not shared

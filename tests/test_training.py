@@ -731,3 +731,128 @@ def test_one_dataset_serves_training_and_validation():
     # A VAE's draw repeats from batch to batch, so the batches must be the same.
     expected = model.evaluate(CLEAN, batch_size=3, verbose=0, return_dict=True)
     assert history["val_loss"][0] == pytest.approx(expected["loss"], rel=1e-5)
+
+
+# ---- networks that were written elsewhere ----
+
+
+def ported(activation, *after):
+    """Return a generator as in well-known scripts: what ends it is no activation."""
+    layers = [
+        keras.Input((4,)),
+        keras.layers.Dense(64, "relu"),
+        keras.layers.Dense(240, activation),
+    ]
+    return keras.Sequential([*layers, *after])
+
+
+AFTER = {
+    "reshaped": (keras.layers.Reshape(SHAPE),),
+    "reshaped twice": (keras.layers.Reshape((20, 12, 1)), keras.layers.Permute((2, 1, 3))),
+    "named": (keras.layers.Activation("linear"), keras.layers.Reshape(SHAPE)),
+    "cut": (keras.layers.Reshape(SHAPE), keras.layers.Cropping2D(0)),
+    "in a model": (keras.Sequential([keras.Input((240,)), keras.layers.Reshape(SHAPE)]),),
+}
+
+
+@pytest.mark.parametrize("after", AFTER)
+def test_the_last_activation_is_found_behind_what_moves_values(after):
+    _, discriminator = gan_networks()
+    advice = r"`generator` must not end in the activation 'tanh'.*end with a sigmoid"
+    refused(ValueError, advice, lambda: GAN(ported("tanh", *AFTER[after]), discriminator))
+    GAN(ported("sigmoid", *AFTER[after]), discriminator)  # with the same layers
+
+
+def test_what_changes_values_ends_the_search():
+    _, discriminator = gan_networks()
+    half = keras.layers.Rescaling(0.5, 0.5)  # from [-1, 1] to [0, 1]
+    GAN(ported("tanh", half, keras.layers.Reshape(SHAPE)), discriminator)
+    noise = keras.Input((4,))
+    tanh = keras.ops.tanh(keras.layers.Dense(240)(noise))
+    generator = keras.Model(noise, keras.layers.Reshape(SHAPE)(tanh))
+    refused(ValueError, "'tanh'", lambda: GAN(generator, discriminator))
+    scores = keras.Sequential(
+        [
+            keras.Input(SHAPE),
+            keras.layers.Conv2D(1, (12, 20), activation="sigmoid"),
+            keras.layers.Flatten(),
+        ]
+    )
+    refused(
+        ValueError,
+        "'sigmoid'.*no activation",
+        lambda: GAN(ported("sigmoid", *(keras.layers.Reshape(SHAPE),)), scores),
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((1,), "int32"), ((), "int32"), ((1,), "float32"), ((3,), "int32")]
+)
+def test_labels_for_an_embedding_get_the_right_sentence(shape, dtype):
+    noise, label = keras.Input((4,)), keras.Input(shape, dtype=dtype)
+    own = keras.layers.Flatten()(
+        keras.layers.Reshape((-1, 1))(keras.layers.Embedding(10, 4)(label))
+    )
+    x = keras.layers.Concatenate()([noise, own])
+    x = keras.layers.Reshape(SHAPE)(keras.layers.Dense(240, "sigmoid")(x))
+    generator = keras.Model([noise, label], x)
+    advice = r"as a row of zeros with a one.*In place of an Embedding take Dense"
+    refused(ValueError, advice, lambda: GAN(generator, gan_networks()[1]))
+
+
+def test_labels_of_other_kinds_are_told_how_to_become_whole_numbers():
+    generator = networks.dcgan_generator(SHAPE, latent_dim=2, filters=2, num_classes=3)
+    gan = GAN(generator, networks.dcgan_discriminator(SHAPE, filters=2, num_classes=3))
+    gan.compile(run_eagerly=True)
+    labels = np.arange(8) % 3
+    for wrong, advice in ((np.eye(3)[labels], "argmax"), (labels.astype("float32"), "astype")):
+        refused(ValueError, advice, lambda w=wrong: gan.fit(CLEAN, w, verbose=0), gan)
+        refused(ValueError, advice, lambda w=wrong: gan.fit(stream((CLEAN, w)), verbose=0), gan)
+
+
+WITHOUT_SLOPE = {
+    "rounds": lambda: keras.layers.Lambda(lambda x: keras.ops.round(4 * x) / 4),
+    "sorts": lambda: keras.layers.Equalization((0, 1)),
+    "posterizes": lambda: keras.layers.RandomPosterization(4, value_range=(0, 1)),
+}
+WITH_SLOPE = {
+    "moves": lambda: keras.layers.RandomTranslation(0.2, 0.2, seed=3),
+    "two": lambda: keras.Sequential(
+        [keras.layers.RandomFlip(seed=1), keras.layers.RandomContrast(0.5, seed=2)]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_SLOPE)
+def test_augmentation_without_a_slope_is_refused(name):
+    gan = GAN(*gan_networks(), augmentation=WITHOUT_SLOPE[name]())
+    refused(ValueError, "passes no slope on for 16 of 16.*RandomTranslation", gan.compile, gan)
+
+
+@pytest.mark.parametrize("name", WITH_SLOPE)
+def test_the_look_at_an_augmentation_draws_nothing(name):
+    layer = WITH_SLOPE[name]()
+    before = [np.array(variable) for variable in layer.variables]
+    gan = GAN(*gan_networks(), augmentation=layer)
+    gan.compile()
+    gan.compile()
+    assert before
+    for variable, value in zip(layer.variables, before, strict=True):
+        np.testing.assert_array_equal(np.array(variable), value)
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_bilinear_enlargement_of_any_size_is_explained():
+    observed = keras.Input((None, None, 1))
+    x = keras.layers.AveragePooling2D(2)(keras.layers.Conv2D(2, 3, padding="same")(observed))
+    x = keras.layers.UpSampling2D(interpolation="bilinear", name="smooth")(x)
+    network = keras.Model(observed, keras.layers.Conv2D(1, 3, padding="same")(x))
+    model = Restorer(network, degradations.AdditiveNoise(0.1))
+    model.compile()
+    advice = "`?'smooth'.*'nearest'.*one size.*run_eagerly"
+    data = without_shape("from_generator")
+    refused(ValueError, advice, lambda: model.fit(data, verbose=0), model)
+    refused(ValueError, advice, lambda: model.evaluate(data, verbose=0), model)
+    model.fit(CLEAN, verbose=0)  # of one size
+    model.compile(run_eagerly=True)
+    model.evaluate(data, verbose=0)

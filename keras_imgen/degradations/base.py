@@ -208,6 +208,13 @@ class _Combined(Degradation):
         return cls(degradations, **config)
 
 
+def _parts(degradation):
+    """Return all that a degradation applies one after the other."""
+    if not isinstance(degradation, Compose):
+        return [degradation]
+    return [part for each in degradation.degradations for part in _parts(each)]
+
+
 @keras.saving.register_keras_serializable("keras_imgen")
 class Compose(_Combined):
     """Apply several degradations one after the other.
@@ -216,8 +223,11 @@ class Compose(_Combined):
     the picture in the same order. Put noise before holes, or the holes will be noisy.
 
     Args:
-        degradations: list of degradations; two of the same kind need different seeds, or they draw
-            the same.
+        degradations: list of degradations; two of the same kind need different seeds, or they would
+            draw the same.
+
+    Raises:
+        ValueError: if two of the same kind have the same seed.
 
     Example:
         >>> from keras_imgen.degradations import AdditiveNoise, Compose, MissingFrames
@@ -232,6 +242,13 @@ class Compose(_Combined):
                 "Compose([AdditiveNoise(0.1, seed=0), MissingPixels(0.3, seed=0)])."
             )
         super().__init__(degradations, **kwargs)
+        draws = [(type(d).__name__, d.seed) for d in _parts(self)]
+        if twice := [draw for draw in draws if draws.count(draw) > 1]:
+            raise ValueError(
+                "Two degradations of one kind need different seeds, or they draw the same. "
+                f"Received: {twice[0][0]} twice with seed={twice[0][1]}. Give each a seed of its "
+                "own, or none."
+            )
         self.appends = tuple(name for d in self.degradations for name in d.appends)
 
     @as_meant()

@@ -9,10 +9,11 @@ from keras_imgen.training.parts import (
     by_batch,
     check_last_activation,
     check_network,
+    copied,
     has_batch_norm,
     prepare_optimizer,
 )
-from keras_imgen.training.players import OptimizerPair, check_pair
+from keras_imgen.training.players import OptimizerPair, check_pair, check_slope
 from keras_imgen.training.resume import Resume
 from keras_imgen.training.rollback import Rollback, check_finite
 
@@ -28,6 +29,8 @@ __all__ = [
     "check_last_activation",
     "check_network",
     "check_pair",
+    "check_slope",
+    "copied",
     "export",
     "has_batch_norm",
     "in_batches",

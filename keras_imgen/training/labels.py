@@ -13,11 +13,17 @@ def network_inputs(network) -> tuple[tuple, int]:
     but that of its class. Without it the classes are 0.
     """
     shapes = [tuple(tensor.shape) for tensor in network.inputs]
-    if len(shapes) > 2 or (len(shapes) == 2 and (len(shapes[1]) != 2 or not shapes[1][1])):
+    # One number for each, or whole ones, go into an Embedding, which wants them as they are.
+    rows = len(shapes) < 2 or (
+        len(shapes[1]) == 2 and (shapes[1][1] or 0) > 1 and "float" in network.inputs[1].dtype
+    )
+    if len(shapes) > 2 or not rows:
         raise ValueError(
             "A network of a conditional model takes two inputs, the second of shape "
-            "(batch, num_classes): its label, as a row of zeros with a one. "
-            f"Received: {network.name!r}, which takes {shapes}."
+            "(batch, num_classes), of floats and two classes or more: its label, as a row of zeros "
+            f"with a one. Received: {network.name!r}, which takes {shapes}, the last of them "
+            f"{network.inputs[-1].dtype}. In place of an Embedding take Dense(size, "
+            "use_bias=False), which is the same for such rows."
         )
     return shapes[0], shapes[1][1] if len(shapes) == 2 else 0
 

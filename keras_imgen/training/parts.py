@@ -4,6 +4,7 @@ import contextlib
 import functools
 
 import keras
+from keras import layers
 
 from keras_imgen.checks import shown
 from keras_imgen.settings import as_meant
@@ -29,13 +30,61 @@ def check_network(model_name: str, name: str, network) -> None:
 
 
 def check_last_activation(name: str, network, activations: tuple[str, ...], advice: str) -> None:
-    """Raise if the last layer has one of the activations that cannot be meant here."""
-    activation = getattr(network.layers[-1], "activation", None)
-    if getattr(activation, "__name__", None) in activations:
+    """Raise if what comes out of a network went last through an activation not meant here."""
+    activation = _last_activation(network.outputs[0])
+    if activation in activations:
         raise ValueError(
-            f"`{name}` must not end in the activation {activation.__name__!r}. "
+            f"`{name}` must not end in the activation {activation!r}. "
             f"Received: the model {network.name!r}, which does. {advice}"
         )
+
+
+# They put values elsewhere, and leave them as they are.
+_MOVING = (
+    *(layers.Reshape, layers.Flatten, layers.Permute, layers.Cropping2D, layers.Dropout),
+    *(layers.ZeroPadding2D, layers.Identity),
+)
+
+
+def _last_activation(tensor):
+    """Return the name of the activation that a symbolic tensor went through last."""
+    made = tensor._keras_history
+    operation, source = made.operation, made.operation._inbound_nodes[made.node_index]
+    if isinstance(operation, keras.Model):
+        inside = _last_activation(operation.outputs[0])
+        return inside if inside != "inputlayer" else _last_activation(source.input_tensors[0])
+    operation = getattr(operation, "layer", operation)  # of a wrapper
+    activation = getattr(getattr(operation, "activation", None), "__name__", None)
+    idle = isinstance(operation, layers.Activation) and activation == "linear"
+    if isinstance(operation, _MOVING) or idle:
+        return _last_activation(source.input_tensors[0])
+    # An operation of keras.ops has the name of its function.
+    return activation or type(operation).__name__.lower()
+
+
+def lambdas(network) -> list[str]:
+    """Return the names of the layers that hold a Python lambda, which no file can bring back."""
+    return [
+        layer.name
+        for layer in network._flatten_layers()
+        if isinstance(layer, layers.Lambda)
+        and getattr(layer.function, "__name__", "") == "<lambda>"
+    ]
+
+
+def copied(network):
+    """Return a network of the same layers and weights of its own."""
+
+    def copy(layer):
+        if isinstance(layer, layers.Lambda):
+            return layer  # it has no weights, and cannot be built from its configuration
+        if isinstance(layer, keras.Model) and lambdas(layer):
+            return copied(layer)
+        return type(layer).from_config(layer.get_config())
+
+    copy_of = keras.models.clone_model(network, clone_function=copy)
+    copy_of.set_weights(network.get_weights())
+    return copy_of
 
 
 def has_batch_norm(network) -> bool:

@@ -1,5 +1,9 @@
 """The two players of a GAN: whether their networks fit together, and both optimizers as one."""
 
+import numpy as np
+from keras import ops
+
+from keras_imgen import backends
 from keras_imgen.training.labels import network_inputs
 from keras_imgen.training.parts import check_last_activation
 
@@ -48,6 +52,35 @@ class OptimizerPair:
         generator, discriminator = (float(part.learning_rate) for part in self.optimizers)
         if generator > 0.0:
             self.ratio = discriminator / generator
+
+
+def check_slope(augmentation, picture_shape) -> None:
+    """Raise if a generator could not learn through an augmentation: one gradient tells.
+
+    What the augmentation draws for that is not missing in the training.
+    """
+    if augmentation is None:
+        return
+    states = [(variable, np.array(variable)) for variable in augmentation.variables]
+    rng = np.random.default_rng(0)
+    pictures = rng.uniform(0.25, 0.75, (16, *picture_shape)).astype("float32")
+
+    def seen(x):
+        changed = augmentation(x, training=True)
+        # Weighed, for the mean of a picture may be the same whatever is in it.
+        return changed * ops.cast(rng.uniform(0.5, 1.5, changed.shape), changed.dtype)
+
+    slopes = backends.input_gradients(seen, ops.convert_to_tensor(pictures))
+    for variable, value in states:
+        variable.assign(value)
+    learned = 0 if slopes is None else np.count_nonzero(np.any(np.array(slopes), axis=(1, 2, 3)))
+    if learned < 8:
+        raise ValueError(
+            "`augmentation` must be differentiable: the generator learns through it. Received: "
+            f"{type(augmentation).__name__}, which passes no slope on for {16 - learned} of 16 "
+            "pictures. Choose one that moves or scales values, such as "
+            "keras.layers.RandomTranslation, instead of one that rounds or sorts them."
+        )
 
 
 def check_pair(generator, discriminator) -> None:

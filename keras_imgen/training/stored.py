@@ -12,6 +12,7 @@ from keras_imgen import checks
 from keras_imgen.degradations import Degradation
 from keras_imgen.files import write_whole
 from keras_imgen.saving import in_short
+from keras_imgen.training.parts import lambdas
 from keras_imgen.training.seal import Seal
 
 _KEPT = (keras.Layer, keras.Variable, keras.random.SeedGenerator)
@@ -45,6 +46,13 @@ class Stored(keras.Model):
             raise FileExistsError(
                 f"{str(filepath)!r} exists and is not overwritten. Pass another path, or "
                 "overwrite=True."
+            )
+        if found := lambdas(self):
+            warnings.warn(
+                "load_model will refuse this file, since code from a file is never run: the layer "
+                f"{found[0]!r} holds a Python lambda. Write it with keras.ops, or as a registered "
+                "layer; or keep the program, build the model again and call load_weights.",
+                stacklevel=2,
             )
         with write_whole(filepath) as unfinished:
             keras.saving.save_model(self, unfinished)

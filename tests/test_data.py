@@ -1142,6 +1142,14 @@ def test_batches_of_tfds_itself_can_be_trained_on(prepared, make_restorer):
 
 
 @pytest.mark.usefixtures("offline")
+def test_pictures_may_have_another_name_in_a_set(prepared):
+    dataset = load("pictures", "test", data_dir=prepared, picture_key="picture")
+    assert dataset.pictures[:, 0, 0, 0].tolist() == [0, 1, 2]
+    with pytest.raises(TypeError, match="`picture_key` must be a string"):
+        load("pictures", picture_key=3)
+
+
+@pytest.mark.usefixtures("offline")
 def test_prepared_sets_change_size_and_channels(prepared):
     dataset = load("tiny", "test", data_dir=prepared, size=16, channels=3)
     assert dataset.image_shape == (16, 16, 3)
@@ -1153,7 +1161,8 @@ def test_prepared_sets_change_size_and_channels(prepared):
     [
         ({"name": "tiny", "split": "valid"}, 'no split \'valid\'. It has: "train", "test"'),
         ({"name": "unlabelled", "labels": True}, 'the feature "label". Received: "image"'),
-        ({"name": "pictures"}, 'the feature "image". Received: "picture"'),
+        ({"name": "pictures"}, 'the feature "image". Received: "picture". .* `picture_key`'),
+        ({"name": "tiny", "picture_key": "label"}, "must be uint8"),
         ({"name": "deep"}, "must be uint8"),
         ({"name": "nothing_of_this_name"}, 'Embedded sets: "digits".*For a folder use load_folder'),
         ({"name": ""}, "no set of that name. Received: name=''"),
@@ -1305,3 +1314,42 @@ def test_real_sets_prepared_by_tfds(name, count, shape):
     assert set(labels.tolist()) == set(range(10))
     assert 0.1 < pictures.mean() < 0.6
     assert pictures.max() == 1.0
+
+
+# What is no array
+
+
+class Loader:
+    """Like a DataLoader of Torch, which need not be installed."""
+
+    __module__ = "torch.utils.data"
+
+    def __iter__(self):
+        return iter([])
+
+
+def no_arrays():
+    import pathlib
+
+    stream = tf.data.Dataset.from_tensor_slices(np.zeros((4, 8, 8, 1), "float32")).batch(2)
+    return {
+        "a path": ("photo.jpg", r"Read it: .*to_float.*Image.open"),
+        "a Path": (pathlib.Path("photo.jpg"), r"Read it: .*to_float.*Image.open"),
+        "a picture of Pillow": (Image.new("L", (8, 8)), r"Convert it: .*to_float"),
+        "a set of pictures": (load("digits"), r"dataset.take\(8\)"),
+        "a stream": (stream, r"next\(iter\(dataset\)\)"),
+        "a loader": (Loader(), r"keras.utils.PyDataset"),
+        "a list": ([np.zeros((8, 8, 1))] * 2, "np.stack"),
+        "a number": (3, "Pass a NumPy array"),
+        "nothing": (None, "Pass a NumPy array"),
+    }
+
+
+@pytest.mark.parametrize("case", no_arrays())
+def test_what_is_no_array_is_told_how_to_become_one(case, make_restorer):
+    wrong, advice = no_arrays()[case]
+    with pytest.raises(TypeError, match=rf"(?s)must be one array.*Received: a \w+\. .*{advice}"):
+        make_restorer(run_eagerly=True).restore(wrong)
+    if case not in ("a set of pictures", "a stream"):  # which `fit` takes
+        with pytest.raises(TypeError, match=advice):
+            make_restorer(run_eagerly=True).fit(wrong, verbose=0)

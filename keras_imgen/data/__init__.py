@@ -191,6 +191,7 @@ def load(
     shuffle: bool | None = None,
     seed: int = 0,
     data_dir: str | Path | None = None,
+    picture_key: str = "image",
 ) -> PictureDataset:
     """Load a set of pictures by name: an embedded one, which needs no network, or any of TFDS.
 
@@ -214,6 +215,7 @@ def load(
         shuffle: by default True for splits that begin with "train".
         seed: integer that fixes order and crops.
         data_dir: where TFDS keeps its data; by default TFDS's own folder.
+        picture_key: feature of a TFDS set that holds the pictures, such as "hr" in "div2k".
 
     Raises:
         ValueError: for an unknown name or split, or a set without what was asked for or too large
@@ -228,7 +230,7 @@ def load(
         >>> pictures.shape, labels.shape
         ((32, 28, 28, 1), (32,))
     """
-    for argument, value in (("name", name), ("split", split)):
+    for argument, value in (("name", name), ("split", split), ("picture_key", picture_key)):
         if not isinstance(value, str):
             raise TypeError(f"`{argument}` must be a string. Received: {shown(value)}.")
     cropped = 64 if name == "photos" and size is None else size
@@ -256,7 +258,7 @@ def load(
         if crops is None:
             crops = 64 if split == "train" else 1
     else:
-        pictures, targets, class_names = tfds.read_tfds(name, split, labels, data_dir)
+        pictures, targets, class_names = tfds.read_tfds(name, split, labels, data_dir, picture_key)
     if channels is not None and name != "photos":
         pictures = sources.with_channels(pictures, channels)
     if labels:

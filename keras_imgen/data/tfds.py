@@ -20,7 +20,9 @@ HOST = "storage.googleapis.com"  # where TFDS keeps its catalogue
 NAME = re.compile(r"\w{1,100}(/\w[\w.+-]{0,99}){0,2}(:[\d.*]{1,20})?", re.ASCII)
 
 
-def read_tfds(name: str, split: str, labels: bool, data_dir: str | Path | None):
+def read_tfds(
+    name: str, split: str, labels: bool, data_dir: str | Path | None, picture_key: str = "image"
+):
     """Return the pictures (uint8, one array or a list), labels and class names of one split."""
     if not NAME.fullmatch(name):
         raise UnknownSetError(name)
@@ -33,13 +35,13 @@ def read_tfds(name: str, split: str, labels: bool, data_dir: str | Path | None):
         ) from error
     folder = _folder(data_dir or tensorflow_datasets.core.constants.DATA_DIR)
     builder = _builder(tensorflow_datasets, name, folder)
-    _check(builder, name, split, labels)
+    _check(builder, name, split, labels, picture_key)
     pictures, targets, num_bytes = [], [], 0
     with _named(f"The data of {name!r} in {str(folder)!r} cannot be read"):
         for example in tensorflow_datasets.as_numpy(builder.as_dataset(split=split)):
-            pictures.append(example["image"])
+            pictures.append(example[picture_key])
             targets.append(example["label"] if labels else 0)
-            num_bytes += example["image"].nbytes
+            num_bytes += example[picture_key].nbytes
             if num_bytes > sources.MAX_BYTES:  # of pictures whose sizes were not known before
                 break
     _check_memory(num_bytes, name, split)
@@ -128,12 +130,13 @@ def _version(info: Path):
     return [int(part) if part.isdigit() else -1 for part in info.parent.name.split(".")]
 
 
-def _check(builder, name, split, labels):
+def _check(builder, name, split, labels, picture_key):
     features = builder.info.features
-    wanted = ("image", "label") if labels else ("image",)
+    wanted = (picture_key, "label") if labels else (picture_key,)
     if missing := [key for key in wanted if key not in features]:
         raise ValueError(
-            f"{name!r} must have the feature {_quoted(missing)}. Received: {_quoted(features)}."
+            f"{name!r} must have the feature {_quoted(missing)}. Received: {_quoted(features)}. "
+            "Name that of the pictures with `picture_key`."
         )
     try:
         count = builder.info.splits[split].num_examples
@@ -143,8 +146,8 @@ def _check(builder, name, split, labels):
         ) from error
     if not count:
         raise ValueError(f"The split {split!r} of {name!r} holds no picture. Pass a larger part.")
-    shape = features["image"].shape
-    if features["image"].np_dtype != np.uint8 or None in shape[2:]:
+    shape = features[picture_key].shape
+    if features[picture_key].np_dtype != np.uint8 or None in shape[2:]:
         raise ValueError(
             f"The pictures of {name!r} must be uint8 with a fixed number of channels. "
             f"Received: {features['image']}."

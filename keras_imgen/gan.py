@@ -92,7 +92,7 @@ class GAN(LatentModel):
         self._needs_batch = has_batch_norm(generator) or has_batch_norm(discriminator)
         # Made once: Keras never forgets a tracker. Which of them are used `compile` decides.
         names = ("generator_loss", "discriminator_loss", "discriminator_accuracy", "penalty")
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
+        self.trackers = {name: keras.metrics.Mean(name, "float32") for name in names}
         self.penalty = None
         self.built = True
 

@@ -67,7 +67,7 @@ def level_to_tell(model, picture: np.ndarray) -> float | None:
         picture: float32 in [0, 1], shape `(height, width, 1 or 3)`.
     """
     degradation = model.degradation
-    if degradation.appends != ("level",) or not isinstance(degradation, AdditiveNoise):
+    if model.appends != ("level",) or not isinstance(degradation, AdditiveNoise):
         return None
     may_see = degradation.share_told < 1.0
     if may_see and 1 in (model.picture_shape[-1], picture.shape[-1]):

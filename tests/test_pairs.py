@@ -103,7 +103,7 @@ def test_a_step_by_hand_takes_pairs():
     model = restorer()
     first = model.train_on_batch(DARK, CLEAN)[0]
     for _ in range(20):
-        model.train_on_batch(DARK, CLEAN)
+        model.train_on_batch((DARK, CLEAN))
     assert model.test_on_batch(DARK, CLEAN)[0] < first
 
 

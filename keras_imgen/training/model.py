@@ -192,9 +192,9 @@ class PictureModel(Stored):
         Raises:
             TypeError, ValueError: if the batch is not in the format of this package.
         """
-        self._check_batch(x, y, kwargs, training=True)
+        batch = self._checked_batch(x, y, kwargs, training=True)
         with backends.readable_errors():
-            return super().train_on_batch(x, y, **kwargs)
+            return super().train_on_batch(*batch, **kwargs)
 
     def test_on_batch(self, x, y=None, **kwargs):
         """Return the figures of a batch, checked as in `evaluate`; as in `keras.Model`.
@@ -207,9 +207,9 @@ class PictureModel(Stored):
         Raises:
             TypeError, ValueError: if the batch is not in the format of this package.
         """
-        self._check_batch(x, y, kwargs, training=False)
+        batch = self._checked_batch(x, y, kwargs, training=False)
         with backends.readable_errors():
-            return super().test_on_batch(x, y, **kwargs)
+            return super().test_on_batch(*batch, **kwargs)
 
     def predict(self, x, **kwargs):
         """Return what `call` makes of `x`, in batches; as `keras.Model.predict`.
@@ -242,10 +242,13 @@ class PictureModel(Stored):
         """Return what `call` takes, as a list of `keras.InputSpec`."""
         raise NotImplementedError
 
-    def _check_batch(self, x, y, options, training):
+    def _checked_batch(self, x, y, options, training):
         batch = batch_of(self, given_checked(self, x, y, options))
         check_batch(self, batch, "x")
         Look(self, training)(batch)
+        if batch.observed is not None:
+            return batch.observed, batch.clean
+        return (batch.clean,) if batch.labels is None else (batch.clean, batch.labels)
 
     def _show_direction(self, callback):
         """Tell a callback that looks at a figure of this model which way is better."""

@@ -96,7 +96,7 @@ def _sigma_taken_away(model, pictures):
         # The diagonal details of the Haar wavelet. In the median place: the sky may be blown out.
         spreads.append(np.median(np.std((a - b - c + d) / 2.0, axis=(1, 2))))
     # Independent noise of three colours partly cancels in their sum.
-    return np.array(spreads) / (np.linalg.norm(LUMA) if pictures.shape[-1] == 3 else 1.0)
+    return np.array(spreads, "float64") / (np.linalg.norm(LUMA) if pictures.shape[-1] == 3 else 1.0)
 
 
 def _brightness(pictures):

@@ -65,8 +65,10 @@ def sample(args) -> None:
 
 def _label(args, model):
     """Return the class that is asked for by its number, or by the name that its training knew."""
-    if args.label is None or args.label.isdecimal():
-        return None if args.label is None else int(args.label)
+    if args.label is None:
+        return None
+    if args.label.isdecimal() and len(args.label) < 10:
+        return int(args.label)
     try:
         config = json.loads(Path(args.model).with_name("config.json").read_text())
         names = config["class_names"]
@@ -91,7 +93,7 @@ def restore(args) -> int:
     What cannot be read, and what has a result already, is named and left out, so that one bad
     picture does not hold up a thousand, and the same command goes on where it was cut off.
     """
-    found, left_out = find(args.pictures, args.out), LeftOut()
+    (found, notes), left_out = find(args.pictures, args.out), LeftOut()
     kept, refused = split_off_collisions(found, Path(args.out))
     there = [target for _, target in kept if os.path.lexists(target)]
     if len(there) == len(kept):
@@ -106,6 +108,8 @@ def restore(args) -> int:
         frames = _stack_frames([read_picture(file) for file, _ in kept], model.picture_shape[-1])
         sequence = _restore(model, frames[None], mask, args.degrade, told)[0]
         restored = dict(zip([file for file, _ in kept], sequence, strict=True))
+    for note in notes:
+        complain(note)
     for file, reason in refused:
         left_out.add(file, reason)
     if there:
@@ -145,7 +149,7 @@ def evaluate(args) -> int:
 
     What cannot be read or is too small is named and left out.
     """
-    found, left_out = find([args.data]), LeftOut()
+    (found, notes), left_out = find([args.data]), LeftOut()
     model = _load(args.model)
     if not hasattr(model, "restore") or len(model.picture_shape) == 4:
         raise ValueError(
@@ -162,6 +166,8 @@ def evaluate(args) -> int:
     width = min(max(len(str(name)) for _, name in found), 40)
     width = max(width, len(f"mean of {len(found)}"))
     rows = []
+    for note in notes:
+        complain(note)
     for file, name in found:
         try:
             pixels = sources.with_channels(read_picture(file), model.picture_shape[-1])

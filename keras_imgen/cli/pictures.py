@@ -7,16 +7,16 @@ from keras_imgen.cli import complain
 from keras_imgen.data import folders
 
 
-def find(paths, out: str | Path | None = None) -> list[tuple[Path, Path]]:
-    """Return every picture and its path below the folder that was given, or its name.
+def find(paths, out: str | Path | None = None) -> tuple[list[tuple[Path, Path]], list[str]]:
+    """Return every picture with its path below the folder that was given, or its name; and notes.
 
-    Of a folder, files of other kinds are counted, and what lies in `out` is not looked at: results
-    of an earlier run are no pictures to work on.
+    Of a folder, files of other kinds are counted in a note, and what lies in `out` is not looked
+    at: results of an earlier run are no pictures to work on.
 
     Raises:
         FileNotFoundError: if there is nothing of that name, or no picture in a folder.
     """
-    found = []
+    found, notes = [], []
     for path in map(Path, paths):
         if os.path.isdir(path):
             files, others = folders.list_pictures(path)
@@ -26,19 +26,17 @@ def find(paths, out: str | Path | None = None) -> list[tuple[Path, Path]]:
                     [file for file in kind if results not in file.resolve().parents]
                     for kind in (files, others)
                 )
-            left_out = folders.told_others(path, others) if others else ""
+            notes += [folders.told_others(path, others)] if others else []
             if not files:
                 raise FileNotFoundError(
-                    f"There is no PNG or JPEG file in {str(path)!r}. {left_out}".strip()
+                    " ".join([f"There is no PNG or JPEG file in {str(path)!r}.", *notes])
                 )
-            if left_out:
-                complain(left_out)
             found += [(file, file.relative_to(path)) for file in files]
         elif os.path.lexists(path):
             found.append((path, Path(path.name)))
         else:
             raise FileNotFoundError(f"There is no picture or folder {str(path)!r}.")
-    return found
+    return found, notes
 
 
 class LeftOut:

@@ -144,7 +144,7 @@ def load_sequences(
         >>> import numpy as np, pathlib, tempfile
         >>> from keras_imgen import load_sequences, plotting
         >>> folder = pathlib.Path(tempfile.mkdtemp())
-        >>> plotting.save_gif(folder / "film.gif", np.random.rand(25, 12, 20, 1))
+        >>> _ = plotting.save_gif(folder / "film.gif", np.random.rand(25, 12, 20, 1))
         >>> load_sequences(folder, num_frames=10).pictures.shape
         (2, 10, 12, 20, 1)
     """

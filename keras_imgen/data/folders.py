@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_imgen.data.photos import read_film, read_picture
-from keras_imgen.data.sources import check_memory, resize, with_channels
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif")
+from keras_imgen.data.sources import SUFFIXES, check_memory, resize, with_channels
 
 
 def list_pictures(path: str | Path) -> tuple[list[Path], list[Path]]:

@@ -10,6 +10,7 @@ from keras_imgen.data.photos import read_picture
 
 ASSETS = Path(__file__).parents[1] / "assets"
 EMBEDDED = ("digits", "photos", "moving_digits")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif")
 MAX_BYTES = 4 * 2**30  # of pictures in memory
 
 

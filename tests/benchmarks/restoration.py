@@ -32,7 +32,7 @@ import numpy as np
 
 import keras_imgen as ki
 from keras_imgen import degradations, metrics
-from keras_imgen.data import photos, sources, to_float
+from keras_imgen.data import folders, photos, sources, to_float
 
 
 def bm3d(noisy, sigma):
@@ -78,7 +78,7 @@ def telea(observed, known):
 
 def pictures_in(folder, channels, last):
     """Return the pictures of a folder, or the last few."""
-    files = sources.list_pictures(folder)[-(last or 0) :]
+    files = folders.list_pictures(folder)[0][-(last or 0) :]
     read = sources.with_channels([photos.read_picture(file) for file in files], channels)
     return [to_float(picture) for picture in read]
 
@@ -190,6 +190,8 @@ def table(args, methods, cases, spoil, channels=1):
     print(f"| {len(pictures)} pictures, seed {args.seed} | {' | '.join(cases)} |")
     print("| --- " * (len(cases) + 1) + "|")
     for method, restore in methods.items():
+        if not any(word in method for word in args.only):
+            continue
         cells = []
         for case in cases.values():
             rows = []
@@ -233,6 +235,7 @@ def main():
         command.add_argument("--seed", type=int, default=0)
         command.add_argument("--sigmas", type=float, nargs="+", default=[15.0, 25.0, 50.0])
         command.add_argument("--last", type=int, help="use the last few by name")
+        command.add_argument("--only", nargs="+", default=[""], help="rows that hold these words")
         command.set_defaults(function=function)
     command = commands.add_parser("photo", help=photo.__doc__)
     command.add_argument("--megapixels", type=float, default=24.0)

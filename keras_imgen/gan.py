@@ -13,11 +13,9 @@ from keras_imgen.training import (
     check_network,
     check_pair,
     has_batch_norm,
-    label_rows,
-    more_than_one,
     network_inputs,
-    pictures_of,
     prepare_optimizer,
+    step_batch,
     with_labels,
 )
 
@@ -207,7 +205,7 @@ class GAN(LatentModel):
         Algorithm 1, its k being `critic_steps`; both steps look at the same generated pictures,
         which saves drawing others for the second one.
         """
-        real, labels = self._batch(data)
+        real, labels, _ = step_batch(self, data)
         formulas = losses.ADVERSARIAL[self.adversarial_loss]
         turn = self._generators_turn()
 
@@ -246,7 +244,7 @@ class GAN(LatentModel):
 
     def test_step(self, data):
         """Return the losses on held-out pictures, for latents that are always the same."""
-        real, labels = self._batch(data, training=False)
+        real, labels, _ = step_batch(self, data)
         formulas = losses.ADVERSARIAL[self.adversarial_loss]
         fake = self._generated(ops.shape(real)[0], labels, self.seed, training=False)
         scores = [self._held_out_scores(x, labels) for x in (real, fake)]
@@ -346,13 +344,6 @@ class GAN(LatentModel):
             optimizer = getattr(self, f"{name}_optimizer")
             optimizer.finalize_variable_values(getattr(self, name).trainable_variables)
 
-    def _batch(self, data, training=True):
-        """Return real pictures and, of a conditional GAN, their labels as rows."""
-        real = ops.cast(pictures_of(data), "float32")
-        if training and self._needs_batch:
-            real = more_than_one(real)
-        return real, label_rows(data, self.num_classes)
-
     def _drawn(self, latents, labels=None):
         """Return the averaged generator's pictures."""
         latents = ops.convert_to_tensor(latents)  # Keras takes no mixture of arrays and tensors
@@ -366,10 +357,10 @@ class GAN(LatentModel):
             return self._scores(pictures, labels, training=False)
 
     def _rows(self, labels):
-        return None if labels is None else ops.one_hot(labels, self.num_classes)
+        return None if labels is None else ops.one_hot(labels, self.num_classes, dtype="float32")
 
     def _generated(self, count, labels, seed, *, training):
-        latents = keras.random.normal((count, self.latent_dim), seed=seed)
+        latents = keras.random.normal((count, self.latent_dim), dtype="float32", seed=seed)
         return self.generator(with_labels(latents, labels), training=training)
 
     def _scores(self, pictures, labels, *, training):
@@ -418,7 +409,7 @@ class GAN(LatentModel):
     def _penalty_values(self, real, fake, labels, seed, *, training):
         """Return the penalty of each picture, without its weight."""
         penalty = losses.PENALTIES[self.penalty]
-        mix = keras.random.uniform((ops.shape(real)[0], 1, 1, 1), seed=seed)
+        mix = keras.random.uniform((ops.shape(real)[0], 1, 1, 1), dtype="float32", seed=seed)
         slopes = [
             backends.input_gradients(lambda x: self._scores(x, labels, training=training), pictures)
             for pictures in penalty.places(real, ops.cast(fake, "float32"), mix)

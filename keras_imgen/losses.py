@@ -310,7 +310,7 @@ class Charbonnier(keras.losses.Loss):
     """
 
     def __init__(self, epsilon: float = 1e-3, *, name: str = "charbonnier", **kwargs):
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name, **{"dtype": "float32", **kwargs})
         self.epsilon = number(
             "epsilon", epsilon, 1e-8, 1.0, "It is an error in pictures in [0, 1]."
         )
@@ -348,14 +348,16 @@ class StructuralL1(keras.losses.Loss):
     """
 
     def __init__(self, weight: float = 0.84, *, name: str = "structural_l1", **kwargs):
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name, **{"dtype": "float32", **kwargs})
         self.weight = number("weight", weight, 0.0, 1.0, "It is the share of the structural part.")
 
     def call(self, y_true, y_pred):
         """Return one value per picture (or frame)."""
         y_pred = ops.clip(y_pred, -1.0, 2.0)  # an untrained network may be anywhere
         pairs = [ops.reshape(x, (-1, *ops.shape(x)[-3:])) for x in (y_true, y_pred)]
-        similarity = ops.reshape(ops.image.ssim(*pairs, max_val=1.0), ops.shape(y_true)[:-3])
+        similarity = ops.reshape(
+            ops.image.ssim(*pairs, max_val=1.0, data_format="channels_last"), ops.shape(y_true)[:-3]
+        )
         errors = ops.mean(ops.abs(y_true - y_pred), axis=(-3, -2, -1))
         return self.weight * (1.0 - similarity) + (1.0 - self.weight) * errors
 

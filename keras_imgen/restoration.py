@@ -12,6 +12,7 @@ from keras import ops
 from keras_imgen import backends
 from keras_imgen.checks import dtype_name, flag, shown, whole_number
 from keras_imgen.data import check_pictures
+from keras_imgen.data.dataset import NOISE
 from keras_imgen.degradations import Degradation
 from keras_imgen.metrics import PSNR
 from keras_imgen.sizes import applied, multiple_of_sides, needs_known_sides
@@ -22,13 +23,11 @@ from keras_imgen.training import (
     export,
     has_batch_norm,
     in_batches,
-    more_than_one,
-    pictures_of,
     prepare_optimizer,
+    step_batch,
 )
 
 TILE = 1024  # pixels a side
-NOISE = 15.0  # what goes farther beyond [0, 1] has another range
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
@@ -39,12 +38,17 @@ class Restorer(PictureModel):
     learns to bring the clean ones back. Pictures `(N, H, W, C)` and sequences `(N, T, H, W, C)`
     differ only in the network.
 
+    Who has pairs, what a camera gave and the picture that it should have given, passes
+    `degradation=None`, and trains with `fit(observed, clean)`.
+
     Args:
         network: model from observed pictures (with the degradation's extra channels) to restored
             ones, such as `networks.dncnn`, `networks.unet` or `networks.conv_lstm`.
-        degradation: what spoils the pictures, such as `degradations.AdditiveNoise`.
+        degradation: what spoils the pictures, such as `degradations.AdditiveNoise`; None if the
+            observed pictures come with the data, with whatever channels the network takes.
         keep_known: whether the known pixels of the observed picture are kept as they are, so that
-            only the holes are filled. Needs a degradation that appends one mask.
+            only the holes are filled. Needs a degradation that appends one mask, or pairs whose
+            observed pictures have one behind them.
         seed: integer that fixes the order of the training data; the degradation has its own.
 
     Raises:
@@ -73,10 +77,10 @@ class Restorer(PictureModel):
     def __init__(self, network, degradation, *, keep_known: bool = False, **kwargs):
         super().__init__(**kwargs)
         check_network("Restorer", "network", network)
-        if not isinstance(degradation, Degradation):
+        if not isinstance(degradation, Degradation | None):
             raise TypeError(
-                "`degradation` must be a degradation, a layer of keras_imgen.degradations. "
-                f"Received: {degradation!r}. Example: AdditiveNoise(25 / 255)."
+                "`degradation` must be a degradation, a layer of keras_imgen.degradations, or None "
+                f"for pairs. Received: {degradation!r}. Example: AdditiveNoise(25 / 255)."
             )
         flag("keep_known", keep_known)
         _check_fit(network, degradation, keep_known)
@@ -93,6 +97,16 @@ class Restorer(PictureModel):
         """Shape of one clean picture or sequence; None is free."""
         *sides, _ = self.network.input_shape[1:]
         return (*sides, self.network.output_shape[-1])
+
+    @property
+    def observed_shape(self):
+        """Shape of one observed picture or sequence, with all its channels; None is free."""
+        return self.network.input_shape[1:]
+
+    @property
+    def learns_pairs(self):
+        """Whether the observed pictures come with the data."""
+        return self.degradation is None
 
     def compile(self, optimizer=None, loss="mse", metrics=None, **kwargs):
         """Choose optimizer, loss and metrics, as in `keras.Model.compile`.
@@ -115,19 +129,19 @@ class Restorer(PictureModel):
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
 
     def train_step(self, *args):
-        """Take Keras's own step on `(observed, clean)`, the clean pictures spoiled anew.
+        """Take Keras's own step on `(observed, clean)`, clean pictures being spoiled anew.
 
         Args:
             *args: `data`; on JAX `state, data`.
         """
         return backends.prepared_step(
-            self, super().train_step, lambda data: self._spoil(data, training=True), *args
+            self, super().train_step, lambda data: self._pair(data, training=True), *args
         )
 
     def test_step(self, *args):
         """Take Keras's own test step; the degradation repeats its fixed draw."""
         return backends.prepared_step(
-            self, super().test_step, lambda data: self._spoil(data, training=False), *args
+            self, super().test_step, lambda data: self._pair(data, training=False), *args
         )
 
     def call(self, observed, training=None):
@@ -241,7 +255,7 @@ class Restorer(PictureModel):
         if dtype_name(observed) == "object":
             check_pictures(observed, name="observed")
         observed = ops.convert_to_numpy(observed)
-        appends, channels = self.degradation.appends, self.picture_shape[-1]
+        appends, channels = self.appends, self.picture_shape[-1]
         wanted = self.network.input_shape
         known_channels = observed.shape[-1:] in ((channels,), (wanted[-1],))
         if observed.ndim != len(wanted) or not observed.size or not known_channels:
@@ -251,7 +265,7 @@ class Restorer(PictureModel):
             if value is not None and appends != (what,):
                 raise ValueError(
                     f"`{name}` is for models whose degradation appends a {what} and nothing else. "
-                    f"Received: `{name}` for {type(self.degradation).__name__}, which appends "
+                    f"Received: `{name}` for {self._origin}, which appends "
                     f"{', '.join(appends) or 'nothing'}. Leave it out."
                 )
             if value is not None and observed.shape[-1:] != (channels,):
@@ -271,7 +285,7 @@ class Restorer(PictureModel):
             level = 0.0 if level is None else self.degradation.checked_level(level)
             return np.concatenate([observed, np.full(shape, level, observed.dtype)], axis=-1)
         raise ValueError(
-            f"`observed` lacks the {len(appends)} channels that {type(self.degradation).__name__} "
+            f"`observed` lacks the {len(appends)} channels that {self._origin} "
             "appends to the picture's own, such as the mask (1 where known). Received: "
             f"shape={observed.shape}. Pass `known`, spoil clean pictures with model.degradation, "
             "or append it."
@@ -343,11 +357,23 @@ class Restorer(PictureModel):
             self._lean = (key, restored)
         return self._lean[1]
 
-    def _spoil(self, data, training):
-        clean = ops.cast(pictures_of(data), "float32")
-        if training and self._needs_batch:
-            clean = more_than_one(clean)
-        return self.degradation(clean, training=training), clean
+    def _pair(self, data, training):
+        clean, _, observed = step_batch(self, data)
+        if observed is None:
+            observed = self.degradation(clean, training=training)
+        return observed, clean
+
+    @property
+    def appends(self) -> tuple[str, ...]:
+        """What the channels behind the observed picture's own are, as far as it is known."""
+        if self.degradation is None:
+            return ("mask",) if self.keep_known else ()
+        return self.degradation.appends
+
+    @property
+    def _origin(self):
+        """Where the observed pictures come from, for messages."""
+        return "pairs" if self.degradation is None else type(self.degradation).__name__
 
 
 def _checked_mask(known, shape):
@@ -386,6 +412,14 @@ def _check_fit(network, degradation, keep_known):
             "`network` must return pictures of the size that it takes, (batch, [time,] height, "
             f"width, channels). Received: a network from {taken} to {made}."
         )
+    if degradation is None:
+        if keep_known and taken[-1] != made[-1] + 1:
+            raise ValueError(
+                "`keep_known` needs pairs whose observed pictures have a mask behind them and "
+                f"nothing else. Received: a network from {taken[-1]} channels to {made[-1]}. Build "
+                "it with extra_channels=1."
+            )
+        return
     if taken[-1] != made[-1] + degradation.extra_channels:
         raise ValueError(
             f"{type(degradation).__name__} appends {' and '.join(degradation.appends) or 'nothing'}"

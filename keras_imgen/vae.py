@@ -11,8 +11,8 @@ from keras_imgen.training import (
     check_last_activation,
     check_network,
     in_batches,
-    pictures_of,
     prepare_optimizer,
+    step_batch,
 )
 
 
@@ -66,8 +66,8 @@ class VAE(LatentModel):
         self.decoder = decoder
         self.kl_weight = number("kl_weight", kl_weight, 0.0, advice="Usual: 1.")
         self.latent_dim = decoder.input_shape[-1]
-        self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction_loss")
-        self.kl_tracker = keras.metrics.Mean(name="kl_loss")
+        self.reconstruction_tracker = keras.metrics.Mean("reconstruction_loss", "float32")
+        self.kl_tracker = keras.metrics.Mean("kl_loss", "float32")
         self.built = True
 
     @property
@@ -119,12 +119,12 @@ class VAE(LatentModel):
             *args: `data`; on JAX `state, data`.
         """
         *state, data = args
-        return super().train_step(*state, self._prepare(data))
+        return super().train_step(*state, (step_batch(self, data).clean,))
 
     def test_step(self, *args):
         """Take Keras's own test step; the latents are drawn, always the same way."""
         *state, data = args
-        return super().test_step(*state, self._prepare(data))
+        return super().test_step(*state, (step_batch(self, data).clean,))
 
     def call(self, pictures, training=None):
         """Return `(reconstructions, mean, log_variance)`, each drawn from a point of its cloud.
@@ -134,7 +134,7 @@ class VAE(LatentModel):
         """
         mean, log_variance = self.encoder(pictures, training=training)
         seed = self.seed_generator if training else self.seed
-        noise = keras.random.normal(ops.shape(mean), seed=seed)
+        noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
         # The reparameterisation trick: a draw through which gradients flow.
         latents = mean + ops.exp(0.5 * log_variance) * noise
         return self.decoder(latents, training=training), mean, log_variance
@@ -202,9 +202,6 @@ class VAE(LatentModel):
 
     def _inputs(self):
         return [keras.InputSpec("float32", (None, *self.picture_shape), name="pictures")]
-
-    def _prepare(self, data):
-        return (ops.cast(pictures_of(data), "float32"),)
 
 
 def _check_pair(encoder, decoder):

@@ -19,6 +19,7 @@ from PIL import Image
 import keras_imgen
 from keras_imgen import (
     GAN,
+    Restorer,
     cli,
     degradations,
     load,
@@ -742,11 +743,26 @@ def test_evaluate_prints_the_figures_of_the_model(trained, tmp_path, capsys):
     for row in rows:  # both pictures are the same, and so is the mean
         found = [float(row[i]) for i in (-5, -3, -1)]
         expected = [
-            float(metrics.psnr(clean, observed)[0]),
+            float(metrics.psnr(clean, observed, clip=True)[0]),  # as it would be stored
             float(metrics.psnr(clean, restored)[0]),
             float(metrics.ssim(clean, restored)[0]),
         ]
         np.testing.assert_allclose(found, expected, atol=0.0051)
+
+
+def test_a_model_of_pairs_restores_and_spoils_nothing(tmp_path, capsys):
+    model = Restorer(networks.dncnn(depth=3, filters=2), None)
+    model.save(tmp_path / "pairs.keras")
+    photo(tmp_path / "seen" / "a.png", 24, 31, 1)
+    assert run("restore", tmp_path / "pairs.keras", tmp_path / "seen", "--out", tmp_path / "o") == 0
+    assert len(list((tmp_path / "o").rglob("*.png"))) == 1
+    capsys.readouterr()
+    assert run("restore", tmp_path / "pairs.keras", tmp_path / "seen", "--degrade") == 2
+    assert "Leave out --degrade" in capsys.readouterr().err
+    assert run("evaluate", tmp_path / "pairs.keras", "--data", tmp_path / "seen") == 2
+    assert "model.evaluate(observed, clean)" in capsys.readouterr().err
+    noisy = ("--data", tmp_path / "seen", "--sigma", 25)
+    assert run("evaluate", tmp_path / "pairs.keras", *noisy) == 0
 
 
 def test_evaluate_makes_the_holes_of_training(trained, tmp_path, capsys):

@@ -116,7 +116,7 @@ def spoiled(value):
 @pytest.mark.parametrize(
     ("wrong", "error", "advice"),
     [
-        ([GOOD[0], GOOD[0]], TypeError, "a list of objects. Stack a list .* with np.stack"),
+        ([GOOD[0], GOOD[0]], TypeError, "a list. Stack a list .* with np.stack"),
         (np.array([GOOD[0], GOOD[0, 1:]], object), TypeError, "with np.stack"),
         (None, TypeError, "a NoneType"),
         ((GOOD * 255).astype("uint8"), ValueError, "keras_imgen.data.to_float"),

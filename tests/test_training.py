@@ -170,7 +170,7 @@ OTHER_MISTAKES = {
         lambda: CLEAN,
         {"y": np.arange(8)},
         ValueError,
-        "`y`. Pass the pictures as `x` only",
+        "`y`. Pass the clean pictures as `x` only",
     ),
     "weights": (lambda: CLEAN, {"sample_weight": np.ones(8)}, ValueError, "`sample_weight`"),
     "class weights": (lambda: CLEAN, {"class_weight": {0: 1.0}}, ValueError, "`class_weight`"),
@@ -309,14 +309,68 @@ def test_a_log_that_is_no_number_stops_the_training(name, container):
 
 
 @pytest.mark.parametrize("eagerly", [True, False])
-def test_a_restorer_refuses_them_in_every_batch(eagerly):
-    # Its default metric looks at every batch, inside the compiled step too.
+@pytest.mark.parametrize("name", MODELS)
+def test_a_wrong_range_is_refused_in_every_batch(name, eagerly):
     broken = CLEAN.copy()
     broken[5] = 255
-    model = make_restorer()
+    model = MODELS[name]()
     model.compile(run_eagerly=eagerly)
-    with pytest.raises(ValueError, match=r"^PSNR and SSIM need clean pictures in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"^Pictures must lie in \[0, 1\].*a later batch"):
         model.fit(stream(broken), verbose=0)
+    with pytest.raises(ValueError, match=r"^Pictures must lie in \[0, 1\].*a later batch"):
+        model.evaluate(stream(broken), verbose=0)
+
+
+def without_shape(kind):
+    """Return a stream that does not know the shape of what it holds, as those of files."""
+    import tensorflow as tf
+
+    if kind == "from_generator":
+        batches = [CLEAN[:4], CLEAN[4:]]
+        return tf.data.Dataset.from_generator(lambda: iter(batches), output_types=tf.float32)
+    read = tf.numpy_function if kind == "numpy_function" else tf.py_function
+    single = tf.data.Dataset.from_tensor_slices(CLEAN)
+    return single.map(lambda x: read(lambda x: np.asarray(x), [x], tf.float32)).batch(4)
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(name, "from_generator") for name in (*MODELS, "any size")]
+    + [("any size", kind) for kind in ("numpy_function", "py_function")],
+)
+def test_streams_need_not_know_their_shape(name, kind):
+    if name == "any size":
+        model = Restorer(networks.unet(depth=1, filters=2), degradations.AdditiveNoise(0.1, seed=0))
+    else:
+        model = MODELS[name]()
+    model.compile()  # compiled: there a shape must be known
+    data = without_shape(kind)
+    assert data.element_spec.shape.rank is None
+    figures = model.evaluate(data, verbose=0)
+    np.testing.assert_allclose(figures, model.evaluate(stream(CLEAN), verbose=0), rtol=1e-5)
+    model.fit(data, validation_data=data, verbose=0)
+
+
+def test_labels_and_pairs_need_no_shape_either():
+    import tensorflow as tf
+
+    def unknown(*values):
+        data = tf.data.Dataset.from_tensor_slices(values)
+        types = [value.dtype for value in values]
+        return data.map(lambda *x: tf.numpy_function(lambda *x: x, x, types)).batch(4)
+
+    labels = np.arange(8) % 3
+    generator = networks.dcgan_generator(SHAPE, latent_dim=2, filters=2, num_classes=3)
+    gan = GAN(generator, networks.dcgan_discriminator(SHAPE, filters=2, num_classes=3))
+    gan.compile()
+    gan.fit(unknown(CLEAN, labels), validation_data=unknown(CLEAN, labels), verbose=0)
+    model = Restorer(networks.dncnn(depth=3, filters=2), None)
+    model.compile()
+    data = unknown(CLEAN / 2, CLEAN)
+    model.fit(data, verbose=0)
+    known = model.evaluate(CLEAN / 2, CLEAN, verbose=0)
+    np.testing.assert_allclose(model.evaluate(data, verbose=0), known, rtol=1e-5)
 
 
 def test_divergence_is_named():

@@ -18,6 +18,8 @@ Each backend has one short module with the same functions:
     A `tf.data.Dataset` that calls `check`, a function of one batch, with each batch as it is read.
 `poisson(rates, seed)`
     Poisson numbers of these rates, as float32.
+`with_shape(x, shape)`
+    The same tensor, its shape known as far as `shape` is, also inside a compiled step.
 `lean(function, channels)`
     The same function of pictures `(1, height, width, channels)`, in less memory if the backend can:
     called as it is, a network of Keras keeps what each layer puts out until the last one is done.
@@ -48,6 +50,7 @@ __all__ = [
     "readable_errors",
     "replicas",
     "share",
+    "with_shape",
 ]
 
 MARK = "||"  # where the message of a failed check begins and ends within the backend's own text
@@ -91,6 +94,11 @@ def prepared_step(model, step, prepare, *args):
 def check(condition, message: str, value):
     """Return `value`, or raise an error with `message` where `condition` is false."""
     return _backend().check(condition, message, value)
+
+
+def with_shape(x, shape):
+    """Return `x` with its shape known: a stream need not tell what it holds."""
+    return _backend().with_shape(x, shape)
 
 
 def lean(function, channels: int):

@@ -55,6 +55,11 @@ def poisson(rates, seed):
     return jax.random.poisson(key, rates).astype("float32")
 
 
+def with_shape(x, shape):
+    """Change nothing: here every shape is known."""
+    return x
+
+
 def lean(function, channels):
     """Change nothing: JAX would compile anew for every size."""
     return function

@@ -58,6 +58,11 @@ def check(condition, message, value):
     return value
 
 
+def with_shape(x, shape):
+    """Return `x` with its shape known, as far as `shape` is."""
+    return x if x.shape.is_fully_defined() else tf.ensure_shape(x, shape)
+
+
 def lean(function, channels):
     """Compile a function: a graph forgets what is not needed any more."""
     # Compiled once, whatever the size.

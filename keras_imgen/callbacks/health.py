@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_imgen import backends, checks
-from keras_imgen.callbacks.pictures import first_pictures
+from keras_imgen.callbacks.first import first_pictures
 from keras_imgen.data import check_pictures
 from keras_imgen.training import PictureModel, Rollback, check_finite
 
@@ -334,7 +334,7 @@ def _mean_distance(pictures, labels=None) -> float:
 
 def _score_slope(gan, n=64) -> float:
     """Return the mean length of the gradient of a made picture's score by its pixels."""
-    latents = keras.random.normal((n, gan.latent_dim), seed=0)
+    latents = keras.random.normal((n, gan.latent_dim), dtype="float32", seed=0)
     labels = np.arange(n) % gan.num_classes if gan.num_classes else None
     pictures = keras.ops.convert_to_tensor(gan.predict_latents(latents, labels))
     slopes = backends.input_gradients(lambda made: gan.score(made, labels), pictures)

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 
 from keras_imgen import checks, plotting
+from keras_imgen.callbacks.first import first_batch, first_pictures
 from keras_imgen.checks import whole_number
-from keras_imgen.data import PictureDataset, check_pictures, sources
+from keras_imgen.data import sources
 from keras_imgen.files import write_whole
 from keras_imgen.plotting.figures import figure_pixels
 from keras_imgen.plotting.grids import check_seconds, enlarged, write_gif
@@ -17,7 +18,8 @@ from keras_imgen.plotting.grids import check_seconds, enlarged, write_gif
 class EpochPicture(keras.callbacks.Callback):
     """Make one picture after every few epochs, and write or show it.
 
-    A subclass implements `draw()`, which returns an array of 8 bits `(height, width, channels)`.
+    A subclass implements `draw()`, which returns an array of 8 bits `(height, width, channels)`,
+    and `prepare()` if it depends on the model what can be drawn.
     """
 
     def __init__(self, folder=None, *, every=1, show=None, tensorboard=None):
@@ -40,9 +42,14 @@ class EpochPicture(keras.callbacks.Callback):
         """Return the picture of the current model."""
         raise NotImplementedError
 
+    def prepare(self) -> None:
+        """Refuse models that cannot be shown."""
+
     def on_train_begin(self, logs=None):
-        """Begin a new picture in the notebook."""
+        """Begin a new picture in the notebook, and refuse what cannot be drawn."""
         self._display = None
+        self.prepare()
+        self.draw()  # what fails after the first epoch fails now
 
     def on_epoch_end(self, epoch, logs=None):
         """Write and show the picture, every `every` epochs."""
@@ -133,9 +140,8 @@ class SampleGrid(EpochPicture):
         self.seed = checks.seed(seed)
         self.pictures = first_pictures(pictures, self.n or 64)
 
-    def on_train_begin(self, logs=None):
+    def prepare(self):
         """Refuse models that cannot show what is asked for."""
-        super().on_train_begin(logs)
         wanted = "sample" if self.pictures is None else "reconstruct"
         if not hasattr(self.model, wanted):
             raise ValueError(
@@ -159,11 +165,13 @@ class BeforeAfter(EpochPicture):
     """Show held-out pictures observed, restored and clean, with their PSNR, after every few epochs.
 
     The pictures are spoiled by the model's own degradation with its fixed draw, so that the frames
-    compare. A sequence is shown as a strip of frames.
+    compare; a model that learns from pairs is shown pairs. A sequence is shown as a strip of
+    frames.
 
     Args:
         pictures: clean pictures `(n, [time,] height, width, channels)` in [0, 1], or a dataset,
-            whose first `n` are taken.
+            whose first `n` are taken; of a model without a degradation a pair of arrays
+            `(observed, clean)`, or a dataset of pairs.
         folder: where to write `epoch_0001.png`, ...; by default nowhere.
         n: number of pictures; of sequences the first one is shown.
         every: epochs between two pictures.
@@ -192,19 +200,27 @@ class BeforeAfter(EpochPicture):
         tensorboard: str | Path | None = None,
     ):
         super().__init__(folder, every=every, show=show, tensorboard=tensorboard)
-        self.clean = first_pictures(pictures, whole_number("n", n, 1))
+        self.clean, _, self._given = first_batch(pictures, whole_number("n", n, 1))
 
-    def on_train_begin(self, logs=None):
+    def prepare(self):
         """Spoil the pictures, once for all frames."""
-        super().on_train_begin(logs)
         if not hasattr(self.model, "restore"):
             raise ValueError(
                 f"BeforeAfter shows a Restorer. Received: a {type(self.model).__name__}. "
                 "For a GAN or a VAE use SampleGrid."
             )
-        self.observed = keras.ops.convert_to_numpy(
-            self.model.degradation(self.clean, training=False)
-        )
+        if self.model.learns_pairs != (self._given is not None):
+            pairs = self.model.learns_pairs
+            raise ValueError(
+                f"BeforeAfter shows a Restorer {'without' if pairs else 'with'} a degradation "
+                f"{'pairs' if pairs else 'clean pictures, which it spoils'}. Received: "
+                f"{'clean pictures alone' if pairs else 'pairs'}. Pass "
+                f"BeforeAfter({'(observed, clean)' if pairs else 'clean'}, ...)."
+            )
+        self.observed = self._given
+        if self.observed is None:
+            spoiled = self.model.degradation(self.clean, training=False)
+            self.observed = keras.ops.convert_to_numpy(spoiled)
 
     def draw(self):
         """Return the panels."""
@@ -215,6 +231,9 @@ class BeforeAfter(EpochPicture):
 
 class TrainingGif(keras.callbacks.Callback):
     """Join the pictures that another callback wrote into one GIF, when training ends.
+
+    Those that an earlier training left in the folder are not joined, unless this one goes on with
+    it (`Resume`, or `initial_epoch`).
 
     Args:
         folder: where the other callback writes its PNG files.
@@ -234,18 +253,48 @@ class TrainingGif(keras.callbacks.Callback):
         self.folder = _path("folder", folder)
         self.path = self.folder.with_suffix(".gif") if path is None else _path("path", path)
         self.seconds = check_seconds(seconds)
+        self._found, self._first_epoch = {}, None
+
+    def on_train_begin(self, logs=None):
+        """Note what is there already."""
+        self._found, self._first_epoch = {file: _state(file) for file in self._files()}, None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Note with which epoch the training begins."""
+        self._first_epoch = epoch if self._first_epoch is None else self._first_epoch
 
     def on_train_end(self, logs=None):
         """Write the GIF."""
-        from PIL import Image
-
-        files = sorted(self.folder.glob("epoch_*.png"))
-        if not files:
+        if not (files := [file for file in self._files() if self._is_ours(file)]):
             raise FileNotFoundError(
                 f"{str(self.folder)!r} holds no picture to join. Put a SampleGrid or BeforeAfter "
                 "that writes there before TrainingGif."
             )
-        write_gif(self.path, [Image.open(file) for file in files], self.seconds)
+        write_gif(self.path, map(_read, files), self.seconds)  # one open file at a time
+
+    def _files(self):
+        return sorted(self.folder.glob("epoch_*.png"), key=lambda file: (len(file.name), file))
+
+    def _is_ours(self, file):
+        """Return whether this training has written a picture, or the one that it goes on with."""
+        if self._found.get(file) != _state(file):
+            return True
+        number = file.stem.removeprefix("epoch_")
+        # A training that had ended begins no epoch, and then all are whole.
+        whole = self.params["epochs"] if self._first_epoch is None else self._first_epoch
+        return number.isdigit() and int(number) <= whole
+
+
+def _state(file):
+    status = file.stat()
+    return status.st_mtime_ns, status.st_ino
+
+
+def _read(file):
+    from PIL import Image
+
+    with Image.open(file) as image:
+        return image.copy()
 
 
 def _path(name, value):
@@ -253,16 +302,6 @@ def _path(name, value):
     if not Path(value).name:
         raise ValueError(f"`{name}` must have a name. Received: {name}={checks.shown(value)}.")
     return Path(value)
-
-
-def first_pictures(pictures, n):
-    """Return the first `n` pictures of an array or dataset, checked; None stays None."""
-    if pictures is None:
-        return None
-    if isinstance(pictures, PictureDataset):
-        return pictures.take(n)
-    check_pictures(pictures)
-    return np.asarray(pictures[:n], "float32")
 
 
 def _in_notebook() -> bool:

@@ -72,9 +72,8 @@ class LatentTraversal(EpochPicture):
         self.along, self.scale = along, whole_number("scale", scale, 1)
         self.seed = checks.seed(seed)
 
-    def on_train_begin(self, logs=None):
+    def prepare(self):
         """Refuse models without latents."""
-        super().on_train_begin(logs)
         if not hasattr(self.model, "predict_latents"):
             raise ValueError(
                 "LatentTraversal shows a GAN or a VAE. Received: a "
@@ -95,7 +94,7 @@ class LatentTraversal(EpochPicture):
     def latents(self) -> np.ndarray:
         """Return the latents that are shown, shape `(rows, columns, latent_dim)`."""
         size = self.model.latent_dim
-        drawn = keras.random.normal((self.rows, 2, size), seed=self.seed)
+        drawn = keras.random.normal((self.rows, 2, size), dtype="float32", seed=self.seed)
         ends = np.array(keras.ops.convert_to_numpy(drawn))
         if self.along == "axis":
             # Not around 0, which is as far from all that a model is trained on as it can be.

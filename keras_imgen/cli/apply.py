@@ -157,8 +157,13 @@ def evaluate(args) -> int:
             "model trained to denoise or inpaint."
         )
     degradation = model.degradation
+    if degradation is None and args.sigma is None:
+        raise ValueError(
+            "This model has learned from pairs and spoils no pictures itself. Pass --sigma to try "
+            "it on noise, or measure it in Python: model.evaluate(observed, clean)."
+        )
     if args.sigma is not None:
-        if "mask" in degradation.appends:
+        if "mask" in model.appends:
             raise ValueError(
                 "This model fills holes. Leave out --sigma: the pictures get holes as in training."
             )
@@ -176,7 +181,7 @@ def evaluate(args) -> int:
             observed = keras.ops.convert_to_numpy(degradation(clean, training=False))
             restored = model.restore(observed, self_ensemble=args.self_ensemble)
             pair = (observed[..., : clean.shape[-1]], restored)
-            row = [float(metrics.psnr(clean, picture)[0]) for picture in pair]
+            row = [float(metrics.psnr(clean, picture, clip=True)[0]) for picture in pair]
             rows.append([*row, float(metrics.ssim(clean, restored)[0])])
         except ValueError as error:
             left_out.add(file, error)
@@ -229,7 +234,11 @@ def _told(model, args):
             f"{args.model!r} is a {type(model).__name__}, which restores nothing. "
             "Use `keras-imgen sample`, or pass a model trained to denoise, inpaint or restore."
         )
-    appends = model.degradation.appends
+    appends = model.appends
+    if args.degrade and model.learns_pairs:
+        raise ValueError(
+            "This model has learned from pairs and spoils no pictures itself. Leave out --degrade."
+        )
     if args.mask is not None and appends != ("mask",):
         raise ValueError("This model takes no mask. Leave out --mask.")
     if args.mask is None and "mask" in appends and not args.degrade:

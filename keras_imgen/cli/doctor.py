@@ -26,6 +26,10 @@ def doctor(args) -> None:
     rows = {"Python": f"{platform.python_version()} on {platform.platform()}"}
     rows |= {name: _version(name) for name in PACKAGES}
     rows["backend"] = keras.backend.backend()
+    rows["keras.json"] = (
+        f"image_data_format {keras.config.image_data_format()}, floatx {keras.config.floatx()}, "
+        f"epsilon {keras.config.epsilon():g}"
+    )
     rows["devices"] = ", ".join(keras.distribution.list_devices()) or "none"
     rows["processor cores"] = str(_cores())
     rows["TFDS data"] = _tfds_folder()

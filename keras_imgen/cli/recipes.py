@@ -172,7 +172,7 @@ def _measure_sequences(model, test):
 
 
 def _mean_psnr(clean, pictures):
-    return float(np.mean(metrics.psnr(clean, pictures.clip(0, 1))))
+    return float(np.mean(metrics.psnr(clean, pictures, clip=True)))
 
 
 def _psnr_where(chosen, clean, picture):

@@ -11,8 +11,8 @@ import numpy as np
 
 from keras_imgen import checks
 from keras_imgen.checks import flag, shown, whole_number
-from keras_imgen.data import folders, sources, tfds
-from keras_imgen.data.dataset import PictureDataset, check_pictures, to_float, to_uint8
+from keras_imgen.data import folders, pairs, sources, tfds
+from keras_imgen.data.dataset import NOISE, PictureDataset, check_pictures, to_float, to_uint8
 
 __all__ = [
     "PictureDataset",
@@ -28,13 +28,21 @@ __all__ = [
 
 
 def load_arrays(
-    pictures, labels=None, *, batch_size: int = 32, shuffle: bool = True, seed: int = 0
+    pictures,
+    labels=None,
+    *,
+    observed=None,
+    batch_size: int = 32,
+    shuffle: bool = True,
+    seed: int = 0,
 ) -> PictureDataset:
     """Make a dataset of pictures that are already in memory.
 
     Args:
         pictures: floating-point array in [0, 1], `(N, H, W, C)`, of sequences `(N, T, H, W, C)`.
         labels: one integer per picture, or None.
+        observed: of pairs, for a `Restorer` without a degradation, what is to become the pictures:
+            floating-point array of the same sizes, whose noise may leave [0, 1]; by default none.
         batch_size: pictures per batch.
         shuffle: True for training, False for validation and test.
         seed: integer that fixes the order.
@@ -52,12 +60,17 @@ def load_arrays(
     """
     check_pictures(pictures)
     pictures = keras.ops.convert_to_numpy(pictures).astype("float32")
-    return PictureDataset(pictures, labels, batch_size=batch_size, shuffle=shuffle, seed=seed)
+    if observed is not None:
+        check_pictures(observed, name="observed", noise=NOISE)
+        observed = keras.ops.convert_to_numpy(observed).astype("float32")
+    options = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed}
+    return PictureDataset(pictures, labels, observed=observed, **options)
 
 
 def load_folder(
     path: str | Path,
     *,
+    observed: str | Path | None = None,
     size: int | tuple[int, int] | None = None,
     crops: int = 0,
     channels: int | None = None,
@@ -74,6 +87,8 @@ def load_folder(
 
     Args:
         path: the folder.
+        observed: another folder with a picture for each one, of the same name (endings may differ)
+            and size: pairs, for a `Restorer` without a degradation. By default none.
         size: side, or `(height, width)`, of the pictures in pixels. By default as they are, which
             needs pictures of equal size.
         crops: 0 to resize each picture (what exceeds the proportions is cut off evenly); otherwise
@@ -88,8 +103,8 @@ def load_folder(
 
     Raises:
         FileNotFoundError: if there is no such folder, or no readable picture in it.
-        ValueError: if sizes differ and no `size` is given, a picture is smaller than a crop, or all
-            together would need more than 4 GiB of memory.
+        ValueError: if sizes differ and no `size` is given, a picture is smaller than a crop, has no
+            partner of its name and size, or all together would need more than 4 GiB of memory.
 
     Example:
         >>> from keras_imgen import load_folder
@@ -100,11 +115,20 @@ def load_folder(
     checks.path("path", path)
     flag("labels", labels)
     _check_options(size, crops, channels, batch_size, seed)
+    options = {"size": size, "crops": crops, "batch_size": batch_size, "shuffle": shuffle}
+    if observed is not None:
+        checks.path("observed", observed)
+        if labels:
+            raise ValueError(
+                "A folder holds classes or pairs. Received: labels=True with `observed`. Leave out "
+                "one of them."
+            )
+        pictures, seen = pairs.read_pairs(path, observed, channels)
+        return _dataset(pictures, None, observed=seen, seed=seed, **options)
     pictures, targets, class_names = folders.read_folder(
         path, channels, None if crops or size is None else _pair(size), labels
     )
-    options = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed}
-    return _dataset(pictures, targets, size=size, crops=crops, class_names=class_names, **options)
+    return _dataset(pictures, targets, class_names=class_names, seed=seed, **options)
 
 
 def load_sequences(
@@ -329,8 +353,8 @@ def _pair(size) -> tuple[int, int]:
     return tuple(whole_number("size", side, 1, advice) for side in pair)
 
 
-def _dataset(pictures, labels, *, size, crops, **options) -> PictureDataset:
-    """Bring whole pictures to one size, by resizing or cropping."""
+def _dataset(pictures, labels, *, size, crops, observed=None, **options) -> PictureDataset:
+    """Bring whole pictures, and those of pairs, to one size, by resizing or cropping."""
     if crops:
         crop_size = _pair(size)
         for picture in pictures:
@@ -340,7 +364,14 @@ def _dataset(pictures, labels, *, size, crops, **options) -> PictureDataset:
                     f"size={size} for a picture of {picture.shape[0]} x {picture.shape[1]} pixels. "
                     "Pass a smaller `size`, or crops=0 to resize."
                 )
-        return PictureDataset(pictures, labels, crop_size=crop_size, crops=int(crops), **options)
+        options |= {"crop_size": crop_size, "crops": int(crops)}
+        return PictureDataset(pictures, labels, observed=observed, **options)
+    pictures = _of_one_size(pictures, size)
+    observed = None if observed is None else _of_one_size(observed, size)
+    return PictureDataset(pictures, labels, observed=observed, **options)
+
+
+def _of_one_size(pictures, size) -> np.ndarray:
     if size is not None:
         height, width = _pair(size)
         sources.check_memory(
@@ -355,4 +386,4 @@ def _dataset(pictures, labels, *, size, crops, **options) -> PictureDataset:
             f"Pictures of one batch must have equal sizes. Received: sizes from {shapes[0]} to "
             f"{shapes[-1]}. Pass `size=` to resize them, with `crops=` to take random crops."
         )
-    return PictureDataset(np.asarray(pictures), labels, **options)
+    return np.asarray(pictures)

@@ -1,6 +1,7 @@
 """`PictureDataset`, which serves batches to `fit`, and the picture format that it guarantees."""
 
 import math
+import os
 from collections.abc import Sequence
 
 import keras
@@ -8,6 +9,8 @@ import numpy as np
 
 from keras_imgen import checks
 from keras_imgen.checks import FLOATS, array, dtype_name, whole_number
+
+NOISE = 15.0  # how far observed pictures may leave [0, 1]; what goes farther has another range
 
 
 def to_float(pictures) -> np.ndarray:
@@ -88,7 +91,7 @@ def check_pictures(
     if not hasattr(pictures, "shape") or dtype == "object":
         raise TypeError(
             f"`{name}` must be one array of shape (batch, height, width, channels). Received: a "
-            f"{type(pictures).__name__} of objects. Stack a list of equal pictures with np.stack."
+            f"{type(pictures).__name__}. {_as_array(pictures)}"
         )
     if dtype not in FLOATS:
         raise ValueError(
@@ -130,6 +133,56 @@ def check_pictures(
         )
 
 
+def _as_array(pictures) -> str:
+    """Return how to make an array of what somebody passed."""
+    library = type(pictures).__module__.partition(".")[0]
+    if isinstance(pictures, str | os.PathLike):
+        return "Read it: keras_imgen.data.to_float(np.asarray(PIL.Image.open(path)))[None]."
+    if library == "PIL":
+        return "Convert it: keras_imgen.data.to_float(np.asarray(picture))[None]."
+    if isinstance(pictures, PictureDataset):
+        return "Take pictures out of the dataset: dataset.take(8)."
+    if isinstance(pictures, keras.utils.PyDataset) or hasattr(pictures, "cardinality"):
+        return "Take a batch out of the dataset: dataset[0], or next(iter(dataset))."
+    if library == "torch":
+        return (
+            "Make it a keras.utils.PyDataset whose batches are arrays, channels last, or one array."
+        )
+    if isinstance(pictures, list | tuple) or getattr(pictures, "dtype", None) is not None:
+        return "Stack a list of equal pictures with np.stack."
+    return "Pass a NumPy array, float32 in [0, 1]."
+
+
+def check_pairs(observed, clean) -> None:
+    """Raise unless each observed picture has a clean one of its size; channels may differ.
+
+    Args:
+        observed: array, or list of pictures.
+        clean: array, or list of pictures.
+
+    Raises:
+        ValueError: with what was received.
+    """
+    arrays = hasattr(observed, "shape") and hasattr(clean, "shape")
+    if len(observed) != len(clean):
+        sizes = f"{len(observed):,} observed pictures and {len(clean):,} clean ones"
+    elif arrays:
+        same = tuple(observed.shape[:-1]) == tuple(clean.shape[:-1])
+        sizes = "" if same else f"shapes {tuple(observed.shape)} and {tuple(clean.shape)}"
+    else:
+        differing = (
+            f"shapes {a.shape} and {b.shape}, pair {i}"
+            for i, (a, b) in enumerate(zip(observed, clean, strict=True))
+            if a.shape[:-1] != b.shape[:-1]
+        )
+        sizes = next(differing, "")
+    if sizes:
+        raise ValueError(
+            "Each observed picture must have a clean one of its size. Received: "
+            f"{sizes}. Put them in the same order, and bring both to one size."
+        )
+
+
 class PictureDataset(keras.utils.PyDataset):
     """Batches of clean pictures in an order that is a function of `(seed, epoch)`.
 
@@ -137,10 +190,15 @@ class PictureDataset(keras.utils.PyDataset):
     `evaluate` and `validation_data`. A resumed training sees the order that the uninterrupted one
     would have seen, because `fit` sets `epoch`.
 
+    With `observed` it holds pairs, for a `Restorer` without a degradation: what was seen of each
+    picture, cut out at the same place.
+
     Args:
         pictures: uint8 pictures (0 to 255) or float32 ones in [0, 1]: one array `(N, H, W, C)` or
             `(N, T, H, W, C)`, or a list of arrays `(H, W, C)` of different sizes.
         labels: one integer per picture, or None. With labels, batches are `(pictures, labels)`.
+        observed: of pairs, what is to be restored, in the same order; as many channels as there
+            are. Batches are then `(observed, pictures)`.
         batch_size: pictures per batch.
         crop_size: `(height, width)` of random crops, or None for whole pictures.
         crops: how many crops of each picture make an epoch.
@@ -152,6 +210,7 @@ class PictureDataset(keras.utils.PyDataset):
     Attributes:
         pictures: the pictures as given, whole.
         labels: as given.
+        observed: as given.
         class_names: as given.
         image_shape: shape of one picture (or sequence) as batches hold it.
         num_pictures: how many pictures (or crops) an epoch has.
@@ -169,6 +228,7 @@ class PictureDataset(keras.utils.PyDataset):
         pictures,
         labels=None,
         *,
+        observed=None,
         batch_size: int = 32,
         crop_size: tuple[int, int] | None = None,
         crops: int = 1,
@@ -181,6 +241,14 @@ class PictureDataset(keras.utils.PyDataset):
             raise ValueError("`pictures` holds no picture. Received: none at all.")
         self.pictures = pictures
         self.labels = None if labels is None else checks.labels(labels, len(pictures))
+        if observed is not None:
+            if labels is not None:
+                raise ValueError(
+                    "Batches are pictures with labels, or pairs. Received: both `labels` and "
+                    "`observed`. Leave out one of them."
+                )
+            check_pairs(observed, pictures)
+        self.observed = observed
         self.batch_size = whole_number("batch_size", batch_size, 1)
         self.crop_size = crop_size
         self.crops = crops
@@ -200,7 +268,9 @@ class PictureDataset(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         chosen = self._indices()[index * self.batch_size : (index + 1) * self.batch_size]
-        batch = self._batch(chosen)
+        batch = self._batch(self.pictures, chosen)
+        if self.observed is not None:
+            return self._batch(self.observed, chosen), batch
         return (batch,) if self.labels is None else (batch, self.labels[chosen // self.crops])
 
     def take(self, count: int) -> np.ndarray:
@@ -209,9 +279,16 @@ class PictureDataset(keras.utils.PyDataset):
         The same ones every time: what callbacks want to show. Of crops, the first of every picture
         comes before the second of any.
         """
-        count = whole_number("count", count, 1)
-        order = np.arange(self.num_pictures).reshape(-1, self.crops).T.ravel()
-        return self._batch(order[:count], fixed=True)
+        return self._batch(self.pictures, self._first(count), fixed=True)
+
+    def take_observed(self, count: int) -> np.ndarray:
+        """Return what was observed of the pictures that `take` returns."""
+        if self.observed is None:
+            raise ValueError(
+                "Pairs have observed pictures. Received: a dataset of clean pictures alone. Make "
+                "it with `observed=`."
+            )
+        return self._batch(self.observed, self._first(count), fixed=True)
 
     def on_epoch_end(self):
         """Move on to the next epoch's order, for models that do not set `epoch` themselves."""
@@ -226,19 +303,25 @@ class PictureDataset(keras.utils.PyDataset):
             self._order = (epoch, order)
         return self._order[1]
 
-    def _batch(self, chosen, fixed=False) -> np.ndarray:
+    def _first(self, count):
+        count = whole_number("count", count, 1)
+        order = np.arange(self.num_pictures).reshape(-1, self.crops).T.ravel()
+        return order[:count]
+
+    def _batch(self, pictures, chosen, fixed=False) -> np.ndarray:
         if self.crop_size is None:
-            if isinstance(self.pictures, np.ndarray):
-                batch = self.pictures[chosen]
+            if isinstance(pictures, np.ndarray):
+                batch = pictures[chosen]
             else:
-                batch = np.stack([self.pictures[i] for i in chosen])
+                batch = np.stack([pictures[i] for i in chosen])
         else:
             epoch = 0 if fixed or not self.shuffle else self.epoch
-            batch = np.stack([self._crop(int(i), epoch) for i in chosen])
+            batch = np.stack([self._crop(pictures, int(i), epoch) for i in chosen])
         return to_float(batch) if batch.dtype == np.uint8 else batch
 
-    def _crop(self, index, epoch):
-        picture = self.pictures[index // self.crops]
+    def _crop(self, pictures, index, epoch):
+        picture = pictures[index // self.crops]
+        # A function of the place in the data: both pictures of a pair are cut at the same place.
         rng = np.random.default_rng((self.seed, epoch, index))
         height, width = self.crop_size
         top = rng.integers(picture.shape[0] - height + 1)

@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_imgen import backends, checks
 from keras_imgen.checks import number, shown
+from keras_imgen.settings import as_meant
 
 
 class Degradation(keras.layers.Layer):
@@ -48,6 +49,7 @@ class Degradation(keras.layers.Layer):
         self.seed_generator = backends.SeedGenerator(self._seed_of_draw(0))
         self.built = True
 
+    @as_meant()
     def call(self, clean, training=None):
         """Spoil `clean`; `training=True` draws anew, anything else repeats the fixed draw."""
         rank = len(clean.shape)
@@ -232,6 +234,7 @@ class Compose(_Combined):
         super().__init__(degradations, **kwargs)
         self.appends = tuple(name for d in self.degradations for name in d.appends)
 
+    @as_meant()
     def call(self, clean, training=None):
         """Apply the parts in order."""
         channels = clean.shape[-1]
@@ -277,6 +280,7 @@ class OneOf(_Combined):
             )
         self.appends = self.degradations[0].appends
 
+    @as_meant()
     def call(self, clean, training=None):
         """Spoil all pictures in all ways, and keep one of them for each."""
         leading = ops.shape(clean)[:-3]

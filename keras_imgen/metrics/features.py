@@ -7,6 +7,7 @@ from keras import ops
 from keras_imgen.checks import shown, whole_number
 from keras_imgen.data import check_pictures
 from keras_imgen.data.sources import ASSETS
+from keras_imgen.settings import as_meant
 
 BATCH = 128  # pictures that a network works on at a time
 
@@ -154,6 +155,7 @@ class InceptionFeatures(Features):
         (3, 2048)
     """
 
+    @as_meant()
     def __init__(self):
         pictures = keras.Input((299, 299, 3))
         # Keras's weights want [-1, 1], as `keras.applications.inception_v3.preprocess_input` says.

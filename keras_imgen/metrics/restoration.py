@@ -9,12 +9,15 @@ from keras_imgen.checks import FLOATS, dtype_name
 __all__ = ["PSNR", "SSIM", "psnr", "ssim"]
 
 
-def psnr(clean, restored):
+def psnr(clean, restored, *, clip: bool = False):
     """Peak signal-to-noise ratio of each picture, in dB: `10 log10(1 / mean squared error)`.
 
     Args:
         clean: float tensor in [0, 1], `(..., height, width, channels)`.
         restored: float tensor of the same shape.
+        clip: whether what is restored is clipped to [0, 1] first, as it is when shown or stored:
+            as in the metric `PSNR`, in figures and in the tables of the command. By default it
+            is taken as it is, so that noise of 0.1 gives 20 dB.
 
     Returns:
         Tensor of shape `(...)`: one value per picture (or frame). Identical pictures give 100 dB,
@@ -31,6 +34,7 @@ def psnr(clean, restored):
         [20.0, 20.0]
     """
     clean, restored = _checked(clean, restored)
+    restored = ops.clip(restored, 0.0, 1.0) if clip else restored
     errors = ops.mean(ops.square(clean - restored), axis=(-3, -2, -1))
     return -10.0 * ops.log10(ops.maximum(errors, 1e-10))
 
@@ -67,7 +71,7 @@ def ssim(clean, restored):
         )
     leading = ops.shape(clean)[:-3]
     frames = [ops.reshape(x, (-1, *ops.shape(x)[-3:])) for x in (clean, restored)]
-    return ops.reshape(ops.image.ssim(*frames, max_val=1.0), leading)
+    return ops.reshape(ops.image.ssim(*frames, max_val=1.0, data_format="channels_last"), leading)
 
 
 def _check_format(clean, restored):
@@ -103,7 +107,7 @@ def _checked(clean, restored):
     # Also inside a compiled step: a wrong range adds up to 48 dB and nobody notices. Restored
     # pictures may go a little beyond the range, but not to 255. What is NaN stays NaN.
     clean = backends.check(
-        ops.logical_not(ops.any(ops.logical_or(clean < 0.0, clean > 1.0))),
+        ops.logical_not(ops.any((clean < 0.0) | (clean > 1.0))),
         "PSNR and SSIM need clean pictures in [0, 1]. Received: others. Divide pictures in "
         "[0, 255] by 255.",
         clean,
@@ -123,7 +127,7 @@ class _PictureMean(keras.metrics.Mean):
     _direction = "up"  # for callbacks of Keras that look at it
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Add the pictures of one batch; a frame of a sequence counts as a picture."""
+        """Add the pictures of one batch."""
         _check_format(y_true, y_pred)
         # Clipped before the check of the range: in training a model may stray far beyond and come
         # back, and a low figure says so better than an error.
@@ -141,11 +145,13 @@ class _PictureMean(keras.metrics.Mean):
 class PSNR(_PictureMean):
     """Mean over pictures of the peak signal-to-noise ratio, in dB; see `psnr`.
 
-    Restored pictures are clipped to [0, 1] first, as they are when shown or stored.
+    Restored pictures are clipped to [0, 1] first, as they are when shown or stored. Of a sequence
+    there is one value, that of the error of all its frames: where a few frames are lost, those that
+    are known would count 100 dB each and hide the others.
 
     Args:
         name: name in the logs.
-        dtype: as in Keras.
+        dtype: as in Keras; by default float32.
 
     Example:
         >>> import numpy as np
@@ -156,21 +162,28 @@ class PSNR(_PictureMean):
         20.0
     """
 
-    figure = staticmethod(psnr)
+    @staticmethod
+    def figure(clean, restored):
+        """Return one value per picture or sequence."""
+        values = psnr(clean, restored)
+        if len(values.shape) < 2:
+            return values
+        errors = ops.mean(10.0 ** (-values / 10.0), axis=-1)  # of all frames
+        return -10.0 * ops.log10(errors)
 
     def __init__(self, name: str = "psnr", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name=name, dtype=dtype or "float32")
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
 class SSIM(_PictureMean):
-    """Mean over pictures of the structural similarity; see `ssim`.
+    """Mean over pictures, or frames, of the structural similarity; see `ssim`.
 
     Restored pictures are clipped to [0, 1] first, as they are when shown or stored.
 
     Args:
         name: name in the logs.
-        dtype: as in Keras.
+        dtype: as in Keras; by default float32.
 
     Example:
         >>> import numpy as np
@@ -184,4 +197,4 @@ class SSIM(_PictureMean):
     figure = staticmethod(ssim)
 
     def __init__(self, name: str = "ssim", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name=name, dtype=dtype or "float32")

@@ -5,8 +5,10 @@ from keras import layers
 
 from keras_imgen.checks import flag, number, whole_number
 from keras_imgen.networks.parts import check_generated, check_latent_dim, grow, halvings
+from keras_imgen.settings import as_meant
 
 
+@as_meant()
 def dcgan_generator(
     image_shape, latent_dim: int = 64, filters: int = 64, *, num_classes: int = 0
 ) -> keras.Model:
@@ -46,6 +48,7 @@ def dcgan_generator(
     return keras.Model(inputs, pictures, name="generator")
 
 
+@as_meant()
 def dcgan_discriminator(
     image_shape,
     filters: int = 64,
@@ -104,6 +107,7 @@ def dcgan_discriminator(
     return _scored(pictures, layers.Flatten()(x), num_classes, normed)
 
 
+@as_meant()
 def resnet_generator(
     image_shape, latent_dim: int = 128, filters: int = 64, *, num_classes: int = 0
 ) -> keras.Model:
@@ -152,6 +156,7 @@ def resnet_generator(
     return keras.Model(inputs, pictures, name="generator")
 
 
+@as_meant()
 def resnet_discriminator(
     image_shape, filters: int = 64, *, num_classes: int = 0, spectral_norm: bool = True
 ) -> keras.Model:

@@ -5,6 +5,8 @@ from keras import layers, ops
 
 from keras_imgen.sizes import mirrored
 
+LAYOUT = "channels_last"  # whatever keras.json says
+
 
 @keras.saving.register_keras_serializable("keras_imgen")
 class GatedConv2D(layers.Layer):
@@ -29,7 +31,8 @@ class GatedConv2D(layers.Layer):
     def __init__(self, filters: int, kernel_size: int, strides: int = 1, **kwargs):
         super().__init__(**kwargs)
         self.filters, self.kernel_size, self.strides = filters, kernel_size, strides
-        self.convolution = layers.Conv2D(2 * filters, kernel_size, strides, padding="same")
+        options = {"padding": "same", "data_format": LAYOUT, "dtype": self.dtype_policy}
+        self.convolution = layers.Conv2D(2 * filters, kernel_size, strides, **options)
 
     def build(self, input_shape):
         """Build the convolution."""
@@ -78,9 +81,8 @@ class PartialConv2D(layers.Layer):
     def __init__(self, filters: int, kernel_size: int, strides: int = 1, **kwargs):
         super().__init__(**kwargs)
         self.filters, self.kernel_size, self.strides = filters, kernel_size, strides
-        self.convolution = layers.Conv2D(
-            filters, kernel_size, strides, padding="same", use_bias=False
-        )
+        options = {"padding": "same", "data_format": LAYOUT, "dtype": self.dtype_policy}
+        self.convolution = layers.Conv2D(filters, kernel_size, strides, use_bias=False, **options)
 
     def build(self, input_shapes):
         """Build the convolution."""
@@ -91,8 +93,8 @@ class PartialConv2D(layers.Layer):
         """Return `relu(features * window / known pixels in it + bias)` and what is known now."""
         x, known = inputs
         known = ops.cast(known, "float32")  # halves could not hold what keeps the ratio finite
-        window = ops.ones((self.kernel_size, self.kernel_size, 1, 1))
-        size = {"strides": self.strides, "padding": "same"}
+        window = ops.ones((self.kernel_size, self.kernel_size, 1, 1), "float32")
+        size = {"strides": self.strides, "padding": "same", "data_format": LAYOUT}
         seen = ops.conv(known, window, **size)
         whole = ops.conv(ops.ones_like(known), window, **size)  # less at the border
         now_known = ops.cast(seen > 0, "float32")
@@ -149,7 +151,7 @@ class FillHoles(layers.Layer):
         for _ in range(self.levels):
             finer.append((picture, known))
             sums = ops.concatenate([picture * known, known], axis=-1)
-            means = ops.average_pool(sums, 2, 2, padding="same")
+            means = ops.average_pool(sums, 2, 2, padding="same", data_format=LAYOUT)
             share = means[..., -1:]
             picture = means[..., :-1] / ops.where(share > 0.0, share, 1.0)
             known = ops.minimum(4.0 * share, 1.0)  # one of four is enough
@@ -173,7 +175,7 @@ def _twice_as_large(x):
     x = ops.repeat(ops.repeat(x, 2, axis=1), 2, axis=2)
     x = ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")
     for _ in range(2):  # means of neighbours, twice: the weights 1/4, 1/2, 1/4
-        x = ops.average_pool(x, 2, 1)
+        x = ops.average_pool(x, 2, 1, data_format=LAYOUT)
     return x
 
 

@@ -13,8 +13,10 @@ from keras_imgen.networks.convolutions import (
     SpaceToDepth,
 )
 from keras_imgen.networks.parts import CropLike, FramewiseModel, check_shape
+from keras_imgen.settings import as_meant
 
 
+@as_meant()
 def dncnn(
     image_shape=(None, None, 1),
     *,
@@ -79,6 +81,7 @@ def dncnn(
     return keras.Model(observed, restored, name="dncnn")
 
 
+@as_meant()
 def drunet(
     image_shape=(None, None, 1),
     *,
@@ -167,6 +170,7 @@ def drunet(
     return keras.Model(observed, restored, name="drunet")
 
 
+@as_meant()
 def unet(
     image_shape=(None, None, 1),
     *,
@@ -268,6 +272,7 @@ def unet(
     return keras.Model(observed, restored, name="unet")
 
 
+@as_meant()
 def conv_lstm(
     image_shape,
     *,

@@ -5,8 +5,10 @@ from keras import layers
 
 from keras_imgen.checks import whole_number
 from keras_imgen.networks.parts import check_generated, check_latent_dim, grow, halvings
+from keras_imgen.settings import as_meant
 
 
+@as_meant()
 def vae_encoder(image_shape, latent_dim: int = 16, filters: int = 32) -> keras.Model:
     """Build an encoder of strided convolutions, for `VAE`.
 
@@ -42,6 +44,7 @@ def vae_encoder(image_shape, latent_dim: int = 16, filters: int = 32) -> keras.M
     return keras.Model(pictures, [mean, log_variance], name="encoder")
 
 
+@as_meant()
 def vae_decoder(image_shape, latent_dim: int = 16, filters: int = 32) -> keras.Model:
     """Build a decoder of transposed convolutions, the mirror of `vae_encoder`, for `VAE`.
 

@@ -5,6 +5,7 @@ import io
 import numpy as np
 
 from keras_imgen.data import to_uint8
+from keras_imgen.metrics import psnr
 from keras_imgen.plotting.grids import checked_pictures, image_grid
 
 
@@ -147,8 +148,7 @@ def plot_history(history, ax=None):
 
 def psnr_text(clean, picture) -> str:
     """Return the mean PSNR over pictures (or frames) as a title shows it."""
-    errors = np.square(np.clip(picture, 0.0, 1.0) - clean).mean(axis=(-3, -2, -1))
-    return f"{np.mean(-10.0 * np.log10(np.maximum(errors, 1e-10))):.1f} dB"
+    return f"{float(np.mean(psnr(clean, picture, clip=True))):.1f} dB"
 
 
 def figure_pixels(figure) -> np.ndarray:

@@ -1,7 +1,8 @@
 """What every model shares, so that its data are checked and it saves, resumes and is sampled."""
 
+from keras_imgen.training.batches import Batch, pictures_in, step_batch
 from keras_imgen.training.exporting import export
-from keras_imgen.training.labels import label_rows, network_inputs, with_labels
+from keras_imgen.training.labels import network_inputs, with_labels
 from keras_imgen.training.latent import LatentModel, in_batches
 from keras_imgen.training.model import PictureModel
 from keras_imgen.training.parts import (
@@ -11,12 +12,12 @@ from keras_imgen.training.parts import (
     has_batch_norm,
     prepare_optimizer,
 )
-from keras_imgen.training.pictures import more_than_one, pictures_of
 from keras_imgen.training.players import OptimizerPair, check_pair
 from keras_imgen.training.resume import Resume
 from keras_imgen.training.rollback import Rollback, check_finite
 
 __all__ = [
+    "Batch",
     "LatentModel",
     "OptimizerPair",
     "PictureModel",
@@ -30,10 +31,9 @@ __all__ = [
     "export",
     "has_batch_norm",
     "in_batches",
-    "label_rows",
-    "more_than_one",
     "network_inputs",
-    "pictures_of",
+    "pictures_in",
     "prepare_optimizer",
+    "step_batch",
     "with_labels",
 ]

@@ -1,4 +1,4 @@
-"""The labels of a conditional model: found in a batch, checked, and brought into its networks."""
+"""The labels of a conditional model: checked, and brought into its networks."""
 
 import numpy as np
 from keras import ops
@@ -27,11 +27,11 @@ def with_labels(x, labels):
     return x if labels is None else [x, labels]
 
 
-def label_rows(data, num_classes: int):
+def label_rows(labels, num_classes: int):
     """Return the labels of a batch as rows, one for each picture; None if there are no classes."""
     if not num_classes:
         return None
-    labels = ops.cast(ops.reshape(labels_of(data), (-1,)), "int32")
+    labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
     return ops.one_hot(
         backends.check(
             ops.all((labels >= 0) & (labels < num_classes)),
@@ -40,18 +40,6 @@ def label_rows(data, num_classes: int):
         ),
         num_classes,
         dtype="float32",
-    )
-
-
-def labels_of(data):
-    """Return the labels of a batch: the second of a tuple, or under "label" in a dict."""
-    if isinstance(data, dict) and "label" in data:
-        return data["label"]
-    if isinstance(data, tuple | list) and len(data) > 1 and data[1] is not None:
-        return data[1]
-    raise ValueError(
-        "A conditional model learns from pictures with labels. Received: pictures alone. Pass "
-        "load(name, labels=True), a dataset of (pictures, labels), or labels as `y`."
     )
 
 

@@ -43,7 +43,7 @@ class LatentModel(PictureModel):
         check_memory(4 * n * values, f"n={n:,}", "Draw fewer at a time")
         labels = self._labels_to_draw(n, labels)
         seed = secrets.randbits(24) if seed is None else checks.seed(seed)
-        latents = keras.random.normal((n, self.latent_dim), seed=seed)
+        latents = keras.random.normal((n, self.latent_dim), dtype="float32", seed=seed)
         return in_batches(self.predict_latents, latents, *labels)
 
     def export(self, filepath, format: str = "tf_saved_model", **kwargs):

@@ -7,17 +7,17 @@ import keras
 from keras import ops
 
 from keras_imgen import backends, checks
-from keras_imgen.data import check_pictures
 from keras_imgen.interrupts import deferred
+from keras_imgen.settings import as_meant
+from keras_imgen.training.batches import batch_of, check_batch
 from keras_imgen.training.parts import check_trainable
 from keras_imgen.training.pictures import (
     Guard,
     as_callbacks,
     counts_checked,
     described,
+    given_checked,
     held_out_set,
-    pictures_of,
-    targets_checked,
     training_set,
 )
 from keras_imgen.training.reading import Look, looked_at
@@ -49,6 +49,8 @@ class PictureModel(Stored):
 
     # How many classes a conditional model tells apart.
     num_classes = 0
+    # Whether what is to be restored comes with the data, instead of being made of clean pictures.
+    learns_pairs = False
     # Names of the networks that must learn, and may have been frozen since the model was made.
     _players = ()
     # Whether a training batch of one picture would teach nothing.
@@ -63,6 +65,7 @@ class PictureModel(Stored):
         """Shape of one clean picture (or sequence) as the networks take it; None is free."""
         raise NotImplementedError
 
+    @as_meant()
     def compile(self, *, run_eagerly=False, jit_compile="auto", steps_per_execution=1, **kwargs):
         """Compile as in Keras, whose optimizer, loss and metrics are in `kwargs`.
 
@@ -103,6 +106,7 @@ class PictureModel(Stored):
         """Compile as the saved model was."""
         self.compile(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
 
+    @as_meant()
     def fit(self, x=None, y=None, *, batch_size=None, callbacks=None, **kwargs):
         """Train on clean pictures; arguments and result as in `keras.Model.fit`.
 
@@ -154,6 +158,7 @@ class PictureModel(Stored):
             check_interrupt()
             return history
 
+    @as_meant()
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """Return the losses and metrics on held-out pictures; as `keras.Model.evaluate`.
 
@@ -238,9 +243,9 @@ class PictureModel(Stored):
         raise NotImplementedError
 
     def _check_batch(self, x, y, options, training):
-        x = targets_checked(self, x, y, options)
-        check_pictures(pictures_of(x), self.picture_shape, "x")
-        Look(self, training)(x)
+        batch = batch_of(self, given_checked(self, x, y, options))
+        check_batch(self, batch, "x")
+        Look(self, training)(batch)
 
     def _show_direction(self, callback):
         """Tell a callback that looks at a figure of this model which way is better."""

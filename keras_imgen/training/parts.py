@@ -6,6 +6,7 @@ import functools
 import keras
 
 from keras_imgen.checks import shown
+from keras_imgen.settings import as_meant
 
 _BatchNorm = keras.layers.BatchNormalization
 
@@ -62,6 +63,7 @@ def _call_by_batch(call, *args, training=None, **kwargs):
     return call(*args, training=True, **kwargs)
 
 
+@as_meant()  # rates of half precision would be others
 def prepare_optimizer(optimizer, default, name: str, network):
     """Return an optimizer that fits the network's precision and is built, so that it saves."""
     if isinstance(optimizer, type):

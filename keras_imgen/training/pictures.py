@@ -4,36 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_imgen import backends
 from keras_imgen.checks import dtype_name, number, shown, whole_number
-from keras_imgen.data import PictureDataset, check_pictures, load_arrays
-from keras_imgen.training.labels import check_labels, labels_of
+from keras_imgen.data import PictureDataset, load_arrays
+from keras_imgen.training.batches import ONE_PICTURE, PAIRS, Batch, batch_of, check_batch
+from keras_imgen.training.labels import check_labels
 from keras_imgen.training.rollback import ADVICE
-
-
-def pictures_of(data):
-    """Return the pictures of a batch: alone, the first of a tuple, or under "image" in a dict."""
-    if isinstance(data, dict):
-        if "image" not in data:
-            raise ValueError(
-                'A batch that is a dict must hold its pictures under "image". '
-                f"Received: keys {shown(list(data))}."
-            )
-        return data["image"]
-    return data[0] if isinstance(data, tuple | list) and len(data) else data
-
-
-# Known before the training of what has a length, and of streams in the step that meets it.
-ONE_PICTURE = (
-    "A network with BatchNormalization cannot train on a batch of one picture, which it would turn "
-    "into zeros. Received: such a batch. Choose a batch size that leaves no single picture over, "
-    "or batch with drop_remainder=True."
-)
-
-
-def more_than_one(pictures):
-    """Return a training batch, or raise if it is one picture, for batch normalisation."""
-    return backends.check(ops.shape(pictures)[0] > 1, ONE_PICTURE, pictures)
 
 
 def counts_checked(options: dict) -> dict:
@@ -55,7 +30,7 @@ def counts_checked(options: dict) -> dict:
 def training_set(model, x, y, batch_size, options: dict):
     """Return what `fit` iterates over, checked, and the other arguments of Keras's `fit`."""
     options = dict(options)
-    x = targets_checked(model, x, y, options)
+    x = given_checked(model, x, y, options)
     share, held_out = options.pop("validation_split", 0.0), options.get("validation_data")
     held_out_size = options.pop("validation_batch_size", None)
     held_out_size = batch_size if held_out_size is None else held_out_size
@@ -65,11 +40,12 @@ def training_set(model, x, y, batch_size, options: dict):
         x, held_out = _split(x, share)
     x = _checked(model, x, batch_size, steps, shuffle=shuffle)
     if model._needs_batch:
-        _refuse_single(x)
+        _refuse_single(model, x)
     if isinstance(x, PictureDataset) and steps:
         x = Stream(x, options.pop("steps_per_epoch"))
     if held_out is not None:
         steps = options.get("validation_steps")
+        held_out = given_checked(model, held_out, None, {})
         held_out = _checked(model, held_out, held_out_size, steps, name="validation_data")
         options["validation_data"] = _fixed(held_out)
     return x, options
@@ -77,7 +53,7 @@ def training_set(model, x, y, batch_size, options: dict):
 
 def held_out_set(model, x, y, batch_size, options: dict):
     """Return what `evaluate` iterates over, checked."""
-    x = targets_checked(model, x, y, options)
+    x = given_checked(model, x, y, options)
     return _fixed(_checked(model, x, batch_size, options.get("steps")))
 
 
@@ -193,14 +169,15 @@ def _fixed(x):
     if not isinstance(x, PictureDataset) or not x.shuffle:
         return x
     options = {"batch_size": x.batch_size, "crop_size": x.crop_size, "crops": x.crops}
-    return PictureDataset(x.pictures, x.labels, shuffle=False, seed=x.seed, **options)
+    options |= {"observed": x.observed, "seed": x.seed}
+    return PictureDataset(x.pictures, x.labels, shuffle=False, **options)
 
 
 def _split(x, share):
-    """Cut off the last `share` of the pictures, and of their labels, as Keras does."""
-    if isinstance(x, tuple):
-        kept, held_out = zip(*(_split(part, share) for part in x), strict=True)
-        return kept, held_out
+    """Cut off the last `share` of arrays, as Keras does."""
+    if isinstance(x, Batch):
+        parts = [(None, None) if part is None else _split(part, share) for part in x]
+        return tuple(Batch(*halves) for halves in zip(*parts, strict=True))
     if dtype_name(x) == "object" or not x.shape:
         raise ValueError(
             "`validation_split` cuts arrays only. Received: "
@@ -216,60 +193,63 @@ def _split(x, share):
     return x[:count], x[count:]
 
 
-def _refuse_single(x):
+def _refuse_single(model, x):
     """Raise if the last batch, the smallest, of what has a length holds one picture."""
     count = x.num_batches if isinstance(x, keras.utils.PyDataset) else None
-    if count and len(pictures_of(x[count - 1])) == 1:
+    if count and len(batch_of(model, x[count - 1]).clean) == 1:
         raise ValueError(ONE_PICTURE)
 
 
-def targets_checked(model, x, y, options):
-    """Return `x`, of a conditional model with its labels; refuse what no model takes."""
+def given_checked(model, x, y, options):
+    """Return a dataset as it is, and all else as one `Batch`; refuse what no model takes."""
     given = {key: options.get(key) for key in ("sample_weight", "class_weight")}
-    if model.num_classes and y is not None:
-        if dtype_name(x) == "object":
-            raise ValueError(
-                "`y` holds the labels of an array of pictures. Received: labels for a "
-                f"{type(x).__name__}. Put them into the dataset: load(name, labels=True)."
-            )
-        x = (x, y)
-    else:
+    if y is None or not (model.num_classes or model.learns_pairs):
         given = {"y": y, **given}
     if names := [f"`{key}`" for key, value in given.items() if value is not None]:
+        what = "pairs" if model.learns_pairs else "clean pictures"
+        advice = "Leave it out." if model.learns_pairs else "Pass the clean pictures as `x` only"
         raise ValueError(
-            f"{type(model).__name__} learns from clean pictures alone, all of equal weight. "
-            f"Received: {', '.join(names)}. Pass the pictures as `x` only."
+            f"{type(model).__name__} learns from {what} alone, all of equal weight. Received: "
+            f"{', '.join(names)}. {advice}{'' if model.learns_pairs else f'; {PAIRS}.'}"
         )
-    return x
+    if _is_dataset(x):
+        if y is not None:
+            raise ValueError(
+                "`y` goes with an array of pictures. Received: `y` for a "
+                f"{type(x).__name__}. Put what it holds into the dataset, as in load(name, "
+                "labels=True)."
+            )
+        return x
+    if isinstance(x, list) and y is None and not model.learns_pairs:
+        return Batch(x)  # no pair of arrays, but pictures that were not stacked
+    return batch_of(model, x if y is None else (x, y))
+
+
+def _is_dataset(x):
+    return isinstance(x, keras.utils.PyDataset) or hasattr(x, "cardinality")
 
 
 def _checked(model, x, batch_size, steps, *, shuffle=False, name="x"):
     """Return `x` as something Keras can iterate over, its first batch checked."""
-    shape, labels = model.picture_shape, None
-    if isinstance(x, tuple | dict):  # (pictures, labels)
-        labels, x = labels_of(x) if model.num_classes else None, pictures_of(x)
-    batched = isinstance(x, keras.utils.PyDataset) or hasattr(x, "cardinality")
-    if batched and batch_size is not None and name == "x":
-        raise ValueError(
-            f"`batch_size` is for arrays. Received: batch_size={shown(batch_size)} for a dataset, "
-            "which has batches already. Pass it where the dataset is made: load(name, "
-            "batch_size=...)."
-        )
-    if isinstance(x, keras.utils.PyDataset):
-        return _checked_batches(model, x, steps, name)
-    if hasattr(x, "cardinality"):  # a tf.data.Dataset
-        return _checked_stream(model, x, steps, name)
-    if hasattr(x, "__next__"):
+    if _is_dataset(x):
+        if batch_size is not None and name == "x":
+            raise ValueError(
+                f"`batch_size` is for arrays. Received: batch_size={shown(batch_size)} for a "
+                "dataset, which has batches already. Pass it where the dataset is made: load(name, "
+                "batch_size=...)."
+            )
+        checked = _checked_batches if hasattr(x, "num_batches") else _checked_stream
+        return checked(model, x, steps, name)
+    if hasattr(x.clean, "__next__"):
         raise TypeError(
             f"`{name}` must be something that can be read in every epoch anew. Received: a "
-            f"{type(x).__name__}. Make it a keras.utils.PyDataset, or a dataset with "
+            f"{type(x.clean).__name__}. Make it a keras.utils.PyDataset, or a dataset with "
             "tf.data.Dataset.from_generator."
         )
-    check_pictures(x, shape, name)
-    if model.num_classes:
-        labels = check_labels(labels_of((x, labels)), model.num_classes, len(x))
-    batch_size = 32 if batch_size is None else batch_size
-    return load_arrays(x, labels, batch_size=batch_size, shuffle=shuffle, seed=model.seed)
+    check_batch(model, x, name)
+    labels = None if x.labels is None else check_labels(x.labels, model.num_classes)
+    options = {"batch_size": 32 if batch_size is None else batch_size, "shuffle": shuffle}
+    return load_arrays(x.clean, labels, observed=x.observed, seed=model.seed, **options)
 
 
 def _checked_batches(model, x, steps, name):
@@ -277,7 +257,7 @@ def _checked_batches(model, x, steps, name):
         raise ValueError(f"`{name}` holds no picture. Received: a dataset of 0 batches.")
     if x.num_batches is None and steps is None:
         raise _never_ends(name, "keras.utils.PyDataset")
-    _check_batch(model, x[0], name)
+    _check_first(model, x[0], name)
     if model.num_classes and isinstance(x, PictureDataset):
         check_labels(x.labels, model.num_classes)  # of all pictures
     return x
@@ -287,7 +267,7 @@ def _checked_stream(model, x, steps, name):
     if int(x.cardinality()) == -1 and steps is None:
         raise _never_ends(name, "tf.data.Dataset")
     for batch in x.take(1):
-        _check_batch(model, batch, name)
+        _check_first(model, batch, name)
         return x
     raise ValueError(f"`{name}` holds no picture. Received: an empty tf.data.Dataset.")
 
@@ -299,14 +279,14 @@ def _never_ends(name, kind):
     )
 
 
-def _check_batch(model, batch, name):
-    pictures, shape = pictures_of(batch), model.picture_shape
-    if len(getattr(pictures, "shape", ())) == len(shape):
+def _check_first(model, data, name):
+    # Single pictures first: a pair of them would look like a batch with labels.
+    first = data[0] if isinstance(data, tuple | list) and data else data
+    first = data.get("image", data.get("observed")) if isinstance(data, dict) else first
+    if len(getattr(first, "shape", ())) == len(model.picture_shape):
         raise ValueError(
             f"`{name}` must give batches of pictures. Received: single pictures of shape "
-            f"{tuple(pictures.shape)}. Batch the dataset with `.batch(32)`; if grey pictures lack "
+            f"{tuple(first.shape)}. Batch the dataset with `.batch(32)`; if grey pictures lack "
             "the channel axis, add it with `[..., None]`."
         )
-    check_pictures(pictures, shape, name)
-    if model.num_classes:
-        check_labels(labels_of(batch), model.num_classes, len(pictures))
+    check_batch(model, batch_of(model, data), name)

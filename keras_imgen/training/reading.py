@@ -4,9 +4,9 @@ import keras
 import numpy as np
 
 from keras_imgen import backends
-from keras_imgen.data import PictureDataset, check_pictures
-from keras_imgen.training.labels import check_labels, labels_of
-from keras_imgen.training.pictures import ONE_PICTURE, Stream, pictures_of
+from keras_imgen.data import PictureDataset
+from keras_imgen.training.batches import ONE_PICTURE, batch_of, check_batch
+from keras_imgen.training.pictures import Stream
 
 
 class Look:
@@ -21,19 +21,16 @@ class Look:
     """
 
     def __init__(self, model, training: bool):
-        self.shape, self.num_classes = model.picture_shape, model.num_classes
+        self.model = model
         self.replicas = model.replicas or 1
         self.least = self.replicas * (2 if training and model._needs_batch else 1)
 
     def __call__(self, batch) -> None:
         """Raise a TypeError or ValueError if a batch is not what it must be."""
-        pictures = pictures_of(batch)
-        if isinstance(pictures, np.ndarray) and np.issubdtype(pictures.dtype, np.floating):
-            pictures = np.where(np.isfinite(pictures), pictures, 0.0)
-        check_pictures(pictures, self.shape, "x")
-        self.check_count(len(pictures))
-        if self.num_classes:
-            check_labels(labels_of(batch), self.num_classes, len(pictures))
+        batch = batch_of(self.model, batch)
+        clean, observed = _finite(batch.clean), _finite(batch.observed)
+        check_batch(self.model, batch._replace(clean=clean, observed=observed), "x")
+        self.check_count(len(clean))
 
     def check_count(self, count: int) -> None:
         """Raise if a batch holds too few pictures to learn from, or cannot be shared out."""
@@ -45,6 +42,13 @@ class Look:
                 f"pictures, at least {self.least}. Received: a batch of {count}. Choose the batch "
                 "size so that no others are left over, or batch with drop_remainder=True."
             )
+
+
+def _finite(pictures):
+    """Return pictures with zeros for what is no number."""
+    if isinstance(pictures, np.ndarray) and np.issubdtype(pictures.dtype, np.floating):
+        return np.where(np.isfinite(pictures), pictures, 0.0)
+    return pictures
 
 
 def looked_at(x, look: Look):

@@ -1,0 +1,165 @@
+"""Tells what a batch holds: pictures alone, pictures with labels, or pairs."""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from keras_imgen import backends
+from keras_imgen.checks import dtype_name, shown
+from keras_imgen.data.dataset import NOISE, check_pairs, check_pictures
+from keras_imgen.training.labels import check_labels, label_rows
+
+PAIRS = "for pairs of observed and clean pictures make a Restorer(network, degradation=None)"
+
+
+class Batch(NamedTuple):
+    """What a batch holds, as arrays or as tensors; a whole data set in memory is one, too.
+
+    Attributes:
+        clean: the pictures that are learned.
+        labels: theirs, of a conditional model.
+        observed: what is to become of them, of a model that learns from pairs.
+    """
+
+    clean: Any
+    labels: Any = None
+    observed: Any = None
+
+
+def batch_of(model, data) -> Batch:
+    """Return what a batch holds for a model.
+
+    Args:
+        model: a `PictureModel`.
+        data: pictures; `(pictures, labels)`; a dict with the keys "image" and "label"; for a model
+            that learns from pairs `(observed, clean)`, or a dict with these keys.
+
+    Raises:
+        ValueError: if something in it would have to be left out unread, or something is missing.
+    """
+    if isinstance(data, Batch):
+        return data
+    if model.learns_pairs:
+        return _pair(model, data)
+    if isinstance(data, dict):
+        pictures, others = _named(data, "image"), {**data, "label": None}
+        others.pop("image")
+        found = [x for x in keras.tree.flatten(others) if _is_like(x, pictures)]
+        labels = data.get("label")
+    else:
+        pictures, labels = _entries(data)
+        found = []
+    found += [x for x in keras.tree.flatten(labels) if _is_picture(x)]
+    if found:
+        raise ValueError(
+            f"{type(model).__name__} learns from clean pictures alone"
+            f"{', with their labels' if model.num_classes else ''}. Received: beside them an entry "
+            f"of shape {tuple(found[0].shape)}, which is no label. Leave it out; {PAIRS}."
+        )
+    if model.num_classes and labels is None:
+        raise ValueError(
+            "A conditional model learns from pictures with labels. Received: pictures alone. Pass "
+            "load(name, labels=True), a dataset of (pictures, labels), or labels as `y`."
+        )
+    return Batch(pictures, labels if model.num_classes else None)
+
+
+def pictures_in(data) -> Batch:
+    """Return what a batch holds, whatever model it is for: pairs are told by their shapes."""
+    if isinstance(data, dict) and "clean" in data:
+        return Batch(data["clean"], observed=_named(data, "observed"))
+    if isinstance(data, dict):
+        return Batch(_named(data, "image"))
+    first, second = _entries(data)
+    return Batch(second, observed=first) if _is_picture(second) else Batch(first)
+
+
+def check_batch(model, batch: Batch, name: str) -> None:
+    """Raise unless arrays are in the format of this package and fit the model."""
+    clean, labels, observed = batch
+    if observed is None:
+        check_pictures(clean, model.picture_shape, name)
+    else:
+        check_pictures(observed, model.observed_shape, f"observed pictures of {name}", NOISE)
+        check_pictures(clean, model.picture_shape, f"clean pictures of {name}")
+        check_pairs(observed, clean)
+    if model.num_classes:
+        check_labels(labels, model.num_classes, len(clean))
+
+
+def step_batch(model, data) -> Batch:
+    """Return what a training or test step works on: float32 tensors, and rows for labels."""
+    clean, labels, observed = batch_of(model, data)
+    clean = _tensor(clean, model.picture_shape)
+    if observed is not None:
+        observed = _tensor(observed, model.observed_shape)
+    return Batch(clean, label_rows(labels, model.num_classes), observed)
+
+
+ONE_PICTURE = (
+    "A network with BatchNormalization cannot train on a batch of one picture, which it would turn "
+    "into zeros. Received: such a batch. Choose a batch size that leaves no single picture over, "
+    "or batch with drop_remainder=True."
+)
+
+
+def _pair(model, data):
+    if isinstance(data, dict):
+        return Batch(_named(data, "clean"), observed=_named(data, "observed"))
+    observed, clean = _entries(data)
+    rank = _rank(clean)
+    if clean is None or (rank is not None and rank < 3):
+        received = "pictures alone" if clean is None else "pictures with labels"
+        raise ValueError(
+            f"A {type(model).__name__} without a degradation learns from pairs. Received: "
+            f"{received}. Pass fit(observed, clean) or a dataset of (observed, clean); or give it "
+            "a degradation, which spoils clean pictures for it."
+        )
+    return Batch(clean, observed=observed)
+
+
+def _entries(data):
+    """Return pictures and what stands beside them, or None."""
+    if not isinstance(data, tuple | list):
+        return data, None
+    entries = list(data)
+    while entries and entries[-1] is None:
+        entries.pop()
+    if len(entries) > 2:
+        raise ValueError(
+            "A batch holds pictures, alone, with labels, or as pairs (observed, clean); all count "
+            f"equally. Received: {len(entries)} entries. Leave out the others, such as weights."
+        )
+    return (*entries, None, None)[:2]
+
+
+def _named(data, key):
+    if key not in data:
+        raise ValueError(
+            'A batch that is a dict must hold its pictures under "image". '
+            f'Received: keys {shown(list(data))}; {PAIRS}, whose keys are "observed" and '
+            '"clean".'
+        )
+    return data[key]
+
+
+def _rank(x):
+    shape = getattr(x, "shape", None)
+    # Of a tensor in a compiled step not even the number of axes need be known.
+    return None if shape is None or getattr(shape, "rank", 0) is None else len(shape)
+
+
+def _is_picture(x):
+    return (_rank(x) or 0) >= 3  # labels are numbers, or rows of them
+
+
+def _is_like(x, pictures):
+    # A set of TFDS may bring masks of whole numbers, which nobody takes for pictures.
+    same = _is_picture(x) and _rank(pictures) and tuple(x.shape) == tuple(pictures.shape)
+    return same and "float" in dtype_name(x)
+
+
+def _tensor(pictures, shape):
+    # A stream that was read by Python's functions does not know the shape of what it holds.
+    return backends.with_shape(ops.cast(pictures, "float32"), (None, *shape))

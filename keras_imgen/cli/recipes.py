@@ -25,7 +25,7 @@ class Recipe:
         data: name of the set it is trained on by default.
         batch_size: pictures per batch by default.
         epochs: epochs by default.
-        build: function `(image_shape, steps, seed) -> compiled model`, to be trained for `steps`.
+        build: function `(image_shape, seed) -> compiled model`, the library's own defaults.
         watch: function `(test dataset, folder) -> callback that writes a picture per epoch`.
         measure: function `(model, test dataset) -> {name: (before, after)}`.
     """
@@ -40,56 +40,40 @@ class Recipe:
     measure: Callable
 
 
-def _gan(image_shape, steps, seed):
-    model = GAN(
-        networks.dcgan_generator(image_shape, latent_dim=32, filters=32),
-        networks.dcgan_discriminator(image_shape, filters=32),
-        seed=seed,
-    )
-    optimizers = [keras.optimizers.Adam(1e-3, beta_1=0.5) for _ in range(2)]
-    model.compile(*optimizers, loss="hinge")
+def _gan(image_shape, seed):
+    generator, discriminator = networks.dcgan_generator, networks.dcgan_discriminator
+    model = GAN(generator(image_shape), discriminator(image_shape), seed=seed)
+    model.compile()
     return model
 
 
-def _vae(image_shape, steps, seed):
+def _vae(image_shape, seed):
     model = VAE(networks.vae_encoder(image_shape), networks.vae_decoder(image_shape), seed=seed)
     model.compile(loss="bernoulli" if image_shape[-1] == 1 else "gaussian")
     return model
 
 
-def _denoiser(image_shape, steps, seed):
-    network = networks.dncnn((None, None, image_shape[-1]), depth=6, filters=32, batch_norm=False)
+def _denoiser(image_shape, seed):
+    network = networks.dncnn((None, None, image_shape[-1]))
     model = Restorer(network, AdditiveNoise(25 / 255, seed=seed), seed=seed)
-    model.compile(_decaying_adam(2e-3, steps))
+    model.compile()
     return model
 
 
-def _inpainter(image_shape, steps, seed):
-    network = networks.unet((None, None, image_shape[-1]), extra_channels=1, filters=16)
+def _inpainter(image_shape, seed):
+    network = networks.unet((None, None, image_shape[-1]), extra_channels=1)
     model = Restorer(network, MissingBlocks(0.2, 6, seed=seed), keep_known=True, seed=seed)
-    model.compile(_decaying_adam(2e-3, steps))
+    model.compile()
     return model
 
 
-def _sequence_restorer(image_shape, steps, seed):
+def _sequence_restorer(image_shape, seed):
     *_, height, width, channels = image_shape
     degradation = Compose([AdditiveNoise(0.2, seed=seed), MissingFrames(3, seed=seed + 1)])
-    network = networks.conv_lstm((height, width, channels), extra_channels=1, filters=16)
+    network = networks.conv_lstm((height, width, channels), extra_channels=1)
     model = Restorer(network, degradation, seed=seed)
-    model.compile(_decaying_adam(3e-3, steps))
+    model.compile()
     return model
-
-
-def _decaying_adam(learning_rate, steps):
-    """Adam that warms up quickly and slows down to the end: short trainings gain most by that."""
-    schedule = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 20,
-        decay_steps=max(1, steps - steps // 20),
-        warmup_target=learning_rate,
-        warmup_steps=steps // 20,
-        alpha=0.01,
-    )
-    return keras.optimizers.Adam(schedule)
 
 
 def _samples(test, folder):
@@ -176,8 +160,9 @@ def pixel_frechet_distance(real, made, components: int = 64) -> float:
     """
     real, made = (x.reshape(len(x), -1).astype("float64") for x in (real, made))
     mean = real.mean(axis=0)
-    _, _, axes = np.linalg.svd(real - mean, full_matrices=False)
-    return metrics.frechet_distance(*((x - mean) @ axes[:components].T for x in (real, made)))
+    _, axes = np.linalg.eigh(np.cov(real, rowvar=False))  # in ascending order
+    axes = axes[:, -components:]
+    return metrics.frechet_distance(*((x - mean) @ axes for x in (real, made)))
 
 
 RECIPES = {

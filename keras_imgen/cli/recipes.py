@@ -61,7 +61,7 @@ def _denoiser(image_shape, seed):
 
 
 def _inpainter(image_shape, seed):
-    network = networks.unet((None, None, image_shape[-1]), extra_channels=1)
+    network = networks.drunet((None, None, image_shape[-1]), extra_channels=1, fill_holes=True)
     model = Restorer(network, MissingBlocks(0.2, 6, seed=seed), keep_known=True, seed=seed)
     model.compile()
     return model
@@ -160,9 +160,8 @@ def pixel_frechet_distance(real, made, components: int = 64) -> float:
     """
     real, made = (x.reshape(len(x), -1).astype("float64") for x in (real, made))
     mean = real.mean(axis=0)
-    _, axes = np.linalg.eigh(np.cov(real, rowvar=False))  # in ascending order
-    axes = axes[:, -components:]
-    return metrics.frechet_distance(*((x - mean) @ axes for x in (real, made)))
+    _, _, axes = np.linalg.svd(real - mean, full_matrices=False)
+    return metrics.frechet_distance(*((x - mean) @ axes[:components].T for x in (real, made)))
 
 
 RECIPES = {
@@ -198,7 +197,7 @@ RECIPES = {
     ),
     "inpaint": Recipe(
         title="CNN: photographs without their holes",
-        text="A fifth of the picture is missing in blocks; a U-Net fills in what may have been.",
+        text="A fifth of the picture is missing in blocks; a network fills in what may have been.",
         data="photos",
         batch_size=8,
         epochs=5,
@@ -208,7 +207,7 @@ RECIPES = {
     ),
     "sequence": Recipe(
         title="ConvLSTM: moving digits without noise and gaps",
-        text="Three of ten frames are lost and the others noisy; memory brings them back.",
+        text="Three of ten frames are lost and the others noisy; what was lost is guessed from the others.",
         data="moving_digits",
         batch_size=4,
         epochs=3,

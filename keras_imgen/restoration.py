@@ -112,7 +112,7 @@ class Restorer(PictureModel):
         """Choose optimizer, loss and metrics, as in `keras.Model.compile`.
 
         Args:
-            optimizer: by default Adam with learning rate 1e-3.
+            optimizer: by default Adam with learning rate 2e-3; large networks want less.
             loss: by default the mean squared error, the loss that PSNR measures.
             metrics: by default `[keras_imgen.metrics.PSNR()]`.
             **kwargs: as in Keras.
@@ -124,7 +124,8 @@ class Restorer(PictureModel):
                 '`loss` must be the name of a loss of Keras, such as "mse", or a function of clean '
                 f"and restored pictures. Received: loss={shown(loss)}."
             ) from None
-        optimizer = prepare_optimizer(optimizer, "adam", "Restorer", self)
+        default = {"class_name": "Adam", "config": {"learning_rate": 2e-3}}
+        optimizer = prepare_optimizer(optimizer, default, "Restorer", self)
         metrics = [PSNR()] if metrics is None else metrics
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
 

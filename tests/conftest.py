@@ -80,3 +80,27 @@ def make_restorer():
         return restorer
 
     return make
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Let the command train on a few small pictures."""
+    from small_runs import small_sets
+
+    from keras_imgen.cli import demo, runs
+
+    for module in (runs, demo):
+        monkeypatch.setattr(module, "load_data", small_sets)
+
+
+@pytest.fixture
+def eagerly(monkeypatch):
+    """Run steps without compiling them, which is what takes the time of a training this small.
+
+    For tests about folders and pages; that each family trains in compiled steps is
+    `test_train_leaves_a_whole_run_and_never_overwrites_it`.
+    """
+    from keras_imgen.training import PictureModel
+
+    always = property(lambda model: True, lambda model, value: None)
+    monkeypatch.setattr(PictureModel, "run_eagerly", always, raising=False)

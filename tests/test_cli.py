@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from small_runs import contents, fail, run
 
 import keras_imgen
 from keras_imgen import (
@@ -23,62 +24,15 @@ from keras_imgen import (
     cli,
     degradations,
     load,
-    load_moving_digits,
     load_pretrained,
     metrics,
     networks,
     plotting,
 )
-from keras_imgen.cli import demo, recipes, runs
+from keras_imgen.cli import recipes
 from keras_imgen.data import PictureDataset, to_float, to_uint8
-from keras_imgen.training import PictureModel
 
 FAMILIES = cli.FAMILIES
-
-
-def small_sets(args, recipe):
-    """Stand in for `load_data`: a few small pictures, so that a training takes a second."""
-    if recipe.data == "moving_digits":
-        data = load_moving_digits(
-            num_sequences=6, num_frames=5, size=28, batch_size=3, seed=args.seed
-        )
-        return data, load_moving_digits("test", num_sequences=3, num_frames=5, size=28)
-    name = recipe.data
-    pictures = [p[:24, :24] for p in load(name).pictures[:6]]
-    options = {"batch_size": 3, "seed": args.seed}
-    if name == "photos":
-        options |= {"crop_size": (16, 16), "crops": 2}
-    else:
-        pictures = np.stack(pictures)
-    return (
-        PictureDataset(pictures, **options),
-        PictureDataset(pictures[:3], shuffle=False, **options),
-    )
-
-
-@pytest.fixture
-def small(monkeypatch):
-    for module in (runs, demo):
-        monkeypatch.setattr(module, "load_data", small_sets)
-
-
-@pytest.fixture
-def eagerly(monkeypatch):
-    """Run steps without compiling them, which is what takes the time of a training this small.
-
-    For tests about folders and pages; that each family trains in compiled steps is
-    `test_train_leaves_a_whole_run_and_never_overwrites_it`.
-    """
-    always = property(lambda model: True, lambda model, value: None)
-    monkeypatch.setattr(PictureModel, "run_eagerly", always, raising=False)
-
-
-def contents(folder):
-    return {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-def run(*argv):
-    return cli.main([str(arg) for arg in argv])
 
 
 def photo(path, height=23, width=31, channels=3):
@@ -199,33 +153,6 @@ def test_same_command_resumes_to_the_same_bits(small, eagerly, tmp_path, monkeyp
     assert histories[0] == histories[1]
 
 
-def test_a_demo_that_went_on_claims_no_time(small, eagerly, tmp_path, monkeypatch, capsys):
-    folder = tmp_path / "demo"
-    kept = {"gan": recipes.RECIPES["gan"]}
-    monkeypatch.setattr(demo, "RECIPES", kept)
-    monkeypatch.setattr(demo, "_draw", fail(OSError("cut off")))
-    assert run("demo", "--epochs", 1, "--out", folder) == 1
-    monkeypatch.setattr(demo, "_draw", lambda *args: None)
-    for _ in range(2):
-        assert run("demo", "--epochs", 1, "--out", folder) == 0
-        assert json.loads((folder / "gan" / "figures.json").read_text())["seconds"] is None
-        page = (folder / "index.html").read_text(encoding="utf-8")
-        assert "its time was not taken" in page
-        assert "Training took" not in page
-    assert "Done before; kept" in capsys.readouterr().out
-
-
-def test_a_demos_damaged_figures_are_measured_anew(small, eagerly, tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "RECIPES", {"gan": recipes.RECIPES["gan"]})
-    assert run("demo", "--epochs", 1, "--out", tmp_path) == 0
-    figures = json.loads((tmp_path / "gan" / "figures.json").read_text())
-    assert figures["seconds"] > 0
-    (tmp_path / "gan" / "figures.json").write_text("{")
-    assert run("demo", "--epochs", 1, "--out", tmp_path) == 0
-    again = json.loads((tmp_path / "gan" / "figures.json").read_text())
-    assert again["measured"] == figures["measured"]
-
-
 def test_a_folder_of_an_embedded_sets_name_is_taken_only_if_asked_for(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for number in range(3):
@@ -236,29 +163,6 @@ def test_a_folder_of_an_embedded_sets_name_is_taken_only_if_asked_for(tmp_path, 
     with pytest.warns(UserWarning, match="--data digits is a folder here"):
         train, _ = recipes.load_data(args, recipes.RECIPES["vae"])
     assert train.image_shape == (16, 16, 3)
-
-
-@pytest.mark.slow
-def test_demo_makes_a_page_that_needs_no_network(small, eagerly, tmp_path, capsys):
-    folder = tmp_path / "demo"
-    assert run("demo", "--epochs", 1, "--out", folder) == 0
-    page = (folder / "index.html").read_text(encoding="utf-8")
-    assert not re.search(r"https?://|//[a-z]", page)
-    sources = re.findall(r'src="([^"]+)"', page)
-    assert len(sources) >= 5
-    for source in sources:
-        with Image.open(folder / source) as image:
-            image.verify()
-    for family, recipe in recipes.RECIPES.items():
-        assert recipe.title in page
-        figures = json.loads((folder / family / "figures.json").read_text())
-        for name, pair in figures["measured"].items():
-            assert name.split(" (")[0] in page
-            assert all(f"<td>{value:.2f}</td>" in page for value in pair)
-
-    before = contents(folder)
-    assert run("demo", "--epochs", 1, "--out", folder) == 0  # all five are there: nothing is redone
-    assert contents(folder) == before
 
 
 def test_train_on_a_folder_of_ones_own(eagerly, tmp_path, capsys):
@@ -1027,13 +931,6 @@ def test_wrong_arguments_exit_with_2_and_one_sentence(argv, advice, capsys):
 def test_nothing_asked_shows_the_help(capsys):
     assert run() == 2
     assert "Train one model" in capsys.readouterr().err
-
-
-def fail(error):
-    def raise_it(*args, **kwargs):
-        raise error
-
-    return raise_it
 
 
 @pytest.mark.parametrize(

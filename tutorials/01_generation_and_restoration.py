@@ -266,11 +266,11 @@ ki.plotting.plot_history(gan_history)
 
 # %%
 vae = ki.VAE(
-    ki.networks.vae_encoder((28, 28, 1), latent_dim=16),
-    ki.networks.vae_decoder((28, 28, 1), latent_dim=16),
+    ki.networks.vae_encoder((28, 28, 1), latent_dim=16, filters=32),
+    ki.networks.vae_decoder((28, 28, 1), latent_dim=16, filters=32),
     seed=SEED,
 )
-vae.compile()
+vae.compile(keras.optimizers.Adam(1e-3))
 vae_before = vae.reconstruct(test_digits)
 
 # %% [markdown]
@@ -320,7 +320,7 @@ denoiser = ki.Restorer(
     ki.degradations.AdditiveNoise(25 / 255, seed=SEED),
     seed=SEED,
 )
-denoiser.compile()
+denoiser.compile(keras.optimizers.Adam(1e-3))
 
 # %% [markdown]
 # **About 30 seconds.** Nine photographs are enough: cut into pieces of 48 x 48 and spoiled anew

@@ -89,8 +89,8 @@ test_digits = ki.load("digits", "test").take(1000)  # no model will learn from t
 def make_vae(latent_dim, kl_weight=1.0):
     """A new VAE, ready to be trained."""
     vae = ki.VAE(
-        ki.networks.vae_encoder((28, 28, 1), latent_dim=latent_dim),
-        ki.networks.vae_decoder((28, 28, 1), latent_dim=latent_dim),
+        ki.networks.vae_encoder((28, 28, 1), latent_dim=latent_dim, filters=32),
+        ki.networks.vae_decoder((28, 28, 1), latent_dim=latent_dim, filters=32),
         kl_weight=kl_weight,
         seed=SEED,
     )

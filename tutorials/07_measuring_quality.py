@@ -77,8 +77,8 @@ if NUM_DIGITS is not None:
     digits = ki.load_arrays(digits.take(NUM_DIGITS), batch_size=64, seed=SEED)
 
 vae = ki.VAE(
-    ki.networks.vae_encoder((28, 28, 1), latent_dim=16),
-    ki.networks.vae_decoder((28, 28, 1), latent_dim=16),
+    ki.networks.vae_encoder((28, 28, 1), latent_dim=16, filters=32),
+    ki.networks.vae_decoder((28, 28, 1), latent_dim=16, filters=32),
     seed=SEED,
 )
 vae.compile(keras.optimizers.Adam(2e-3), loss="bernoulli")

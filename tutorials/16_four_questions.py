@@ -258,11 +258,11 @@ show_rows(
 
 # %%
 vae = ki.VAE(
-    ki.networks.vae_encoder((28, 28, 1), latent_dim=16),
-    ki.networks.vae_decoder((28, 28, 1), latent_dim=16),
+    ki.networks.vae_encoder((28, 28, 1), latent_dim=16, filters=32),
+    ki.networks.vae_decoder((28, 28, 1), latent_dim=16, filters=32),
     seed=SEED,
 )
-vae.compile()
+vae.compile(keras.optimizers.Adam(1e-3))
 seconds = train(vae, ki.load_arrays(all_digits, batch_size=64, seed=SEED), epochs=VAE_EPOCHS)
 returned = {"both halves": vae.reconstruct(test_digits)}
 invented = {"both halves": vae.sample(100, seed=1)}

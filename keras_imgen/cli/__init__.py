@@ -5,6 +5,7 @@ import contextlib
 import errno
 import importlib
 import logging
+import math
 import os
 import re
 import sys
@@ -16,6 +17,7 @@ from keras_imgen.interrupts import deferred
 
 FAMILIES = ("gan", "vae", "denoise", "inpaint", "sequence")
 
+MAX_MINUTES = 10_000  # a week
 MAX_SEED = 2**31 - 1  # which every generator takes
 
 RESTORER = "denoiser-gray, denoiser-color, inpainter, or a .keras file"
@@ -147,14 +149,16 @@ def _parser():
         sub.set_defaults(module=module, function=name)
         return sub
 
-    demo = command("demo", "demo", "Train all five models on embedded pictures, a few minutes.")
+    demo = command("demo", "demo", "Train all five models on embedded pictures, in five minutes.")
     demo.add_argument(
         "--out", type=_path, default="runs/demo", help="folder of the results [%(default)s]"
     )
     demo.add_argument(
         "--seed", type=_count(0, MAX_SEED), default=0, help="random seed [%(default)s]"
     )
-    demo.add_argument("--epochs", type=_count(1), help="epochs of each model [as fits 5 minutes]")
+    demo.add_argument(
+        "--minutes", type=_minutes, default=5.0, help="how long it takes in all [%(default)g]"
+    )
 
     train = command("train", "runs", "Train one model on your pictures or on a set by name.")
     train.add_argument("family", choices=FAMILIES, help="what to train")
@@ -273,6 +277,17 @@ def _grey_levels(text):
         value = -1.0
     if not 0.0 <= value <= 255.0:
         raise argparse.ArgumentTypeError(f"must be grey levels from 0 to 255, not {text!r}")
+    return value
+
+
+def _minutes(text):
+    """Return a time in minutes."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value <= MAX_MINUTES:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most {MAX_MINUTES}, not {text!r}")
     return value
 
 

@@ -35,8 +35,8 @@ class Recipe:
         data: name of the set it is trained on by default.
         batch_size: pictures per batch by default.
         epochs: epochs by default.
-        build: function `(image_shape, steps, seed, **choices) -> compiled model`, to be trained for
-            `steps`.
+        build: function `(image_shape, seed, **choices) -> compiled model`, the library's own
+            defaults.
         watch: function `(test dataset, folder) -> callback that writes a picture per epoch`.
         measure: function `(model, test dataset) -> {name: (before, after)}`.
     """
@@ -51,56 +51,43 @@ class Recipe:
     measure: Callable
 
 
-def _gan(image_shape, steps, seed, num_classes=0):
+def _gan(image_shape, seed, num_classes=0):
     model = GAN(
-        networks.dcgan_generator(image_shape, latent_dim=32, filters=32, num_classes=num_classes),
-        networks.dcgan_discriminator(image_shape, filters=32, num_classes=num_classes),
+        networks.dcgan_generator(image_shape, num_classes=num_classes),
+        networks.dcgan_discriminator(image_shape, num_classes=num_classes),
         seed=seed,
     )
-    optimizers = [keras.optimizers.Adam(1e-3, beta_1=0.5) for _ in range(2)]
-    model.compile(*optimizers, loss="hinge")
+    model.compile()
     return model
 
 
-def _vae(image_shape, steps, seed):
+def _vae(image_shape, seed):
     model = VAE(networks.vae_encoder(image_shape), networks.vae_decoder(image_shape), seed=seed)
     model.compile(loss="bernoulli" if image_shape[-1] == 1 else "gaussian")
     return model
 
 
-def _denoiser(image_shape, steps, seed, sigma=25 / 255):
-    network = networks.dncnn((None, None, image_shape[-1]), depth=6, filters=32, batch_norm=False)
+def _denoiser(image_shape, seed, sigma=25 / 255):
+    network = networks.dncnn((None, None, image_shape[-1]))
     model = Restorer(network, AdditiveNoise(sigma, seed=seed), seed=seed)
-    model.compile(_decaying_adam(2e-3, steps))
+    model.compile()
     return model
 
 
-def _inpainter(image_shape, steps, seed):
-    network = networks.unet((None, None, image_shape[-1]), extra_channels=1, filters=16)
+def _inpainter(image_shape, seed):
+    network = networks.drunet((None, None, image_shape[-1]), extra_channels=1, fill_holes=True)
     model = Restorer(network, MissingBlocks(0.2, 6, seed=seed), keep_known=True, seed=seed)
-    model.compile(_decaying_adam(2e-3, steps))
+    model.compile()
     return model
 
 
-def _sequence_restorer(image_shape, steps, seed):
+def _sequence_restorer(image_shape, seed):
     *_, height, width, channels = image_shape
     degradation = Compose([AdditiveNoise(0.2, seed=seed), MissingFrames(3, seed=seed + 1)])
-    network = networks.conv_lstm((height, width, channels), extra_channels=1, filters=16)
+    network = networks.conv_lstm((height, width, channels), extra_channels=1)
     model = Restorer(network, degradation, seed=seed)
-    model.compile(_decaying_adam(3e-3, steps))
+    model.compile()
     return model
-
-
-def _decaying_adam(learning_rate, steps):
-    """Adam that warms up quickly and slows down to the end: short trainings gain most by that."""
-    schedule = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 20,
-        decay_steps=max(1, steps - steps // 20),
-        warmup_target=learning_rate,
-        warmup_steps=steps // 20,
-        alpha=0.01,
-    )
-    return keras.optimizers.Adam(schedule)
 
 
 def _samples(test, folder):
@@ -224,7 +211,7 @@ RECIPES = {
     ),
     "inpaint": Recipe(
         title="CNN: photographs without their holes",
-        text="A fifth of the picture is missing in blocks; a U-Net fills in what may have been.",
+        text="A fifth of the picture is missing in blocks; a network fills in what may have been.",
         data="photos",
         batch_size=8,
         epochs=5,
@@ -234,7 +221,7 @@ RECIPES = {
     ),
     "sequence": Recipe(
         title="ConvLSTM: moving digits without noise and gaps",
-        text="Three of ten frames are lost and the others noisy; memory brings them back.",
+        text="Three of ten frames are lost and the others noisy; the others tell what was lost.",
         data="moving_digits",
         batch_size=4,
         epochs=3,

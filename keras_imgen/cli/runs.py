@@ -1,9 +1,9 @@
 """`keras-imgen train`: one training and the folder that it leaves.
 
-A run folder holds `config.json` (written first: arguments, versions), `history.csv`,
-`samples/*.png`, `samples.gif`, while training goes on `checkpoints/` and, when it is complete,
-`model.keras`. The same command again goes on after a crash; a folder that holds anything else is
-left alone.
+A run folder holds `config.json` (written first: arguments, versions, what was settled by timing),
+`history.csv`, `samples/*.png`, `samples.gif`, while training goes on `checkpoints/` and, when it is
+complete, `model.keras`. The same command again goes on after a crash; a folder that holds anything
+else is left alone.
 """
 
 import json
@@ -16,6 +16,7 @@ import keras
 
 from keras_imgen import __version__, load_model
 from keras_imgen.callbacks import Resume, TrainingGif
+from keras_imgen.cli.pace import LEAST_STEPS, compile_step, plain_pace, quicker_pace
 from keras_imgen.cli.recipes import RECIPES, choices, load_data
 from keras_imgen.files import locked, write_whole
 
@@ -80,31 +81,91 @@ def _has_an_epoch(folder):
 
 def run(args, folder: Path):
     """Train, or go on with a training that was cut off, and save the model."""
-    recipe = RECIPES[args.family]
-    data, test = load_data(args, recipe)
-    epochs = args.epochs or recipe.epochs
-    keras.utils.set_random_seed(args.seed)  # the networks' first weights
-    model = recipe.build(data.image_shape, epochs * len(data), args.seed, **choices(args, data))
-    if args.start is not None:
-        _begin_with(model, args)
+    model, data, test = built(args)
+    epochs = args.epochs or RECIPES[args.family].epochs
     with locked(folder):
         _refuse_finished(folder, args)  # another process may have come first
-        _write_config(folder, args, data.class_names)
-        model.fit(
-            data,
-            validation_data=test,
-            epochs=epochs,
+        settings = settled(folder)
+        if settings is None:
+            settings = {"jit_compile": _jit_compile(model, data, epochs * len(data))}
+            settle(folder, args, settings, data.class_names)
+        else:
+            compile_step(model, settings["jit_compile"])
+        options = {
+            "epochs": epochs,
+            "validation_data": test,
+            "callbacks": film(args, test, folder),
             # A moving progress bar for people, one line an epoch for log files.
-            verbose=1 if sys.stdout.isatty() else 2,
-            callbacks=[
-                recipe.watch(test, folder / "samples"),
-                TrainingGif(folder / "samples"),
-                Resume(folder),
-            ],
+            "verbose": 1 if sys.stdout.isatty() else 2,
+        }
+        finish(folder, model, data, **options)
+
+
+def built(args):
+    """Return the model of a run, untrained, its data and its test data."""
+    recipe = RECIPES[args.family]
+    data, test = load_data(args, recipe)
+    keras.utils.set_random_seed(args.seed)  # the networks' first weights
+    model = recipe.build(data.image_shape, args.seed, **choices(args, data))
+    if args.start is not None:
+        _begin_with(model, args)
+    return model, data, test
+
+
+def film(args, test, folder) -> list:
+    """Return the callbacks that draw a picture after every epoch, and join them at the end."""
+    samples = folder / "samples"
+    return [RECIPES[args.family].watch(test, samples), TrainingGif(samples)]
+
+
+def finish(folder, model, data, *, epochs, callbacks, **options):
+    """Train a model to the end, from wherever the folder holds it, and save it there."""
+    steps = epochs * options.get("steps_per_epoch", len(data))
+    model.fit(
+        data,
+        epochs=epochs,
+        callbacks=[
+            WarmUpAndRest(float(model.optimizer.learning_rate), steps),
+            *callbacks,
+            Resume(folder),
+        ],
+        **options,
+    )
+    model.save(folder / "model.keras")
+    shutil.rmtree(folder / "checkpoints")
+
+
+class WarmUpAndRest(keras.callbacks.Callback):
+    """Raises the learning rate quickly at first, and lowers it to the end: short trainings gain.
+
+    Args:
+        rate: the highest learning rate.
+        steps: how many steps the training has in all.
+    """
+
+    def __init__(self, rate: float, steps: int):
+        super().__init__()
+        self.schedule = keras.optimizers.schedules.CosineDecay(
+            rate / 20,
+            decay_steps=max(1, steps - steps // 20),
+            warmup_target=rate,
+            warmup_steps=steps // 20,
+            alpha=0.01,
         )
-        model.save(folder / "model.keras")
-        shutil.rmtree(folder / "checkpoints")
-    return model, test
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Set the rate of this step."""
+        optimizer = self.model.optimizer
+        optimizer.learning_rate = float(self.schedule(optimizer.iterations))
+
+
+def _jit_compile(model, data, steps):
+    """Return whether a training of so many steps is quicker with XLA; the model is ready for it."""
+    if steps < LEAST_STEPS:  # nothing to be gained
+        compile_step(model, False)
+        return False
+    plain = plain_pace(model, data)
+    return quicker_pace(model, data, plain, steps * plain.step).jit_compile
 
 
 def _begin_with(model, args):
@@ -128,9 +189,19 @@ def _identity(args):
     return {k: getattr(recipe, k, None) if v is None else v for k, v in given.items()}
 
 
-def _write_config(folder, args, class_names):
+def settled(folder) -> dict | None:
+    """Return what was settled when a run began, or None if there is nothing to go on with."""
+    if not folder.is_dir() or not _has_an_epoch(folder):
+        return None
+    config = json.loads((folder / "config.json").read_text())
+    return config.get("settled", {"jit_compile": False})  # older versions settled nothing
+
+
+def settle(folder, args, settings: dict, class_names=None) -> None:
+    """Write what a run is, and what was chosen by timing: going on, it must not choose anew."""
     config = {
         "arguments": _identity(args),
+        "settled": settings,
         "class_names": class_names,
         "versions": {
             "keras_imgen": __version__,

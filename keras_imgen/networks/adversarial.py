@@ -10,7 +10,7 @@ from keras_imgen.settings import as_meant
 
 @as_meant()
 def dcgan_generator(
-    image_shape, latent_dim: int = 64, filters: int = 64, *, num_classes: int = 0
+    image_shape, latent_dim: int = 64, filters: int = 16, *, num_classes: int = 0
 ) -> keras.Model:
     """Build a generator of transposed convolutions with batch normalisation, for `GAN`.
 
@@ -20,7 +20,7 @@ def dcgan_generator(
         image_shape: `(height, width, channels)`, both sides at least 8.
         latent_dim: length of a latent vector.
         filters: feature maps of the last stage before the picture; each earlier stage has twice
-            as many.
+            as many. The default is what a few minutes on a CPU have time for; the paper has 128.
         num_classes: how many classes a conditional generator can be asked for; 0 for none.
 
     Returns:
@@ -51,7 +51,7 @@ def dcgan_generator(
 @as_meant()
 def dcgan_discriminator(
     image_shape,
-    filters: int = 64,
+    filters: int = 16,
     dropout: float = 0.0,
     *,
     batch_norm: bool = True,
@@ -62,7 +62,8 @@ def dcgan_discriminator(
 
     Args:
         image_shape: `(height, width, channels)`, both sides at least 8.
-        filters: feature maps of the first convolution; doubled at every halving of the sides.
+        filters: feature maps of the first convolution; doubled at every halving of the sides. Give
+            both networks as many.
         dropout: share of feature values dropped in training after each convolution; it keeps the
             discriminator from learning small data sets by heart in long trainings. Usual: 0, or
             0.3.

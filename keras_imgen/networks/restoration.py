@@ -21,9 +21,9 @@ def dncnn(
     image_shape=(None, None, 1),
     *,
     extra_channels: int = 0,
-    depth: int = 17,
-    filters: int = 64,
-    batch_norm: bool = True,
+    depth: int = 6,
+    filters: int = 32,
+    batch_norm: bool = False,
     block_size: int = 1,
 ) -> keras.Model:
     """Build the denoising network DnCNN, which predicts the noise and subtracts it.
@@ -35,11 +35,12 @@ def dncnn(
     Args:
         image_shape: `(height, width, channels)`; sides may be None for any size.
         extra_channels: channels that the degradation appends to the picture.
-        depth: number of convolutions, at least 3. The paper has 17 for a known noise level, 20 for
-            a blind network; FFDNet has 15.
-        filters: feature maps of each convolution.
-        batch_norm: whether the inner convolutions are normalised, as in the paper. Switch it off
-            for short trainings on small batches.
+        depth: number of convolutions, at least 3. The default is what a few minutes on a CPU have
+            time for; the paper has 17 for a known noise level, 20 for a blind network; FFDNet has
+            15.
+        filters: feature maps of each convolution. The paper has 64.
+        batch_norm: whether the inner convolutions are normalised, as in the paper. Short trainings
+            on small batches go better without.
         block_size: a place is a block of so many pixels a side; 1 or 2 in the papers.
 
     Returns:
@@ -86,8 +87,8 @@ def drunet(
     image_shape=(None, None, 1),
     *,
     extra_channels: int = 0,
-    filters: tuple[int, ...] = (64, 128, 256, 512),
-    num_blocks: int = 4,
+    filters: tuple[int, ...] = (16, 32, 64),
+    num_blocks: int = 1,
     block_size: int = 1,
     fill_holes: bool = False,
 ) -> keras.Model:
@@ -100,9 +101,11 @@ def drunet(
     Args:
         image_shape: `(height, width, channels)`; sides may be None for any size.
         extra_channels: channels that the degradation appends to the picture, such as its level.
-        filters: feature maps of each level, one or more, the finest first. The paper's network, the
-            default, has 33 million weights; `(64, 80, 96)` with 2 blocks has 1.5.
-        num_blocks: residual blocks of each level on the way down, and again on the way up.
+        filters: feature maps of each level, one or more, the finest first. The default has 140,000
+            weights, what a few minutes on a CPU have time for. The paper's `(64, 128, 256, 512)`
+            with 4 blocks has 33 million; `(64, 80, 96)` with 2 blocks has 1.5.
+        num_blocks: residual blocks of each level on the way down, and again on the way up. The
+            paper has 4.
         block_size: side of the blocks of pixels that the finest level takes as one place; 2 costs a
             quarter.
         fill_holes: whether holes are filled with means of what is around them before the network
@@ -128,7 +131,7 @@ def drunet(
     extra_channels = whole_number("extra_channels", extra_channels, 0)
     if not hasattr(filters, "__iter__") or isinstance(filters, str) or not len(filters):
         raise ValueError(
-            "`filters` must be the feature maps of each level, such as (64, 128, 256, 512). "
+            "`filters` must be the feature maps of each level, such as (16, 32, 64). "
             f"Received: filters={shown(filters)}."
         )
     filters = [whole_number("filters", maps, 1) for maps in filters]
@@ -176,7 +179,7 @@ def unet(
     *,
     extra_channels: int = 0,
     depth: int = 3,
-    filters: int = 32,
+    filters: int = 16,
     convolution: str = "plain",
     upsampling: str = "nearest",
 ) -> keras.Model:
@@ -190,7 +193,8 @@ def unet(
         image_shape: `(height, width, channels)`; sides may be None for any size.
         extra_channels: channels that the degradation appends to the picture, such as a mask.
         depth: number of halvings, at least 1.
-        filters: feature maps at full resolution.
+        filters: feature maps at full resolution. The default is what a few minutes on a CPU have
+            time for; the paper has 64, and 4 halvings.
         convolution: `"plain"`, `"gated"` (each place learns how far to trust what it sees, for
             twice the cost) or `"partial"` (holes are left out of every sum, and shrink; the last
             extra channel must be the mask).
@@ -277,7 +281,7 @@ def conv_lstm(
     image_shape,
     *,
     extra_channels: int = 0,
-    filters: int = 32,
+    filters: int = 16,
     causal: bool = False,
 ) -> keras.Model:
     """Build a ConvLSTM network that restores sequences of pictures.

@@ -1,0 +1,129 @@
+"""How long a training step takes on this machine, with XLA and without."""
+
+import contextlib
+import math
+import statistics
+import time
+import warnings
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+STEPS = 5  # that are timed, after the first one, which compiles
+# What a trial of XLA costs at most, in seconds that the first step takes without it, and in steps:
+# it compiles for two to four times as long, and its steps may be that much slower.
+COMPILING, SLOWER = 3.0, 30.0
+WORTH = 0.15  # the share of a training that a trial of XLA may cost
+LEAST_STEPS = int(SLOWER / WORTH)  # of a training in which it may pay
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What was measured of a model.
+
+    Attributes:
+        first: seconds of the first step, in which it is compiled.
+        step: seconds of each further one.
+        jit_compile: whether with XLA.
+    """
+
+    first: float
+    step: float
+    jit_compile: bool = False
+
+
+class Stopwatch(keras.callbacks.Callback):
+    """Notes the seconds of each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Begin."""
+        self._begin = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Note."""
+        self.seconds.append(time.monotonic() - self._begin)
+
+
+def plain_pace(model, data) -> Pace:
+    """Time steps without XLA; the model is left as it was, and ready to train so."""
+    compile_step(model, False)
+    return _timed(model, data)
+
+
+def quicker_pace(model, data, plain: Pace, seconds: float) -> Pace:
+    """Time steps with XLA, too, if a training of so many seconds is worth it, and keep the quicker.
+
+    The model is left as it was, and ready to train at the pace that is returned.
+
+    Args:
+        model: the compiled model, just timed without XLA.
+        data: dataset that it trains on.
+        plain: how quick it is without XLA.
+        seconds: how long the training is going to take.
+    """
+    if model.run_eagerly or not may_pay(plain, seconds):
+        return plain
+    train_function = model.train_function
+    try:
+        compile_step(model, True)
+        xla = _timed(model, data, slowest=2.0 * plain.step)
+    except Exception:  # what XLA cannot compile, TensorFlow says in many ways
+        xla = None
+    if xla is None or xla.step >= plain.step:
+        model.train_function = train_function
+        return plain
+    return Pace(xla.first, xla.step, jit_compile=True)
+
+
+def may_pay(plain: Pace, seconds: float) -> bool:
+    """Return whether XLA is worth a trial, were it as bad as it may be, in so long a training."""
+    if keras.backend.backend() != "tensorflow":  # JAX compiles by XLA in any case
+        return False
+    return COMPILING * plain.first + SLOWER * plain.step <= WORTH * seconds
+
+
+def compile_step(model, jit_compile: bool) -> None:
+    """Choose whether the training step is compiled by XLA.
+
+    Validation never is: its batches differ in size, and each size would be compiled anew. Nor is it
+    saved with the model, for other machines make another choice.
+    """
+    if keras.backend.backend() != "tensorflow" or model.run_eagerly:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a layer that XLA cannot compile, Keras warns
+        model.jit_compile = jit_compile
+    model.make_train_function(force=True)
+    model.jit_compile = False
+
+
+def _timed(model, data, slowest=math.inf):
+    """Return the pace of a model as it is compiled; if the second step is too slow, that one's."""
+    watch = Stopwatch()
+    with _untouched(model):
+        for steps in (2, STEPS):
+            try:
+                model.fit(data, steps_per_epoch=steps, verbose=0, callbacks=[watch])
+            except KeyboardInterrupt:  # nothing has begun that could be saved, as `fit` would say
+                raise KeyboardInterrupt from None
+            if watch.seconds[1] > slowest:
+                break
+    return Pace(watch.seconds[0], statistics.median(watch.seconds[1:]))
+
+
+@contextlib.contextmanager
+def _untouched(model):
+    """Bring weights, moments and random states of a model back at the end."""
+    variables = [*model.variables, *model.optimizer.variables]
+    before = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+        model.reset_metrics()

@@ -310,12 +310,11 @@ def test_a_log_that_is_no_number_stops_the_training(name, container):
 
 @pytest.mark.parametrize("eagerly", [True, False])
 def test_a_restorer_refuses_them_in_every_batch(eagerly):
-    # Its default metric looks at every batch, inside the compiled step too.
     broken = CLEAN.copy()
     broken[5] = 255
     model = make_restorer()
     model.compile(run_eagerly=eagerly)
-    with pytest.raises(ValueError, match=r"^PSNR and SSIM need clean pictures in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"^`x` must lie in \[0, 1\]"):
         model.fit(stream(broken), verbose=0)
 
 

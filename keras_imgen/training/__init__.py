@@ -12,21 +12,22 @@ from keras_imgen.training.parts import (
     prepare_optimizer,
 )
 from keras_imgen.training.pictures import more_than_one, pictures_of
-from keras_imgen.training.players import OptimizerPair, check_pair
+from keras_imgen.training.players import TwoPlayers, check_pair, checked_augmentation
 from keras_imgen.training.resume import Resume
 from keras_imgen.training.rollback import Rollback, check_finite
 
 __all__ = [
     "LatentModel",
-    "OptimizerPair",
     "PictureModel",
     "Resume",
     "Rollback",
+    "TwoPlayers",
     "by_batch",
     "check_finite",
     "check_last_activation",
     "check_network",
     "check_pair",
+    "checked_augmentation",
     "export",
     "has_batch_norm",
     "in_batches",

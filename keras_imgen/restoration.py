@@ -229,11 +229,6 @@ class Restorer(PictureModel):
 
         export(self, restored, self._inputs(), filepath, format, **kwargs)
 
-    def compute_loss(self, *args, **kwargs):
-        """Return Keras's loss; of several devices, each contributes its share of all its parts."""
-        loss, whole = super().compute_loss(*args, **kwargs), sum(self.losses)
-        return loss + backends.share(whole) - whole  # Keras shares the loss of pictures only
-
     def get_config(self):
         """Return the constructor's arguments."""
         return {

@@ -178,7 +178,7 @@ def test_a_wrong_label_later_in_a_stream_is_refused(eagerly):
     gan = make(run_eagerly=eagerly)
     late = LABELS.copy()
     late[-1] = 3
-    with pytest.raises(ValueError, match="between 0 and 2, both included. Received: others"):
+    with pytest.raises(ValueError, match="between 0 and 2, both included. Received: 3."):
         gan.fit(as_stream(CLEAN, late), verbose=0)
 
 

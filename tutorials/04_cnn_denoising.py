@@ -409,7 +409,7 @@ print(inspect.getsource(ki.Restorer.train_step))
 # %% [markdown]
 # Line by line:
 #
-# - `lambda data: self._spoil(data, training=True)` takes a batch of clean pictures $x$ and returns
+# - `lambda data: self._pair(data, training=True)` takes a batch of clean pictures $x$ and returns
 #   two things, `(observed, clean)`: $y = x + n$ and $x$. The noise is drawn anew in every step, so
 #   the network never meets the same $y$ twice and cannot learn answers by heart.
 # - `super().train_step` is Keras's own step. From `(inputs, targets)` it computes the answer

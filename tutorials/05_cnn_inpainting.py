@@ -246,11 +246,12 @@ print(inspect.getsource(ki.Restorer.call))
 # %% [markdown]
 # Line by line:
 #
-# - `self._spoil(data, training=True)` turns clean pictures $x$ into the pair of $(y, m)$ and $x$,
+# - `self._pair(data, training=True)` turns clean pictures $x$ into the pair of $(y, m)$ and $x$,
 #   with holes at other places in every step. `super().train_step` computes the answer, the loss and
 #   its gradient on this pair, and moves the weights.
-# - `restored = self.network(observed, ...)` is $U(y, m)$, the U-Net's idea of the whole picture.
-#   It gets both channels.
+# - `restored = applied(self.network, observed, ...)` is $U(y, m)$, the U-Net's idea of the whole
+#   picture. It gets both channels. (`applied` is for networks that take certain sides only; for
+#   all others it is `self.network(observed)`.)
 # - `known = observed[..., -1:]` is the mask $m$, the last channel.
 # - The line below `known` puts the picture together. Known pixels stay as they are, and only holes
 #   are filled:

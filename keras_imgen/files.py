@@ -18,7 +18,7 @@ def write_whole(path: str | Path) -> Iterator[Path]:
 
     Whatever happens meanwhile, be it an error, a full disk, a killed process or a power cut, `path`
     is either as it was or new and whole. The temporary file lies beside it, hidden, with the same
-    ending; what a killed process left of it the next one overwrites.
+    ending; a killed process may leave it behind, under a name that begins with ".unfinished-".
 
     Args:
         path: the file; folders that are missing are made.
@@ -39,7 +39,8 @@ def write_whole(path: str | Path) -> Iterator[Path]:
     if path.exists() and not path.is_file():  # a device would be replaced like any file
         raise IsADirectoryError(f"{str(path)!r} is no file. Pass a path where a file may be.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".unfinished-{path.name}")
+    # Each process has a file of its own: of two that write at once, the later one's stays.
+    unfinished = path.with_name(f".unfinished-{os.getpid()}-{path.name}")
     try:
         yield unfinished
         _flush(unfinished)

@@ -336,6 +336,9 @@ class StructuralL1(keras.losses.Loss):
         weight: share of the structural part, in [0, 1].
         **kwargs: as in Keras.
 
+    Raises:
+        ValueError: for pictures with a side of less than 11 pixels.
+
     Source: Zhao et al. 2017 (arXiv 1511.08861), equation 14, with SSIM of one scale (Wang et al.
         2004) in place of five, so that pictures of 11 pixels a side will do.
 
@@ -353,8 +356,17 @@ class StructuralL1(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """Return one value per picture (or frame)."""
-        y_pred = ops.clip(y_pred, -1.0, 2.0)  # an untrained network may be anywhere
-        pairs = [ops.reshape(x, (-1, *ops.shape(x)[-3:])) for x in (y_true, y_pred)]
+        sides = [side for side in y_true.shape[-3:-1] if side is not None]
+        if sides and min(sides) < 11:
+            raise ValueError(
+                "StructuralL1 compares windows of 11 x 11 pixels, so sides must be at least 11. "
+                f"Received: pictures of shape {tuple(y_true.shape)}. For smaller ones use "
+                'Charbonnier(), or "mae".'
+            )
+        # An untrained network may be anywhere. SSIM is not defined there; the absolute error is,
+        # and leads back.
+        bounded = ops.clip(y_pred, -1.0, 2.0)
+        pairs = [ops.reshape(x, (-1, *ops.shape(x)[-3:])) for x in (y_true, bounded)]
         similarity = ops.reshape(
             ops.image.ssim(*pairs, max_val=1.0, data_format="channels_last"), ops.shape(y_true)[:-3]
         )

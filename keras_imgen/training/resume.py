@@ -113,20 +113,28 @@ class Resume(keras.callbacks.Callback):
             try:
                 yield epochs if self._was_stopped() else self.epoch
             except BaseException as error:
-                self._restore(model)
-                state = "No epoch was whole yet: the model is as it began."
-                if self.epoch:
-                    state = (
-                        f"The model is back at the end of epoch {self.epoch}, which is safe in "
-                        f"{str(self.folder)!r}."
-                    )
+                state = self._brought_back(model)
                 if isinstance(error, KeyboardInterrupt):
                     raise KeyboardInterrupt(
                         f"Interrupted. {state} Start the same training again to go on from there."
                     ) from None
                 if isinstance(error, FloatingPointError):
                     raise FloatingPointError(f"{error} {state}") from None
+                error.add_note(state)
                 raise
+
+    def _brought_back(self, model):
+        """Bring the model back after an error, and say where it is; another error hides none."""
+        try:
+            self._restore(model)
+        except Exception as error:
+            return f"The model could not be brought back to its last whole epoch: {error}"
+        if not self.epoch:
+            return "No epoch was whole yet: the model is as it began."
+        return (
+            f"The model is back at the end of epoch {self.epoch}, which is safe in "
+            f"{str(self.folder)!r}."
+        )
 
     def check_data(self, description: dict) -> None:
         """Raise if the training was begun on other data."""

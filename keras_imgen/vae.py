@@ -87,7 +87,7 @@ class VAE(LatentModel):
         """Choose the optimizer and how reconstructions are judged.
 
         Args:
-            optimizer: by default Adam with learning rate 2e-3.
+            optimizer: by default Adam with learning rate 3e-3.
             loss: `"bernoulli"` (near black-and-white pictures), `"gaussian"` (photographs), or a
                 function `(pictures, reconstructions) -> one value per picture`, registered with
                 `keras.saving.register_keras_serializable` if the model is to be saved.
@@ -103,7 +103,7 @@ class VAE(LatentModel):
                 f"`loss` must be one of {', '.join(map(repr, losses.RECONSTRUCTION))} or a "
                 f"function of pictures and reconstructions. Received: loss={loss!r}."
             )
-        default = {"class_name": "Adam", "config": {"learning_rate": 2e-3}}
+        default = {"class_name": "Adam", "config": {"learning_rate": 3e-3}}
         super().compile(
             optimizer=prepare_optimizer(optimizer, default, "VAE", self),
             run_eagerly=run_eagerly,

@@ -217,7 +217,7 @@ def _show(part, start):
 def _draw(model, test, folder):
     """Write what the page shows: samples, or observed, restored and clean pictures."""
     if hasattr(model, "sample"):
-        plotting.save_grid(folder / "result.png", model.sample(100, seed=0), columns=20, scale=2)
+        plotting.save_grid(folder / "result.png", model.sample(100, seed=0), columns=10, scale=2)
         return
     clean = test.take(3)
     observed = keras.ops.convert_to_numpy(model.degradation(clean, training=False))

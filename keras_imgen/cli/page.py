@@ -79,6 +79,8 @@ SHOWN = {
     ),
 }
 
+CLASSES = {"result.png": " grid", "result.gif": " film", "samples.gif": " film"}
+
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
@@ -95,6 +97,7 @@ body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; 
 figure {{ margin: .8rem 0 }}
 img {{ display: block; width: 100%; height: auto }}
 img.pixels {{ image-rendering: pixelated }}
+img.grid {{ max-width: 36rem }}
 img.film {{ width: auto; max-width: 100% }}
 td, th {{ padding: .2rem 1rem .2rem 0; text-align: left; vertical-align: top }}
 td + td, th + th {{ text-align: right; font-variant-numeric: tabular-nums }}
@@ -111,7 +114,7 @@ made. {duration}</p>
 <ul>
 <li>More time, better pictures: <code>keras-imgen demo --minutes 20 --out runs/longer</code></li>
 <li>Draw more digits: <code>keras-imgen sample {folder}/gan/model.keras</code></li>
-<li>Restore a photograph of yours with a network that learned for days, not minutes:
+<li>Restore a photograph of yours with a network that learned for longer:
 <code>keras-imgen restore denoiser-color photo.jpg</code></li>
 <li>Learn how all of this works: <code>keras-imgen tutorials my-class</code> copies the notebooks
 into a folder.</li>
@@ -177,7 +180,7 @@ def _section(folder, family, figures):
             file=shown.file,
             alt=html.escape(shown.alt),
             caption=html.escape(shown.caption),
-            classes="pixels" * shown.pixels + " film" * shown.file.endswith(".gif"),
+            classes="pixels" * shown.pixels + CLASSES.get(shown.file, ""),
         )
         for shown in SHOWN[family]
     )

@@ -1,29 +1,27 @@
 """`GAN`: a generator and a discriminator that learn from each other."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_imgen import backends, checks, losses
 from keras_imgen.data import check_pictures
 from keras_imgen.training import (
-    LatentModel,
-    OptimizerPair,
+    TwoPlayers,
     by_batch,
     check_network,
     check_pair,
     check_slope,
+    checked_augmentation,
     copied,
     has_batch_norm,
     network_inputs,
-    prepare_optimizer,
     step_batch,
     with_labels,
 )
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class GAN(LatentModel):
+class GAN(TwoPlayers):
     """Generative adversarial network: two networks, two optimizers.
 
     The discriminator learns to tell real pictures from generated ones, the generator to make
@@ -69,7 +67,6 @@ class GAN(LatentModel):
         (3, 8, 8, 1)
     """
 
-    _players = ("generator", "discriminator")
     _directions = dict.fromkeys(("generator_loss", "discriminator_loss", "penalty"), "min")
     _instead_of_predict = "For new pictures call sample(n), which draws the latents."
 
@@ -85,7 +82,7 @@ class GAN(LatentModel):
         self.generator = generator
         self.discriminator = discriminator
         self.ema_momentum = ema_momentum
-        self.augmentation = _checked_augmentation(augmentation)
+        self.augmentation = checked_augmentation(augmentation)
         self.ema_generator = copied(generator)
         self.ema_generator.name = f"average_of_{generator.name}"
         self.ema_generator.trainable = False
@@ -177,25 +174,13 @@ class GAN(LatentModel):
                 f"probabilities. Received: label_smoothing={label_smoothing} with loss={loss!r}. "
                 "Leave it out, or change the loss."
             )
-        optimizers = (generator_optimizer, discriminator_optimizer)
-        if optimizers[0] is optimizers[1] and isinstance(optimizers[0], keras.optimizers.Optimizer):
-            raise ValueError(
-                "Each network needs an optimizer of its own. Received: the same object twice. Make "
-                "two, as in `generator_optimizer=Adam(2e-4), discriminator_optimizer=Adam(2e-4)`."
-            )
         super().compile(
             optimizer=None,
             run_eagerly=run_eagerly,
             jit_compile=jit_compile,
             steps_per_execution=steps_per_execution,
         )
-        default = {"class_name": "Adam", "config": {"learning_rate": 4e-3, "beta_1": 0.5}}
-        self.generator_optimizer, self.discriminator_optimizer = (
-            prepare_optimizer(optimizer, default, name, getattr(self, name))
-            for optimizer, name in zip(optimizers, ("generator", "discriminator"), strict=True)
-        )
-        # What learning-rate callbacks change must be what trains.
-        self.optimizer = OptimizerPair(self.generator_optimizer, self.discriminator_optimizer)
+        self.prepare_optimizers(generator_optimizer, discriminator_optimizer)
         self.adversarial_loss, self.label_smoothing = loss, label_smoothing
         self.critic_steps, self.penalty = critic_steps, penalty
         self.penalty_weight, self.penalty_every = penalty_weight, penalty_every
@@ -309,12 +294,8 @@ class GAN(LatentModel):
 
     def compile_arguments(self):
         """Return optimizers and loss."""
-        optimizers = {
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
         return {
-            **{k: keras.saving.serialize_keras_object(v) for k, v in optimizers.items()},
+            **super().compile_arguments(),
             "loss": self.adversarial_loss,
             "label_smoothing": self.label_smoothing,
             "critic_steps": self.critic_steps,
@@ -328,24 +309,6 @@ class GAN(LatentModel):
         """The trackers that are in use."""
         unused = self.trackers["penalty"] if self.penalty is None else None
         return [metric for metric in super().metrics if metric is not unused]
-
-    def save_own_variables(self, store):
-        """Store what all models do, and the proportion of both learning rates."""
-        super().save_own_variables(store)
-        if self.compiled:
-            store["ratio_of_rates"] = np.array(self.optimizer.ratio)
-
-    def load_own_variables(self, store):
-        """Bring back what all models do, and the proportion of both learning rates."""
-        super().load_own_variables(store)
-        if self.compiled and "ratio_of_rates" in set(store.keys()):
-            self.optimizer.ratio = float(store["ratio_of_rates"][()])
-
-    def end_training(self):
-        """Put in the averages that the optimizers keep, if they do (`use_ema`)."""
-        for name in self._players:
-            optimizer = getattr(self, f"{name}_optimizer")
-            optimizer.finalize_variable_values(getattr(self, name).trainable_variables)
 
     def _drawn(self, latents, labels=None):
         """Return the averaged generator's pictures."""
@@ -428,13 +391,3 @@ class GAN(LatentModel):
         self.trackers["discriminator_loss"].update_state(d_values)
         self.trackers["generator_loss"].update_state(g_values)
         self.trackers["discriminator_accuracy"].update_state(ops.cast(right, "float32"))
-
-
-def _checked_augmentation(augmentation):
-    if augmentation is None or isinstance(augmentation, keras.Layer):
-        return augmentation
-    raise TypeError(
-        "`augmentation` must be a Keras layer from pictures to pictures, such as "
-        "keras.layers.RandomTranslation(0.1, 0.1), or several in a keras.Sequential. "
-        f"Received: {checks.shown(augmentation)}."
-    )

@@ -29,6 +29,7 @@ from keras_imgen.training import (
 )
 
 TILE = 1024  # pixels a side
+LARGE = 500_000  # weights of a network that wants a lower learning rate
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
@@ -113,7 +114,8 @@ class Restorer(PictureModel):
         """Choose optimizer, loss and metrics, as in `keras.Model.compile`.
 
         Args:
-            optimizer: by default Adam with learning rate 2e-3; large networks want less.
+            optimizer: by default Adam with learning rate 2e-3, or 1e-3 if the network has more than
+                half a million weights: at 2e-3 a large DRUNet learns nothing any more.
             loss: by default the mean squared error, the loss that PSNR measures.
             metrics: by default `[keras_imgen.metrics.PSNR()]`.
             **kwargs: as in Keras.
@@ -125,7 +127,8 @@ class Restorer(PictureModel):
                 '`loss` must be the name of a loss of Keras, such as "mse", or a function of clean '
                 f"and restored pictures. Received: loss={shown(loss)}."
             ) from None
-        default = {"class_name": "Adam", "config": {"learning_rate": 2e-3}}
+        rate = 1e-3 if self.network.count_params() > LARGE else 2e-3
+        default = {"class_name": "Adam", "config": {"learning_rate": rate}}
         optimizer = prepare_optimizer(optimizer, default, "Restorer", self)
         metrics = [PSNR()] if metrics is None else metrics
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
@@ -229,11 +232,6 @@ class Restorer(PictureModel):
             return ops.clip(ops.cast(self(observed, training=False), "float32"), 0.0, 1.0)
 
         export(self, restored, self._inputs(), filepath, format, **kwargs)
-
-    def compute_loss(self, *args, **kwargs):
-        """Return Keras's loss; of several devices, each contributes its share of all its parts."""
-        loss, whole = super().compute_loss(*args, **kwargs), sum(self.losses)
-        return loss + backends.share(whole) - whole  # Keras shares the loss of pictures only
 
     def get_config(self):
         """Return the constructor's arguments."""

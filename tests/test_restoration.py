@@ -345,3 +345,14 @@ def test_it_beats_the_observed_pictures_on_easy_data():
     assert before == pytest.approx(20.0, abs=0.2)  # noise of 0.1
     assert 5 < after - before < 17
     assert history.history["val_psnr"][-1] == pytest.approx(after, abs=1e-3)
+
+
+def test_large_networks_get_a_lower_rate_by_default():
+    for network, rate in (
+        (networks.dncnn(), 2e-3),
+        (networks.unet(extra_channels=0), 2e-3),
+        (networks.drunet(filters=(32, 64, 128), num_blocks=2), 1e-3),  # diverges at 2e-3
+    ):
+        restorer = Restorer(network, degradations.AdditiveNoise(0.1))
+        restorer.compile()
+        assert float(restorer.optimizer.learning_rate) == pytest.approx(rate)

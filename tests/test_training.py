@@ -315,9 +315,9 @@ def test_a_wrong_range_is_refused_in_every_batch(name, eagerly):
     broken[5] = 255
     model = MODELS[name]()
     model.compile(run_eagerly=eagerly)
-    with pytest.raises(ValueError, match=r"^`x` must lie in \[0, 1\].*\[0, 255\] by 255"):
+    with pytest.raises(ValueError, match=r"^`x` must lie in \[0, 1\]"):
         model.fit(stream(broken), verbose=0)
-    with pytest.raises(ValueError, match=r"^`x` must lie in \[0, 1\].*\[0, 255\] by 255"):
+    with pytest.raises(ValueError, match=r"^`x` must lie in \[0, 1\]"):
         model.evaluate(stream(broken), verbose=0)
 
 

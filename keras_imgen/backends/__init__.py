@@ -40,6 +40,7 @@ __all__ = [
     "SeedGenerator",
     "check",
     "check_minimize",
+    "draw_apart",
     "in_reading",
     "input_gradients",
     "lean",
@@ -155,6 +156,14 @@ class SeedGenerator(keras.random.SeedGenerator):
         if replica is None:
             return seed
         return seed + ops.cast(ops.stack([replica * self.STEP, 0]), seed.dtype)
+
+
+def draw_apart(layers) -> None:
+    """Let layers of Keras, such as dropout, draw other numbers on each device, too."""
+    for layer in layers:
+        draws = getattr(layer, "seed_generator", None)
+        if type(draws) is keras.random.SeedGenerator:
+            draws.__class__ = SeedGenerator  # which adds nothing to its state
 
 
 @contextlib.contextmanager

@@ -13,23 +13,29 @@ from keras_imgen.training.parts import (
     has_batch_norm,
     prepare_optimizer,
 )
-from keras_imgen.training.players import OptimizerPair, check_pair, check_slope
+from keras_imgen.training.players import (
+    TwoPlayers,
+    check_pair,
+    check_slope,
+    checked_augmentation,
+)
 from keras_imgen.training.resume import Resume
 from keras_imgen.training.rollback import Rollback, check_finite
 
 __all__ = [
     "Batch",
     "LatentModel",
-    "OptimizerPair",
     "PictureModel",
     "Resume",
     "Rollback",
+    "TwoPlayers",
     "by_batch",
     "check_finite",
     "check_last_activation",
     "check_network",
     "check_pair",
     "check_slope",
+    "checked_augmentation",
     "copied",
     "export",
     "has_batch_norm",

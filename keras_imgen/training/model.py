@@ -87,6 +87,8 @@ class PictureModel(Stored):
                 f"jit_compile={jit_compile}, steps_per_execution={steps_per_execution}. Leave both "
                 "out, or train without a strategy."
             )
+        if self.replicas:
+            backends.draw_apart(self._flatten_layers())
         how = {**self._execution, "jit_compile": False if self.replicas else jit_compile}
         super().compile(**how, **kwargs)
 

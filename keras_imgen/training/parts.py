@@ -150,3 +150,8 @@ def check_trainable(name: str, network) -> None:
             f"trainable={network.trainable}. Set `{name}.trainable = True`: each step changes only "
             "the weights that it should anyway."
         )
+
+
+def rate_of(optimizer) -> float:
+    """Return an optimizer's learning rate, also where it is kept on several devices."""
+    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))

@@ -1,11 +1,13 @@
-"""The two players of a GAN: whether their networks fit together, and both optimizers as one."""
+"""The two players of a GAN: whether their networks fit together, and how both are optimized."""
 
+import keras
 import numpy as np
 from keras import ops
 
-from keras_imgen import backends
+from keras_imgen import backends, checks
 from keras_imgen.training.labels import network_inputs
-from keras_imgen.training.parts import check_last_activation
+from keras_imgen.training.latent import LatentModel
+from keras_imgen.training.parts import check_last_activation, prepare_optimizer, rate_of
 
 
 class OptimizerPair:
@@ -49,9 +51,65 @@ class OptimizerPair:
         return [variable for part in self._parts for variable in part.variables]
 
     def _note_ratio(self):
-        generator, discriminator = (float(part.learning_rate) for part in self.optimizers)
+        generator, discriminator = map(rate_of, self.optimizers)
         if generator > 0.0:
             self.ratio = discriminator / generator
+
+
+class TwoPlayers(LatentModel):
+    """Base of `GAN`: a generator and a discriminator, each with an optimizer of its own."""
+
+    _players = ("generator", "discriminator")
+
+    def prepare_optimizers(self, generator_optimizer, discriminator_optimizer) -> None:
+        """Make both optimizers ready; by default Adam with rate 4e-3."""
+        given = (generator_optimizer, discriminator_optimizer)
+        if given[0] is given[1] and isinstance(given[0], keras.optimizers.Optimizer):
+            raise ValueError(
+                "Each network needs an optimizer of its own. Received: the same object twice. Make "
+                "two, as in `generator_optimizer=Adam(2e-4), discriminator_optimizer=Adam(2e-4)`."
+            )
+        default = {"class_name": "Adam", "config": {"learning_rate": 4e-3, "beta_1": 0.5}}
+        self.generator_optimizer, self.discriminator_optimizer = (
+            prepare_optimizer(optimizer, default, name, getattr(self, name))
+            for optimizer, name in zip(given, self._players, strict=True)
+        )
+        # What learning-rate callbacks change must be what trains.
+        self.optimizer = OptimizerPair(self.generator_optimizer, self.discriminator_optimizer)
+
+    def compile_arguments(self):
+        """Return the optimizers."""
+        names = [f"{name}_optimizer" for name in self._players]
+        return {n: keras.saving.serialize_keras_object(getattr(self, n)) for n in names}
+
+    def save_own_variables(self, store):
+        """Store what all models do, and the proportion of both learning rates."""
+        super().save_own_variables(store)
+        if self.compiled:
+            store["ratio_of_rates"] = np.array(self.optimizer.ratio)
+
+    def load_own_variables(self, store):
+        """Bring back what all models do, and the proportion of both learning rates."""
+        super().load_own_variables(store)
+        if self.compiled and "ratio_of_rates" in set(store.keys()):
+            self.optimizer.ratio = float(store["ratio_of_rates"][()])
+
+    def end_training(self):
+        """Put in the averages that the optimizers keep, if they do (`use_ema`)."""
+        for name in self._players:
+            optimizer = getattr(self, f"{name}_optimizer")
+            optimizer.finalize_variable_values(getattr(self, name).trainable_variables)
+
+
+def checked_augmentation(augmentation):
+    """Return what changes pictures at random, or raise if it is no layer."""
+    if augmentation is None or isinstance(augmentation, keras.Layer):
+        return augmentation
+    raise TypeError(
+        "`augmentation` must be a Keras layer from pictures to pictures, such as "
+        "keras.layers.RandomTranslation(0.1, 0.1), or several in a keras.Sequential. "
+        f"Received: {checks.shown(augmentation)}."
+    )
 
 
 def check_slope(augmentation, picture_shape) -> None:

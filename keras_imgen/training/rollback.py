@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_imgen.training.parts import rate_of
+
 ADVICE = "training has diverged. Lower the learning rate"
 
 
@@ -46,7 +48,7 @@ class Rollback(keras.callbacks.Callback):
         for variable, value in zip(_state(self.model), self.good_state, strict=True):
             variable.assign(value)
         for optimizer in _optimizers(self.model):
-            optimizer.learning_rate = float(optimizer.learning_rate) * self.factor
+            optimizer.learning_rate = rate_of(optimizer) * self.factor
         self.rollbacks += 1
         self.keep(self.good_epoch)  # with the lower rates, should it go back there once more
         return True
@@ -54,7 +56,7 @@ class Rollback(keras.callbacks.Callback):
     def check_learning_rates(self) -> None:
         """Raise if a learning rate cannot be lowered."""
         for optimizer in _optimizers(self.model):
-            rate = float(optimizer.learning_rate)
+            rate = rate_of(optimizer)
             try:
                 optimizer.learning_rate = rate
             except (TypeError, AttributeError):

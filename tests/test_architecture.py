@@ -47,8 +47,10 @@ ALLOWED = {
     "gan": {"backends", "checks", "data", "losses", "training"},
     "vae": {"backends", "checks", "data", "losses", "training"},
     "restoration": {
-        *("backends", "checks", "data", "degradations", "metrics", "sizes", "tiling", "training"),
+        *("backends", "checks", "data", "degradations", "matching", "metrics", "sizes", "tiling"),
+        "training",
     },
+    "matching": {"checks", "sizes"},
     "pretrained": {"checks", "degradations", "networks", "restoration"},
     "tiling": {"networks"},
     "sizes": set(),
@@ -114,6 +116,7 @@ def test_the_table_has_no_circle():
         "interrupts",
         "losses",
         "sizes",
+        "matching",
         "networks",
     ]
     order += ["saving", "metrics", "plotting", "tiling", "training", "gan", "vae", "restoration"]

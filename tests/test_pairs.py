@@ -191,8 +191,10 @@ def others():
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_models_refuse_pairs_at_every_door(name, case, others):
     model, entries = others[name], (DARK, *WRONG[case])
-    advice = r"which is no label.*Restorer\(network, degradation=None\)|Received: 3 entries"
+    advice = r"which is no label.*Restorer\(network, degradation=None\)"
+    advice += "|Received: 3 entries|`y`|`sample_weight`"
     good = (CLEAN, LABELS)
+    weights = {"sample_weight": entries[2]} if len(entries) > 2 else {}
     doors = [
         lambda: model.fit(entries, verbose=0),
         lambda: model.fit(stream(entries), verbose=0),
@@ -201,8 +203,10 @@ def test_other_models_refuse_pairs_at_every_door(name, case, others):
         lambda: model.fit(good, validation_data=stream(entries), verbose=0),
         lambda: model.evaluate(entries, verbose=0),
         lambda: model.evaluate(stream(entries), verbose=0),
-        lambda: model.train_on_batch(*entries),
-        lambda: model.test_on_batch(*entries),
+        lambda: model.train_on_batch(entries),
+        lambda: model.test_on_batch(entries),
+        lambda: model.train_on_batch(*entries[:2], **weights),
+        lambda: model.test_on_batch(*entries[:2], **weights),
     ]
     for door in doors:
         refused(ValueError, advice, door, model)

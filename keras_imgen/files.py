@@ -1,7 +1,9 @@
 """Writes files whole or not at all, and lets one process at a time write to a folder."""
 
 import contextlib
+import glob
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from keras_imgen import checks
 
 __all__ = ["locked", "write_whole"]
 
+HOUR = 3600.0  # seconds; nobody writes to a temporary file for so long
+
 
 @contextlib.contextmanager
 def write_whole(path: str | Path) -> Iterator[Path]:
@@ -18,7 +22,7 @@ def write_whole(path: str | Path) -> Iterator[Path]:
 
     Whatever happens meanwhile, be it an error, a full disk, a killed process or a power cut, `path`
     is either as it was or new and whole. The temporary file lies beside it, hidden, with the same
-    ending; a killed process may leave it behind, under a name that begins with ".unfinished-".
+    ending; what a killed process left of it the next one clears away.
 
     Args:
         path: the file; folders that are missing are made.
@@ -41,6 +45,10 @@ def write_whole(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Each process has a file of its own: of two that write at once, the later one's stays.
     unfinished = path.with_name(f".unfinished-{os.getpid()}-{path.name}")
+    for left in path.parent.glob(f".unfinished-*-{glob.escape(path.name)}"):
+        with contextlib.suppress(OSError):  # another process may clear it away, too
+            if _abandoned(left):
+                left.unlink()
     try:
         yield unfinished
         _flush(unfinished)
@@ -53,6 +61,20 @@ def write_whole(path: str | Path) -> Iterator[Path]:
         raise
     if os.name == "posix":  # elsewhere a folder cannot be opened
         _flush(path.parent)
+
+
+def _abandoned(unfinished):
+    """Return whether the process that wrote a temporary file, as its name says, is no more."""
+    if os.name != "posix":  # elsewhere asking after a process would end it
+        return time.time() - unfinished.stat().st_mtime > HOUR
+    process = unfinished.name.split("-")[1]
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return True
+    except PermissionError:
+        pass  # somebody else's
+    return False
 
 
 def _flush(path):

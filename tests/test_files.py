@@ -2,6 +2,7 @@
 
 import errno
 import os
+import subprocess
 
 import pytest
 
@@ -43,6 +44,28 @@ def test_what_is_no_file_is_not_replaced(tmp_path):
     assert (tmp_path / "pipe.png").is_fifo()
     assert (tmp_path / "device.png").is_symlink()
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_two_processes_that_write_one_file_share_no_unfinished_one(tmp_path, monkeypatch):
+    with write_whole(tmp_path / "a.txt") as first:
+        first.write_text("first")
+        monkeypatch.setattr(os, "getpid", lambda: 7)
+        with write_whole(tmp_path / "a.txt") as second:
+            second.write_text("second")
+        assert (tmp_path / "a.txt").read_text() == "second"
+    assert (tmp_path / "a.txt").read_text() == "first"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_what_a_killed_process_left_the_next_one_clears_away(tmp_path):
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    for process in (killed.pid, os.getppid()):
+        (tmp_path / f".unfinished-{process}-a[1].txt").write_text("half")
+    with write_whole(tmp_path / "a[1].txt") as unfinished:
+        unfinished.write_text("whole")
+    left = sorted(file.name for file in tmp_path.iterdir())
+    assert left == [f".unfinished-{os.getppid()}-a[1].txt", "a[1].txt"]
 
 
 @pytest.mark.parametrize("path", [None, 3, b"a.txt"])

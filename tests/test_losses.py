@@ -355,6 +355,24 @@ def test_the_structural_mix_is_what_it_says():
     )
 
 
+@pytest.mark.parametrize("start", [-7.0, 3.0])
+def test_the_structural_mix_leads_back_from_far_away(start):
+    # The slope of the absolute error, spread over all pixels; SSIM has none out there.
+    clean = np.random.default_rng(0).random((1, 12, 12, 1), "float32")
+    restored = tf.fill((1, 12, 12, 1), start)
+    with tf.GradientTape() as tape:
+        tape.watch(restored)
+        loss = StructuralL1(0.84)(clean, restored)
+    slope = array(tape.gradient(loss, restored))
+    np.testing.assert_allclose(slope, np.sign(start) * 0.16 / 144, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 12, 1), (1, 12, 10, 3), (1, 2, 10, 10, 1)])
+def test_the_structural_mix_says_what_is_too_small(shape):
+    with pytest.raises(ValueError, match=r"sides must be at least 11.*use Charbonnier\(\)"):
+        StructuralL1()(np.zeros(shape, "float32"), np.zeros(shape, "float32"))
+
+
 @pytest.mark.parametrize("loss", [Charbonnier(0.01), StructuralL1(0.5)])
 def test_losses_of_restoration_train_and_are_saved(loss, tmp_path):
     network = networks.dncnn((None, None, 1), depth=3, filters=2, batch_norm=False)

@@ -95,7 +95,7 @@ def _explain(error, out):
     if isinstance(error, OSError) and error.strerror:  # the operating system's own
         name = errno.errorcode.get(error.errno, "")
         path = str(error.filename2 or error.filename or out)
-        path = path.replace(".unfinished-", "")  # as `write_whole` calls what it is writing
+        path = re.sub(r"\.unfinished-\d+-", "", path)  # as `write_whole` calls what it is writing
         advice = ADVICE.get(name, "Look after its cause, then give the same command again.")
         return f"{path!r} cannot be used: {error.strerror}. {advice}", 1 if name in FAILED else 2
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":

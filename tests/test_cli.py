@@ -284,7 +284,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     for family in FAMILIES:
         shape = (5, 28, 28, 1) if family == "sequence" else (28, 28, 1)
-        recipes.RECIPES[family].build(shape, 10, 0).save(folder / f"{family}.keras")
+        recipes.RECIPES[family].build(shape, 0).save(folder / f"{family}.keras")
     return folder
 
 

@@ -482,3 +482,14 @@ def test_it_learns_a_grey():
 def test_compile_refuses_variants_that_do_not_exist(options, advice):
     with pytest.raises(ValueError, match=advice):
         make(**options)
+
+
+def test_both_players_have_the_rate_of_small_networks_by_default():
+    gan = GAN(
+        networks.dcgan_generator((8, 8, 1), latent_dim=2, filters=2),
+        networks.dcgan_discriminator((8, 8, 1), filters=2),
+    )
+    gan.compile()
+    for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
+        assert float(optimizer.learning_rate) == pytest.approx(4e-3)
+        assert optimizer.beta_1 == 0.5

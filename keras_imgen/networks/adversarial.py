@@ -110,14 +110,14 @@ def dcgan_discriminator(
 
 @as_meant()
 def resnet_generator(
-    image_shape, latent_dim: int = 128, filters: int = 64, *, num_classes: int = 0
+    image_shape, latent_dim: int = 128, filters: int = 16, *, num_classes: int = 0
 ) -> keras.Model:
     """Build a generator of residual blocks, for `GAN`: better in colour, and slower, than DCGAN.
 
     Args:
         image_shape: `(height, width, channels)`, both sides at least 8.
         latent_dim: length of a latent vector.
-        filters: feature maps of every stage. The paper has 256 for CIFAR-10.
+        filters: feature maps of every stage. The paper has 256 for CIFAR-10, for hours on a GPU.
         num_classes: how many classes a conditional generator can be asked for; 0 for none.
 
     Returns:
@@ -159,7 +159,7 @@ def resnet_generator(
 
 @as_meant()
 def resnet_discriminator(
-    image_shape, filters: int = 64, *, num_classes: int = 0, spectral_norm: bool = True
+    image_shape, filters: int = 16, *, num_classes: int = 0, spectral_norm: bool = True
 ) -> keras.Model:
     """Build a discriminator of residual blocks, for `GAN`.
 

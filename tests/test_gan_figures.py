@@ -180,7 +180,7 @@ def test_averages_are_put_in_at_the_end(policy):
         def on_epoch_end(self, epoch, logs=None):
             averages[:] = [
                 [np.array(average) for average in part._model_variables_moving_average]
-                for part in self.model.optimizer.optimizers
+                for part in self.model.optimizer.parts
             ]
 
     gan.fit(PICTURES, batch_size=4, epochs=3, callbacks=[Last()], verbose=0)

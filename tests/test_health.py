@@ -356,7 +356,7 @@ def test_a_nan_ends_a_training_that_may_not_go_back(name):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_with_a_rollback_the_training_goes_on_from_the_last_good_epoch(name):
     model, clean, states = *family(name), []
-    optimizers = getattr(model.optimizer, "optimizers", (model.optimizer,))
+    optimizers = getattr(model.optimizer, "parts", (model.optimizer,))
     first = [float(optimizer.learning_rate) for optimizer in optimizers]
     rates = {optimizer.learning_rate.path for optimizer in optimizers}
 

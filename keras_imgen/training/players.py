@@ -16,7 +16,8 @@ class OptimizerPair:
     Setting it sets the generator's, and the discriminator's in proportion.
 
     Attributes:
-        optimizers: both, as Keras's callbacks look for them; without loss scaling.
+        parts: both, without loss scaling. (They are not called `optimizers`: callbacks of Keras
+            would set each one's rate by itself, and their proportion would be lost.)
         ratio: of the discriminator's learning rate to the generator's, when that was last above 0;
             a warm-up that begins at 0 must not forget it.
     """
@@ -24,34 +25,58 @@ class OptimizerPair:
     built = True
 
     def __init__(self, generator_optimizer, discriminator_optimizer):
-        self._parts = (generator_optimizer, discriminator_optimizer)
-        self.optimizers = [getattr(part, "inner_optimizer", part) for part in self._parts]
+        self._scaled = (generator_optimizer, discriminator_optimizer)
+        self.parts = [getattr(part, "inner_optimizer", part) for part in self._scaled]
         self.ratio = 1.0
         self._note_ratio()
 
     @property
     def learning_rate(self):
         """The generator's."""
-        return self.optimizers[0].learning_rate
+        return self.parts[0].learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value):
         self._note_ratio()
-        self.optimizers[0].learning_rate = float(value)
-        self.optimizers[1].learning_rate = float(value) * self.ratio
+        self.parts[0].learning_rate = float(value)
+        self.parts[1].learning_rate = float(value) * self.ratio
 
     @property
     def iterations(self):
         """The generator's steps."""
-        return self._parts[0].iterations
+        return self._scaled[0].iterations
 
     @property
     def variables(self):
         """Moments and counts of both."""
-        return [variable for part in self._parts for variable in part.variables]
+        return [variable for part in self._scaled for variable in part.variables]
+
+    # What Keras's SwapEMAWeights looks at.
+
+    @property
+    def use_ema(self):
+        """Whether one of them keeps averages of weights."""
+        return any(part.use_ema for part in self.parts)
+
+    @property
+    def _model_variables_moving_average(self):
+        if not self.use_ema:
+            raise AttributeError("no averages")
+        return self._of_averaging("_model_variables_moving_average")
+
+    @property
+    def _trainable_variables(self):
+        return self._of_averaging("_trainable_variables")
+
+    @property
+    def _distribution_strategy(self):
+        return self.parts[0]._distribution_strategy
+
+    def _of_averaging(self, name):
+        return [variable for part in self.parts if part.use_ema for variable in getattr(part, name)]
 
     def _note_ratio(self):
-        generator, discriminator = map(rate_of, self.optimizers)
+        generator, discriminator = map(rate_of, self.parts)
         if generator > 0.0:
             self.ratio = discriminator / generator
 

@@ -91,4 +91,4 @@ def _state(model):
 
 
 def _optimizers(model):
-    return getattr(model.optimizer, "optimizers", [model.optimizer])  # a GAN has two
+    return getattr(model.optimizer, "parts", [model.optimizer])  # a GAN has two

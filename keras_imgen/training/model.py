@@ -183,33 +183,37 @@ class PictureModel(Stored):
         with backends.readable_errors():
             return super().evaluate(x, **kwargs)
 
-    def train_on_batch(self, x, y=None, **kwargs):
+    def train_on_batch(self, x, y=None, sample_weight=None, **kwargs):
         """Take one step on a batch, checked as in `fit`; as `keras.Model.train_on_batch`.
 
         Args:
             x: array of pictures.
-            y: labels of a conditional model.
+            y: labels of a conditional model; of pairs, the clean pictures.
+            sample_weight: none: all pictures count equally.
             **kwargs: as in Keras: `return_dict`.
 
         Raises:
             TypeError, ValueError: if the batch is not in the format of this package.
         """
-        batch = self._checked_batch(x, y, kwargs, training=True)
+        options = {"sample_weight": sample_weight, **kwargs}
+        batch = self._checked_batch(x, y, options, training=True)
         with backends.readable_errors():
             return super().train_on_batch(*batch, **kwargs)
 
-    def test_on_batch(self, x, y=None, **kwargs):
+    def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
         """Return the figures of a batch, checked as in `evaluate`; as in `keras.Model`.
 
         Args:
             x: array of pictures.
-            y: labels of a conditional model.
+            y: labels of a conditional model; of pairs, the clean pictures.
+            sample_weight: none: all pictures count equally.
             **kwargs: as in Keras: `return_dict`.
 
         Raises:
             TypeError, ValueError: if the batch is not in the format of this package.
         """
-        batch = self._checked_batch(x, y, kwargs, training=False)
+        options = {"sample_weight": sample_weight, **kwargs}
+        batch = self._checked_batch(x, y, options, training=False)
         with backends.readable_errors():
             return super().test_on_batch(*batch, **kwargs)
 

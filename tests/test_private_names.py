@@ -145,7 +145,7 @@ def text_of_a_skipped_optimizer(tmp_path):
 
 def text_of_a_failed_class():
     config = {"module": "a.b", "class_name": "Nothing", "config": {}, "registered_name": "X>Y"}
-    wrong = {**config, "module": "keras.layers", "class_name": "Dense", "config": {"nothing": 1}}
+    wrong = {"module": "keras.layers", "class_name": "Dense", "config": {"nothing": 1}}
     said = []
     for case in (config, wrong):
         try:

@@ -75,6 +75,53 @@ report["spoiled"] = {type(part).__name__: np.asarray(part(clean)).tolist() for p
 restored = keras_imgen.load_pretrained("denoiser-gray").restore(clean, level=0.1, tile=64)
 report["pretrained"] = restored.tolist()
 
+# A stream of batches of which one is bad: what a step cannot check, and a rollback.
+class Batches(keras.utils.PyDataset):
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+    def __len__(self):
+        return 8
+    def __getitem__(self, index):
+        return np.full((4, *clean.shape[1:]), self.value if index == 4 else 0.5, "float32")
+
+report["rollbacks"] = {}
+for name in ("vae", "restorer"):
+    model = keras.saving.load_model(f"{name}.keras")
+    rate = float(model.optimizer.learning_rate)
+    health = keras_imgen.callbacks.TrainingHealth(rollback=0.5)
+    history = model.fit(Batches(np.nan), callbacks=[health], verbose=0).history
+    finite = all(np.all(np.isfinite(np.asarray(v))) for v in model.variables)
+    steps = int(model.optimizer.iterations)
+    report["rollbacks"][name] = [
+        health.rollbacks, float(model.optimizer.learning_rate) / rate, history["loss"][0], finite,
+        steps,
+    ]
+    try:
+        model.fit(Batches(200.0), verbose=0)
+    except ValueError as error:
+        report["rollbacks"][name].append(str(error))
+
+class Broken(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 2:
+            raise RuntimeError("of my own")
+
+for resume in ([], [keras_imgen.callbacks.Resume("broken")]):
+    model = keras.saving.load_model("vae.keras")
+    try:
+        model.fit(Batches(0.5), callbacks=[Broken(), *resume], verbose=0)
+    except RuntimeError as error:
+        whole = bool(np.all(np.isfinite(model.sample(2))))
+        report.setdefault("broken", []).append([str(error), whole])
+
+huge = keras_imgen.degradations.AdditiveNoise(0.1, seed=2**63 - 1)
+report["huge seed"] = float(np.std(huge(clean * 0.0, training=True)))
+rates = (0.3, 5.0, 27.0, 5000.0)
+draws = [np.asarray(keras_imgen.backends.poisson(np.full(10**6, r, "float32"), 3)) for r in rates]
+moments = [(np.mean(d, dtype="float64"), np.var(d, dtype="float64")) for d in draws]
+report["poisson"] = np.array(moments).tolist()
+
 gan = keras.saving.load_model("gan.keras", compile=False)
 report["gan"] = {"sampled": gan.sample(2, seed=0).shape}
 try:
@@ -213,3 +260,28 @@ def test_pretrained_restorers_restore_alike_on_jax(jax):
 
 def test_resume_on_jax_ends_with_the_same_bits(jax):
     assert jax[0]["resumes"] is True
+
+
+@pytest.mark.parametrize("name", ["vae", "restorer"])
+def test_a_rollback_on_jax_brings_the_model_back(name, jax):
+    # No other callback is there, which would keep Keras from looking at logs in threads.
+    rollbacks, rate, loss, finite, steps, said = jax[0]["rollbacks"][name]
+    assert (rollbacks, rate, finite) == (1, 0.5, True)
+    assert np.isfinite(loss)
+    assert steps == 3  # of the batches after the bad one; those before it were undone
+    assert said.startswith("`x` must lie in [0, 1]. Received: values from 200 to 200")
+
+
+def test_on_jax_an_error_leaves_the_model_whole_and_is_not_hidden(jax):
+    assert jax[0]["broken"] == [["of my own", True], ["of my own", True]]
+
+
+def test_large_seeds_draw_on_jax(jax):
+    assert jax[0]["huge seed"] == pytest.approx(0.1, rel=0.1)
+
+
+def test_poisson_numbers_of_jax_have_their_moments(jax):
+    for rate, (mean, variance) in zip((0.3, 5.0, 27.0, 5000.0), jax[0]["poisson"], strict=True):
+        # Five standard errors of a million draws.
+        assert mean == pytest.approx(rate, abs=5e-3 * np.sqrt(rate))
+        assert variance == pytest.approx(rate, abs=5e-3 * np.sqrt(rate + 2 * rate**2))

@@ -487,8 +487,11 @@ def test_steps_per_execution_changes_nothing_but_speed(name, runs):
 def test_xla_compiles_a_step(name):
     build, shape = MODELS[name]
     model = build(jit_compile=True)
+    before = [np.array(weight) for weight in model.trainable_weights]
     history = model.fit(pictures(shape, 4), batch_size=4, verbose=0).history
     assert all(np.isfinite(value) for [value] in history.values())
+    after = [np.array(weight) for weight in model.trainable_weights]
+    assert any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])

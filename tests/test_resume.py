@@ -533,3 +533,37 @@ def test_the_command_goes_on_after_kill_and_ctrl_c(tmp_path):
     assert sorted(found) == sorted(expected)
     assert [name for name in found if found[name] != expected[name]] == []
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_an_error_while_the_model_is_brought_back_hides_no_first_one(tmp_path):
+    class Breaks(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            for file in (tmp_path / "checkpoints").iterdir():
+                file.write_bytes(b"harmed")
+            raise self.error
+
+    for error, kind in ((RuntimeError("of my own"), RuntimeError), (KeyboardInterrupt(), None)):
+        for file in tmp_path.rglob("*.*"):
+            file.unlink()
+        breaks = Breaks()
+        breaks.error = error
+        with (
+            pytest.warns(UserWarning, match="is left out"),
+            pytest.raises(kind or KeyboardInterrupt) as caught,
+        ):
+            fit(make(), tmp_path, more=[breaks])
+        said = [str(caught.value), *getattr(caught.value, "__notes__", [])]
+        assert any("could not be brought back" in text for text in said)
+        assert any("No checkpoint in" in text for text in said)
+        assert kind is None or "of my own" in said[0]
+
+
+def test_an_error_says_where_the_model_is(tmp_path):
+    class Breaks(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise RuntimeError("of my own")
+
+    with pytest.raises(RuntimeError, match="of my own") as caught:
+        fit(make(), tmp_path, more=[Breaks()])
+    assert "back at the end of epoch 1, which is safe" in caught.value.__notes__[0]

@@ -160,7 +160,9 @@ class Stored(keras.Model):
         return _unique([part for part in _within(values) if isinstance(part, kind)])
 
     def _attributes(self):
-        return [name for name in vars(self) if name not in _attributes_of_all_models()]
+        known = _attributes_of_all_models()
+        # TensorFlow's own lists of what it tracks begin with "_self_".
+        return [name for name in vars(self) if name not in known and not name.startswith("_self_")]
 
 
 def _unique(*parts):

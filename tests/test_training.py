@@ -700,6 +700,24 @@ def test_every_epoch_has_its_own_order():
     assert batches_of(make_vae(), initial_epoch=2, epochs=3) == batches[8:]
 
 
+def test_a_loop_of_fits_shows_the_orders_of_one_fit(tmp_path):
+    whole = batches_of(make_vae(), epochs=3)
+    model = make_vae()
+    looped = batches_of(model)
+    for _ in range(2):
+        model.fit(CLEAN, batch_size=2, verbose=0)
+    assert looped == whole
+    assert model.epochs_trained == 3
+    first = make_vae()
+    assert batches_of(first) == whole[:4]
+    first.save_weights(tmp_path / "model.weights.h5")
+    loaded = make_vae()
+    loaded.load_weights(tmp_path / "model.weights.h5")
+    assert batches_of(loaded) == whole[4:8]
+    assert batches_of(model, epochs=1, initial_epoch=0) == []  # what notes is the first one
+    assert looped[12:] == whole[:4]  # whoever says which epoch it is gets that
+
+
 @pytest.mark.parametrize("steps", [3, 6])
 def test_short_and_long_epochs_go_on_where_the_last_ended(steps):
     # Four batches are one pass: epochs of other lengths cut the same sequence of batches anew.

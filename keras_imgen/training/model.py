@@ -26,7 +26,7 @@ from keras_imgen.training.rollback import Rollback
 from keras_imgen.training.stored import Stored
 
 # Of the files that models are saved in; raised whenever older versions could not read them.
-FORMAT = 1
+FORMAT = 2
 
 
 class PictureModel(Stored):
@@ -122,7 +122,9 @@ class PictureModel(Stored):
             batch_size: pictures per batch if `x` is an array; 32 by default.
             callbacks: list of Keras callbacks.
             **kwargs: as in Keras: `epochs`, `verbose`, `validation_data`, `initial_epoch`,
-                `steps_per_epoch`, ...
+                `steps_per_epoch`, ... The order of the pictures is that of the epoch; without
+                `initial_epoch`, epochs of earlier calls of `fit` count, so that a loop of calls
+                shows other orders, too.
 
         Raises:
             TypeError, ValueError: if the first batch (of an array: any picture) is not in the
@@ -147,7 +149,9 @@ class PictureModel(Stored):
             if held_out is not None:
                 kwargs["validation_data"] = looked_at(held_out, Look(self, training=False))
             rollbacks = [c for c in callbacks if isinstance(c, Rollback)]
-            callbacks = [Guard(x, check_interrupt, rollbacks), *callbacks]
+            # Whoever does not say which epoch it is goes on where the last `fit` ended.
+            begun = 0 if resume or "initial_epoch" in kwargs else self.epochs_trained
+            callbacks = [Guard(x, check_interrupt, rollbacks, begun), *callbacks]
             if resume:
                 resume.check_data(described(x, given))
                 kwargs["initial_epoch"] = first_epoch

@@ -94,10 +94,12 @@ class Guard(keras.callbacks.Callback):
         dataset: what `fit` iterates over.
         check_interrupt: function that raises KeyboardInterrupt if there has been one.
         rollbacks: `Rollback` callbacks, which may bring the model back to a good state.
+        begun: how many epochs were shown before those that are counted from 0 now.
     """
 
-    def __init__(self, dataset=None, check_interrupt=lambda: None, rollbacks=()):
+    def __init__(self, dataset=None, check_interrupt=lambda: None, rollbacks=(), begun=0):
         super().__init__()
+        self.begun = begun
         self.dataset, self.check_interrupt = dataset, check_interrupt
         self.rollbacks = rollbacks
         # A step need not wait for the look at its logs, unless that may change the model.
@@ -109,7 +111,11 @@ class Guard(keras.callbacks.Callback):
         """Note the epoch."""
         self.place = f"epoch {epoch + 1}, "
         if isinstance(self.dataset, PictureDataset | Stream):
-            self.dataset.epoch = epoch
+            self.dataset.epoch = self.begun + epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Note that the epoch is whole."""
+        self.model.epochs_trained = self.begun + epoch + 1
 
     def on_train_batch_begin(self, batch, logs=None):
         """Begin the averages anew after the model went back: they hold a NaN."""

@@ -25,6 +25,9 @@ class Stored(keras.Model):
     Keras saves what hangs on a model's attributes, except for random states.
     """
 
+    # How many epochs of pictures have been shown: the next one's order follows from it.
+    epochs_trained = 0
+
     def save(self, filepath, overwrite: bool = True):
         """Save the model in a file, which is either as it was or new and whole, whatever happens.
 
@@ -70,6 +73,7 @@ class Stored(keras.Model):
         checks.path("filepath", filepath)
         variables = [*self.variables, *self._moments()]
         before = [ops.convert_to_numpy(variable) for variable in variables]
+        plain = self.epochs_trained, [(part, part.seed) for part in self._seeded()]
         try:
             with warnings.catch_warnings():
                 # It leaves out what does not fit; the seal then says so.
@@ -80,6 +84,9 @@ class Stored(keras.Model):
         except Exception as error:
             for variable, value in zip(variables, before, strict=True):
                 variable.assign(value)
+            self.epochs_trained, seeds = plain
+            for part, seed in seeds:
+                part.seed = seed
             raise ValueError(f"{str(filepath)!r} cannot be loaded: {in_short(error)}") from error
 
     def save_own_variables(self, store):
@@ -93,6 +100,7 @@ class Stored(keras.Model):
                 )
         for index, variable in enumerate(self._present(keras.Variable)):
             store[f"{index}"] = variable
+        store["epochs_trained"] = np.array(self.epochs_trained)
         store["seeds"] = np.array([part.seed for part in self._seeded()])
         for index, variable in enumerate(self._random_states()):
             store[f"{_STATE}{index}"] = ops.convert_to_numpy(variable)
@@ -111,6 +119,8 @@ class Stored(keras.Model):
                 )
             for index, variable in enumerate(variables):
                 variable.assign(store[f"{prefix}{index}"])
+        if "epochs_trained" in names:
+            self.epochs_trained = int(store["epochs_trained"][()])
         if "seeds" in names:
             for part, seed in zip(self._seeded(), store["seeds"], strict=True):
                 part.seed = checks.seed(int(seed))

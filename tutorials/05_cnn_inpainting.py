@@ -860,11 +860,11 @@ plt.show()
 #   pixel out of the tiny network's sight, so it never learns what to answer there.
 # - **Strokes**: on writing, 20.4 to 21.1 dB learnt from squares and 21.9 to 22.5 with partial
 #   convolutions. *If not*, and all rows agree: does each U-Net get its own `convolution`?
-# - **Digits**: diffusion 7.4 dB, the network of digits 10.1 to 10.2. On photographs, the network of
+# - **Digits**: diffusion 7.4 dB, the network of digits 10.1 to 10.3. On photographs, the network of
 #   digits reaches 9.2 to 12.2 dB inside the holes of section 1. *If not*, and its digits are fog:
 #   train it for more epochs.
-# - **Loss**: absolute error 9.5 to 9.8 dB, with 36 % of the pixels neither black nor white; squared
-#   error 57 to 61 %. *If not*, and both agree: `loss="mae"` belongs into `compile`.
+# - **Loss**: absolute error 9.3 to 9.8 dB, with 35 or 36 % of the pixels neither black nor white;
+#   squared error 57 to 61 %. *If not*, and both agree: `loss="mae"` belongs into `compile`.
 # - **The old photograph**: inside scratches and folds 23.6 to 23.7 dB by diffusion, 24.4 by the
 #   inpainter, 24.8 at the end; the whole picture 32.0. *If not*, and it is white where the damage
 #   was: 1 in the mask means known.

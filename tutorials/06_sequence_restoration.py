@@ -364,7 +364,8 @@ print(inspect.getsource(ki.Restorer._pair))
 # %% [markdown]
 # Line by line, beginning with the second function:
 #
-# - `clean, _, observed = ...` takes $x$ from the batch. (`observed` is None, unless somebody has
+# - `clean, _, observed = ...` takes $x$ from the batch. (The line behind it refuses a kind of
+#   network that does not work on pictures of all sizes. `observed` is None, unless somebody has
 #   films of both kinds and brings them as pairs.)
 # - `observed = self.degradation(clean, training=True)` is $y$ with $m$, and `observed, clean` the
 #   pair $(y \text{ with } m, \; x)$. `training=True` draws new noise and new lost frames.

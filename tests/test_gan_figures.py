@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tiny_models
 
-from keras_imgen import GAN, callbacks, load_model, networks
+from keras_imgen import GAN, backends, callbacks, load_model, networks
 from keras_imgen.training import has_batch_norm
 
 SHAPE = (12, 20, 1)
@@ -221,3 +221,25 @@ def test_the_summary_names_the_average(capsys):
     shown = capsys.readouterr().out
     assert "average_of_generator" in shown
     assert gan.ema_generator.name != gan.generator.name
+
+
+# ---- half precision ----
+
+
+def test_penalties_of_large_pictures_do_not_vanish_in_half_precision():
+    # Slopes by a pixel become smaller with their number; half precision ends at 6e-8.
+    pictures = np.random.default_rng(0).random((2, 128, 128, 3), "float32")
+    penalties = []
+    for policy in ("float32", "mixed_float16"):
+        keras.config.set_dtype_policy(policy)
+        try:
+            keras.utils.set_random_seed(0)
+            discriminator = networks.dcgan_discriminator((128, 128, 3), 4, batch_norm=False)
+        finally:
+            keras.config.set_dtype_policy("float32")
+        slopes = backends.input_gradients(
+            lambda x, network=discriminator: network(x, training=False),
+            keras.ops.convert_to_tensor(pictures),
+        )
+        penalties.append(np.sum(np.square(keras.ops.convert_to_numpy(slopes).astype("float64"))))
+    assert penalties[1] == pytest.approx(penalties[0], rel=1e-2)

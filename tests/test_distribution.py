@@ -106,7 +106,9 @@ def refusals(strategy):
 
     def one_picture_each():
         with strategy.scope():
-            model = Restorer(networks.dncnn(depth=3, filters=2), degradations.Blur(1.0))
+            model = Restorer(
+                networks.dncnn(depth=3, filters=2, batch_norm=True), degradations.Blur(1.0)
+            )
             model.compile()
         model.fit(PICTURES[:2], batch_size=2, verbose=0)
 

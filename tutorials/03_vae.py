@@ -442,7 +442,7 @@ plt.show()
 # - **Section 7**: a map without gaps, with many kinds of digits. *If not*, and all places look
 #   alike: run the cell again with another `SEED`.
 # - **Section 8**: middles spread by 2.6 to 5.5 for $\beta = 0$ and by about 0.8 for 1; for
-#   $\beta = 20$ a KL below 0.1 and 205 to 207 nats, as much as the mean picture. *If not*, and
+#   $\beta = 20$ a KL of 0.1 at most and 205 to 207 nats, as much as the mean picture. *If not*, and
 #   $\beta = 0$ draws digits: train it longer, and the middles move apart.
 # - **Time**: within twice the seconds that are given. *If not*, other programs are running; the
 #   figures stay valid.

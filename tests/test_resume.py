@@ -243,7 +243,7 @@ OTHERS = {
     "another learning rate": (
         lambda: make(keras.optimizers.Adam(0.01)),
         {},
-        r"learning_rate was 0.001 and is 0.01. .*load_model, compile that",
+        r"learning_rate was 0.002 and is 0.01. .*load_model, compile that",
     ),
     "another loss": (lambda: make(loss="mae"), {}, "loss was 'mse' and is 'mae'"),
     "another network": (lambda: make(depth=4), {}, r"network.layers had 6 entries and has 8"),

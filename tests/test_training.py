@@ -42,7 +42,7 @@ def make_vae():
 
 
 def make_restorer():
-    network = networks.dncnn((12, 20, 1), depth=3, filters=2)  # with batch normalisation
+    network = networks.dncnn((12, 20, 1), depth=3, filters=2, batch_norm=True)
     model = Restorer(network, degradations.AdditiveNoise(0.1, seed=0), seed=0)
     model.compile(run_eagerly=True)
     return model

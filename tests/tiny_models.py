@@ -33,7 +33,7 @@ def vae(shape=SHAPE):
 
 
 def denoiser(shape=SHAPE):
-    network = networks.dncnn((None, None, 1), depth=3, filters=2)  # with batch normalisation
+    network = networks.dncnn((None, None, 1), depth=3, filters=2, batch_norm=True)
     return _restorer(network, degradations.AdditiveNoise(0.1, seed=0))
 
 

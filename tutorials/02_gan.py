@@ -853,9 +853,9 @@ for name, pictures in made_labelled.items():
 # - **Section 8**: 3 for real digits, 46 to 56 after the training, 560 to 820 after one epoch. *If
 #   not*, and the made ones are above 100: look at the grid of section 6.
 # - **Section 10**: even: no warning, diversity 0.96 or 0.97. (a) accuracy 0.96 to 0.99, diversity
-#   0.11 to 0.19; with the penalty accuracy 0.92 to 0.94, diversity 0.42 to 0.59. (b) diversity 0.23 to
-#   0.34, with the slower generator 0.37 to 0.61. *If not*, and (a) is not warned of, as with one
-#   `SEED` of three: it won, but not for two epochs on end.
+#   0.11 to 0.19; with the penalty accuracy 0.92 to 0.94, diversity 0.42 to 0.59. (b) diversity
+#   0.23 to 0.34, with the slower generator 0.37 to 0.61. *If not*, and (a) is not warned of, as
+#   with one `SEED` of three: it won, but not for two epochs on end.
 # - **Section 11**: loud labels: 90 to 100 % and a diversity of 0.13 or 0.14 within a label; quiet
 #   labels: 94 to 97 % and 0.90 to 0.92. *If not*, and it is 90 % with loud labels: where each label
 #   has one picture only, the reader says yes or no to a tenth at a time.

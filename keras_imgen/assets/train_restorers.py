@@ -97,7 +97,7 @@ def main():
         noise = OneOf(noise, seed=0) if args.weak_noise else noise[0]
         kind = ObedientDenoiser if args.obedient else ki.Restorer
         model = kind(model.network, noise, seed=0)
-    files = [f for f in list_pictures(args.data)[0] if f.name not in args.leave_out]
+    files = [f for f in sorted(list_pictures(args.data)[0]) if f.name not in args.leave_out]
     channels = model.picture_shape[-1]
     pictures = ki.data.sources.with_channels(map(read_picture, files), channels)
     options = {"batch_size": args.batch_size, "crop_size": (args.crop, args.crop), "seed": 0}

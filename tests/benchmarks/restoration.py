@@ -78,7 +78,7 @@ def telea(observed, known):
 
 def pictures_in(folder, channels, last):
     """Return the pictures of a folder, or the last few."""
-    files = folders.list_pictures(folder)[0][-(last or 0) :]
+    files = sorted(folders.list_pictures(folder)[0])[-(last or 0) :]
     read = sources.with_channels([photos.read_picture(file) for file in files], channels)
     return [to_float(picture) for picture in read]
 

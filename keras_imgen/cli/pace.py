@@ -70,8 +70,7 @@ def quicker_pace(model, data, plain: Pace, seconds: float) -> Pace:
         return plain
     train_function = model.train_function
     try:
-        compile_step(model, True)
-        xla = _timed(model, data, slowest=2.0 * plain.step)
+        xla = _timed(model, data, 2.0 * plain.step) if compile_step(model, True) else None
     except Exception:  # what XLA cannot compile, TensorFlow says in many ways
         xla = None
     if xla is None or xla.step >= plain.step:
@@ -87,19 +86,21 @@ def may_pay(plain: Pace, seconds: float) -> bool:
     return COMPILING * plain.first + SLOWER * plain.step <= WORTH * seconds
 
 
-def compile_step(model, jit_compile: bool) -> None:
-    """Choose whether the training step is compiled by XLA.
+def compile_step(model, jit_compile: bool) -> bool:
+    """Choose whether the training step is compiled by XLA, and return whether it will be.
 
     Validation never is: its batches differ in size, and each size would be compiled anew. Nor is it
     saved with the model, for other machines make another choice.
     """
     if keras.backend.backend() != "tensorflow" or model.run_eagerly:
-        return
+        return False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a layer that XLA cannot compile, Keras warns
         model.jit_compile = jit_compile
+    taken = model.jit_compile  # Keras refuses XLA for a layer that says that it cannot be compiled
     model.make_train_function(force=True)
     model.jit_compile = False
+    return taken
 
 
 def _timed(model, data, slowest=math.inf):
@@ -118,7 +119,8 @@ def _timed(model, data, slowest=math.inf):
 
 @contextlib.contextmanager
 def _untouched(model):
-    """Bring weights, moments and random states of a model back at the end."""
+    """Bring weights, moments, random states and the epochs of a model back at the end."""
+    epochs = model.epochs_trained
     variables = [*model.variables, *model.optimizer.variables]
     before = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
     try:
@@ -126,4 +128,5 @@ def _untouched(model):
     finally:
         for variable, value in zip(variables, before, strict=True):
             variable.assign(value)
+        model.epochs_trained = epochs
         model.reset_metrics()

@@ -140,14 +140,12 @@ class GAN(TwoPlayers):
         Raises:
             TypeError, ValueError: for an unknown loss or penalty, numbers out of range, an
                 optimizer that is none, or one for both.
-            NotImplementedError: on another backend than TensorFlow; for `critic_steps`, XLA or
-                `steps_per_execution` under `MirroredStrategy`; under other strategies of several
-                devices.
+            NotImplementedError: for `critic_steps`, XLA or `steps_per_execution` under
+                `MirroredStrategy`; under other strategies of several devices.
 
         Source: the losses and penalties: `keras_imgen.losses`; a penalty now and then: Karras et
             al. 2020 (arXiv 1912.04958), section 3.1.
         """
-        backends.check_minimize()
         check_slope(self.augmentation, self.picture_shape)
         checks.one_of("loss", loss, losses.ADVERSARIAL)
         if penalty is not None:
@@ -187,6 +185,7 @@ class GAN(TwoPlayers):
         # Keras's own loss tracker would report a loss that does not exist.
         self._loss_tracker = None
 
+    @backends.in_place
     def train_step(self, data):
         """Take a step of the discriminator and, if it is its turn, one of the generator.
 
@@ -195,41 +194,52 @@ class GAN(TwoPlayers):
         """
         real, labels, _ = step_batch(self, data)
         formulas = losses.ADVERSARIAL[self.adversarial_loss]
+        players = (self.discriminator, self.generator)
+        critics, makers = (player.trainable_variables for player in players)
         turn = self._generators_turn()
 
-        def discriminator_loss(fake):
+        def drawn():
+            fake = self._generated(ops.shape(real)[0], labels, self.seed_generator, training=True)
+            return [fake, _total(self.generator.losses)], None
+
+        def discriminator_loss():
             real_seen, fake_seen = self._augmented(real), self._augmented(fake)
             real_scores = self._scores(real_seen, labels, training=True)
             fake_scores = self._scores(fake_seen, labels, training=True)
             values = formulas.discriminator(real_scores, fake_scores)
             values += losses.smoothing(real_scores, self.label_smoothing)
-            penalty = self._penalty(real_seen, fake_seen, labels)
-            penalty += sum(self.discriminator.losses)  # of weights, if layers have regularizers
-            return ops.mean(values) + penalty, (values, real_scores, fake_scores)
+            loss = ops.mean(values) + self._penalty(real_seen, fake_seen, labels)
+            loss += _total(self.discriminator.losses)
+            loss = _weighed(self.discriminator_optimizer, loss)
+            return loss, (values, real_scores, fake_scores)
 
-        def generator_loss():
-            fake = self._generated(ops.shape(real)[0], labels, self.seed_generator, training=True)
-            d_values, real_scores, fake_scores = backends.minimize(
-                self.discriminator_optimizer,
-                self.discriminator.trainable_variables,
-                lambda: discriminator_loss(ops.stop_gradient(fake)),
-            )
-            # The discriminator has moved: what does it say now?
-            new_scores = self._scores(self._augmented(fake), labels, training=True)
-            new_real_scores = None
+        def generator_loss(fake):
+            scores, real_scores = self._scores(self._augmented(fake), labels, training=True), None
             if formulas.neutral is None:
-                new_real_scores = self._scores(self._augmented(real), labels, training=True)
-            values = formulas.generator(new_real_scores, new_scores)
-            loss = ops.mean(values) + sum(self.generator.losses)
-            return loss, (d_values, values, real_scores, fake_scores)
+                real_scores = self._scores(self._augmented(real), labels, training=True)
+            values = ops.cast(formulas.generator(real_scores, scores), "float32")
+            return _weighed(self.generator_optimizer, ops.mean(values)), values
 
-        values = backends.minimize(
-            self.generator_optimizer, self.generator.trainable_variables, generator_loss, turn
-        )
+        def wished():
+            wishes, values = backends.input_gradients(generator_loss, fake)
+            return pull_back([wishes, _weighed(self.generator_optimizer, ops.ones(()))]), values
+
+        def nothing():
+            return [ops.zeros_like(weight) for weight in makers], ops.zeros_like(fake[:, :1, 0, 0])
+
+        # The generator draws pictures.
+        (fake, _), _, pull_back = backends.recorded(drawn, makers)
+        # The discriminator takes a step on them and the real ones.
+        gradients, d_values = backends.gradients(discriminator_loss, critics)
+        backends.apply(self.discriminator_optimizer, gradients, critics)
+        # What do its new scores wish of these pictures? That is pulled back to the generator.
+        gradients, g_values = backends.cond(turn, wished, nothing)
+        backends.apply(self.generator_optimizer, gradients, makers, turn)
         self._follow_generator(turn)
-        self._track(*values)
+        self._track(*d_values, g_values, turn)
         return {tracker.name: tracker.result() for tracker in self.metrics}
 
+    @backends.in_place
     def test_step(self, data):
         """Return the losses on held-out pictures, for latents that are always the same."""
         real, labels, _ = step_batch(self, data)
@@ -239,7 +249,7 @@ class GAN(TwoPlayers):
         if self.penalty is not None:
             values = self._penalty_values(real, fake, labels, self.seed, training=False)
             self.trackers["penalty"].update_state(values)
-        self._track(formulas.discriminator(*scores), formulas.generator(*scores), *scores)
+        self._track(formulas.discriminator(*scores), *scores, formulas.generator(*scores))
         return {tracker.name: tracker.result() for tracker in self.metrics}
 
     def score(self, pictures, labels=None):
@@ -319,7 +329,8 @@ class GAN(TwoPlayers):
     def _held_out_scores(self, pictures, labels):
         # Batch normalisation has shown the discriminator batches of one kind only: to averages over
         # both kinds its scores say nothing. Nothing that it notes on the way is kept.
-        with by_batch(self.discriminator), keras.StatelessScope():
+        kept = [(variable, variable.value) for variable in self.discriminator.variables]
+        with by_batch(self.discriminator), keras.StatelessScope(kept):
             return self._scores(pictures, labels, training=False)
 
     def _rows(self, labels):
@@ -367,7 +378,7 @@ class GAN(TwoPlayers):
             values, due = values(), 1.0
         else:
             due = self.discriminator_optimizer.iterations % self.penalty_every == 0
-            values = ops.cond(due, values, lambda: ops.zeros_like(real[:, 0, 0, 0]))
+            values = backends.cond(due, values, lambda: ops.zeros_like(real[:, 0, 0, 0]))
             due = ops.cast(due, "float32")
         self.trackers["penalty"].update_state(values, sample_weight=due * ops.ones_like(values))
         return self.penalty_weight * self.penalty_every * ops.mean(values)
@@ -376,18 +387,31 @@ class GAN(TwoPlayers):
         """Return the penalty of each picture, without its weight."""
         penalty = losses.PENALTIES[self.penalty]
         mix = keras.random.uniform((ops.shape(real)[0], 1, 1, 1), dtype="float32", seed=seed)
-        slopes = [
-            backends.input_gradients(lambda x: self._scores(x, labels, training=training), pictures)
-            for pictures in penalty.places(real, ops.cast(fake, "float32"), mix)
-        ]
+        places = penalty.places(real, ops.cast(fake, "float32"), mix)
+
+        def scored(pictures):
+            return self._scores(pictures, labels, training=training), None
+
+        slopes = [backends.input_gradients(scored, pictures)[0] for pictures in places]
         return sum(penalty.value(ops.cast(slope, "float32")) for slope in slopes)
 
-    def _track(self, d_values, g_values, real_scores, fake_scores):
+    def _track(self, d_values, real_scores, fake_scores, g_values, turn=True):
         neutral = losses.ADVERSARIAL[self.adversarial_loss].neutral
         if neutral is None:
             right = real_scores > fake_scores  # pair by pair
         else:
             right = ops.concatenate([real_scores > neutral, fake_scores < neutral], axis=0)
         self.trackers["discriminator_loss"].update_state(d_values)
-        self.trackers["generator_loss"].update_state(g_values)
+        weight = ops.cast(turn, "float32") * ops.ones_like(g_values)
+        self.trackers["generator_loss"].update_state(g_values, sample_weight=weight)
         self.trackers["discriminator_accuracy"].update_state(ops.cast(right, "float32"))
+
+
+def _total(penalties):
+    """Return the sum of what layers with regularizers ask of their weights."""
+    return ops.convert_to_tensor(sum(penalties, 0.0), "float32")
+
+
+def _weighed(optimizer, loss):
+    """Return this device's share of a loss, scaled as the optimizer's precision wants it."""
+    return optimizer.scale_loss(backends.share(loss))

@@ -245,25 +245,25 @@ print(inspect.getsource(ki.GAN.train_step))
 # 3. draw latents $z$ again;
 # 4. move the generator's weights a step down the slope of $L_G$.
 #
-# The code takes them from the inside out, because the discriminator's step is a part of the
-# generator's:
+# Read the end of the method first, where it happens in this order; the small functions above it are
+# only called there. `real` is the batch, $x$ in the formulas, and `formulas` is the pair of losses
+# from section 2. There are no `labels` before section 11.
 #
-# - `real` is the batch, $x$ in the formulas, and `formulas` is the pair of losses from section 2.
-#   There are no `labels` before section 11.
-# - `generator_loss` begins with `fake`: latents are drawn, and the generator makes its pictures
-#   $G(z)$.
-# - The inner `minimize` is line 2. It moves `self.discriminator.trainable_variables` and nothing
-#   else, down the slope of `discriminator_loss`: both kinds of pictures get their scores, the first
-#   formula turns scores into one value per picture, `ops.mean` averages them. `stop_gradient` hands
-#   the made pictures over as plain numbers, so that nothing in this step knows where they came
-#   from.
-# - Below the comment, the discriminator, which has just moved, gives new scores to *the same*
-#   pictures, and the second formula turns them into $L_G$. No real picture appears in it: all that
-#   the generator learns comes through the scores of its own pictures. (`neutral is None` marks two
-#   losses that need more than that; section 9.)
-# - The outer `minimize` is line 4. It follows the slope of $L_G$ from the scores back through the
-#   pictures into the generator, and moves `self.generator.trainable_variables` and nothing else.
-#   This is the whole fight: two losses, and each player may move only its own weights.
+# - *The generator draws pictures.* `drawn` draws latents and makes `fake`, $G(z)$; `recorded` notes
+#   what was computed on the way, so that later a wish for the pictures can be turned into one for
+#   the generator's weights: that is `pull_back`.
+# - *The discriminator takes a step* is line 2. `gradients` are the slopes of `discriminator_loss` by
+#   `critics`, the discriminator's weights: both kinds of pictures get their scores, the first
+#   formula turns scores into one value per picture, `ops.mean` averages them. `apply` moves these
+#   weights and nothing else; where the made pictures came from plays no part.
+# - *What do its new scores wish?* The discriminator has just moved. It gives new scores to *the
+#   same* pictures, and the second formula turns them into $L_G$, in `generator_loss`. No real
+#   picture appears in it: all that the generator learns comes through the scores of its own
+#   pictures. (`neutral is None` marks two losses that need more than that; section 9.) `wishes` are
+#   its slopes by the pictures, the instruction for every pixel of section 3.
+# - Line 4: `pull_back` follows the wishes from the pictures back into the generator, and `apply`
+#   moves `makers`, the generator's weights, and nothing else. This is the whole fight: two losses,
+#   and each player may move only its own weights.
 # - Line 3 is missing. The paper draws new latents for the generator's step; here both steps look at
 #   the same pictures, which saves drawing others. Many programs do that.
 # - `_follow_generator` keeps a slow **moving average** of the generator's weights. A generator that

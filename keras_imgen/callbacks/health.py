@@ -337,6 +337,6 @@ def _score_slope(gan, n=64) -> float:
     latents = keras.random.normal((n, gan.latent_dim), dtype="float32", seed=0)
     labels = np.arange(n) % gan.num_classes if gan.num_classes else None
     pictures = keras.ops.convert_to_tensor(gan.predict_latents(latents, labels))
-    slopes = backends.input_gradients(lambda made: gan.score(made, labels), pictures)
+    slopes, _ = backends.input_gradients(lambda made: (gan.score(made, labels), None), pictures)
     slopes = keras.ops.convert_to_numpy(keras.ops.cast(slopes, "float32"))
     return float(np.mean(np.linalg.norm(slopes.reshape(n, -1), axis=1)))

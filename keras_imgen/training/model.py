@@ -135,8 +135,7 @@ class PictureModel(Stored):
                 once), with a word on how to go on.
         """
         kwargs = counts_checked(kwargs)
-        for name in self._players:
-            check_trainable(name, getattr(self, name))
+        self._check_players()
         resume, callbacks = _resume_among(as_callbacks(callbacks), kwargs)
         for callback in callbacks:
             self._show_direction(callback)
@@ -252,7 +251,13 @@ class PictureModel(Stored):
         """Return what `call` takes, as a list of `keras.InputSpec`."""
         raise NotImplementedError
 
+    def _check_players(self):
+        for name in self._players:
+            check_trainable(name, getattr(self, name))
+
     def _checked_batch(self, x, y, options, training):
+        if training:
+            self._check_players()
         batch = batch_of(self, given_checked(self, x, y, options))
         check_batch(self, batch, "x")
         Look(self, training)(batch)

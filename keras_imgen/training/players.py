@@ -151,9 +151,9 @@ def check_slope(augmentation, picture_shape) -> None:
     def seen(x):
         changed = augmentation(x, training=True)
         # Weighed, for the mean of a picture may be the same whatever is in it.
-        return changed * ops.cast(rng.uniform(0.5, 1.5, changed.shape), changed.dtype)
+        return changed * ops.cast(rng.uniform(0.5, 1.5, changed.shape), changed.dtype), None
 
-    slopes = backends.input_gradients(seen, ops.convert_to_tensor(pictures))
+    slopes, _ = backends.input_gradients(seen, ops.convert_to_tensor(pictures))
     for variable, value in states:
         variable.assign(value)
     learned = 0 if slopes is None else np.count_nonzero(np.any(np.array(slopes), axis=(1, 2, 3)))

@@ -20,6 +20,8 @@ Each backend has one short module with the same functions:
     NaN. What is computed from the value is computed after the check.
 `in_reading(dataset, check)`
     A `tf.data.Dataset` that calls `check`, a function of one batch, with each batch as it is read.
+`drawn(seed)`
+    The two numbers that `poisson` wants as a seed, from an integer or a generator, which moves on.
 `poisson(rates, seed)`
     Poisson numbers of these rates, as float32.
 `with_shape(x, shape)`
@@ -47,6 +49,7 @@ __all__ = [
     "check",
     "cond",
     "draw_apart",
+    "drawn",
     "gradients",
     "in_place",
     "in_reading",
@@ -160,6 +163,11 @@ def in_reading(dataset, look):
         return batch
 
     return dataset.map(seen)
+
+
+def drawn(seed):
+    """Return a seed for `poisson` of an integer or a generator."""
+    return _backend().drawn(seed)
 
 
 def poisson(rates, seed):

@@ -103,10 +103,15 @@ def check(condition, message, value):
     return jax.numpy.where(condition, value, jax.numpy.nan)
 
 
+def drawn(seed):
+    """Return a seed for `poisson`; see `keras_imgen.backends`."""
+    seed = seed.next() if isinstance(seed, keras.random.SeedGenerator) else [seed, 0]
+    return jax.numpy.asarray(seed, "uint32")
+
+
 def poisson(rates, seed):
     """Draw Poisson numbers; see `keras_imgen.backends`."""
-    seed = seed.next() if isinstance(seed, keras.random.SeedGenerator) else [seed, 0]
-    key = jax.random.wrap_key_data(jax.numpy.asarray(seed, "uint32"), impl="threefry2x32")
+    key = jax.random.wrap_key_data(seed, impl="threefry2x32")
     return jax.random.poisson(key, rates).astype("float32")
 
 

@@ -70,16 +70,15 @@ def lean(function, channels):
     return tf.function(function, input_signature=[tf.TensorSpec((1, None, None, channels))])
 
 
+def drawn(seed):
+    """Return a seed for `poisson`; see `keras_imgen.backends`."""
+    seed = seed.next() if isinstance(seed, keras.random.SeedGenerator) else [seed, 0]
+    return tf.cast(tf.math.floormod(tf.cast(seed, "int64"), tf.int32.max), "int32")
+
+
 def poisson(rates, seed):
     """Draw Poisson numbers; see `keras_imgen.backends`."""
-    seed = tf.cast(tf.math.floormod(_drawn(seed), tf.int32.max), "int32")
     return tf.random.stateless_poisson(tf.shape(rates), seed, rates, "float32")
-
-
-def _drawn(seed):
-    if isinstance(seed, keras.random.SeedGenerator):
-        return tf.cast(seed.next(), "int64")
-    return tf.constant([seed, 0], "int64")
 
 
 def replicas(model):

@@ -1,5 +1,6 @@
 """What all degradations share: who draws, when the draw is fixed, how strength is given."""
 
+import functools
 import itertools
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,8 +17,12 @@ from keras_imgen.settings import as_meant
 class Degradation(keras.layers.Layer):
     """Base of all degradations: who draws, when the draw is fixed, and how many channels are added.
 
-    A subclass implements `degrade(clean, seeds)`, where `next(seeds)` is the seed for one random
-    operation, and sets `appends` if it appends channels.
+    A degradation draws, and applies what it has drawn: `draw(shape, seeds)` returns the parameters,
+    such as a mask or a kernel, and `apply(clean, parameters)` the observed pictures. So the same
+    mask can be put on other pictures, and slopes go through `apply`. A subclass implements both,
+    or, if nobody asks for its parameters, `degrade(clean, seeds)` in one; `next(seeds)` is the seed
+    for one random operation. It sets `appends` if it appends channels. `WithStrength` and
+    `WithMask` are bases of those that have a strength or a mask.
 
     Args:
         seed: integer; the same seed gives the same draws. By default one is drawn, and kept when
@@ -34,6 +39,12 @@ class Degradation(keras.layers.Layer):
         ...         return 0.5 + contrast * (clean - 0.5)
         >>> tuple(Faded(seed=0)(np.ones((2, 8, 8, 1), "float32")).shape)
         (2, 8, 8, 1)
+        >>> from keras_imgen.degradations import MissingBlocks
+        >>> holes = MissingBlocks(0.3, seed=0)
+        >>> drawn = holes.draw((1, 8, 8, 1), holes.seeds())
+        >>> bright, dark = (holes.apply(x * np.ones((1, 8, 8, 1)), drawn) for x in (1.0, 0.5))
+        >>> bool(np.all(bright[..., 0] == 2.0 * dark[..., 0]))  # the same holes
+        True
     """
 
     # What the channels behind the picture's own are: "mask", 1 where a pixel is known, or "level".
@@ -65,11 +76,36 @@ class Degradation(keras.layers.Layer):
                 f"{type(self).__name__} spoils floating-point pictures in [0, 1]. Received: "
                 f"dtype={dtype}. Convert pictures of 8 bits with keras_imgen.data.to_float."
             )
-        return self.degrade(clean, self._seeds(training))
+        return self.degrade(clean, self.seeds(training))
 
-    def degrade(self, clean, seeds: Iterator):
-        """Return the observed pictures; subclasses implement this."""
-        raise NotImplementedError
+    def degrade(self, clean, seeds):
+        """Return the observed pictures, with parameters that are drawn now."""
+        return self.apply(clean, self.draw(ops.shape(clean), seeds))
+
+    def draw(self, shape, seeds):
+        """Return the parameters for clean pictures of a shape; subclasses implement this.
+
+        Args:
+            shape: `(..., height, width, channels)`.
+            seeds: what `seeds()` returns, the fixed draw, or `seeds(training=True)`, a new one.
+        """
+        raise NotImplementedError(self._in_one)
+
+    def apply(self, clean, parameters):
+        """Return the observed pictures for given parameters; subclasses implement this.
+
+        Args:
+            clean: pictures, as tensors or arrays, of the shape that was drawn for. Unlike a call of
+                the layer, it checks nothing.
+            parameters: what `draw` returned.
+        """
+        raise NotImplementedError(self._in_one)
+
+    def seeds(self, training=None) -> Iterator:
+        """Return seeds for `draw`: of a new draw in training, else those of the fixed one."""
+        if training:
+            return itertools.repeat(self.seed_generator)
+        return map(self._seed_of_draw, itertools.count(1))
 
     def compute_output_shape(self, input_shape):
         """Shape of the observed pictures: the clean shape with the extra channels appended."""
@@ -89,10 +125,12 @@ class Degradation(keras.layers.Layer):
         """Return the constructor's arguments."""
         return {**super().get_config(), "seed": self.seed}
 
-    def _seeds(self, training) -> Iterator:
-        if training:
-            return itertools.repeat(self.seed_generator)
-        return map(self._seed_of_draw, itertools.count(1))
+    @property
+    def _in_one(self):
+        return (
+            f"{type(self).__name__} draws and applies in one method, `degrade`. To use its "
+            "parameters again, write `draw(shape, seeds)` and `apply(clean, parameters)` instead."
+        )
 
     def _seed_of_draw(self, draw: int) -> int:
         # Every kind of degradation gets numbers of its own. From the same ones, noise would be
@@ -100,11 +138,12 @@ class Degradation(keras.layers.Layer):
         return zlib.crc32(f"{type(self).__name__} {self.seed} {draw}".encode())
 
 
-class Graded(Degradation):
-    """A degradation of one strength; it may tell the network which strength it has drawn.
+class WithStrength(Degradation):
+    """Base of degradations of one strength, which may be appended as the level channel.
 
-    A subclass implements `spoil(clean, strength, seeds)`, where `strength` is broadcastable to the
-    pictures `(..., 1, 1, 1)`.
+    A subclass implements `degraded(clean, strength)`, where `strength` is broadcastable to the
+    pictures, `(..., 1, 1, 1)`. What else it draws it returns from `draw_others(shape, seeds)`, a
+    dict of more arguments of `degraded`.
 
     Args:
         argument: name of the one that is the strength, kept as an attribute of that name.
@@ -115,6 +154,20 @@ class Graded(Degradation):
             tells it of that share of the pictures, and 0 of the others, so that a network learns to
             do with and without.
         **kwargs: as for `Degradation`.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.degradations import WithStrength
+        >>> class Darker(WithStrength):
+        ...     def __init__(self, share=(0.0, 0.5), *, append_level=False, **kwargs):
+        ...         hint = "It is the share of light that is lost."
+        ...         super().__init__(
+        ...             "share", share, (0.0, 1.0), hint, append_level=append_level, **kwargs
+        ...         )
+        ...     def degraded(self, clean, strength):
+        ...         return clean * (1.0 - strength)
+        >>> tuple(Darker(append_level=True, seed=0)(np.ones((2, 8, 8, 3), "float32")).shape)
+        (2, 8, 8, 4)
     """
 
     def __init__(
@@ -137,20 +190,32 @@ class Graded(Degradation):
         self.append_level = append_level
         self.appends = ("level",) if append_level else ()
 
-    def degrade(self, clean, seeds):
+    def draw(self, shape, seeds):
+        """Return the strength, what else is drawn, and the draw by which a level is told."""
+        strength = per_picture(shape, *self.range, next(seeds))
+        drawn = {"strength": strength, **self.draw_others(shape, seeds)}
+        if 0.0 < self.share_told < 1.0:
+            drawn["share"] = per_picture(shape, 0.0, 1.0, next(seeds))
+        return drawn
+
+    def apply(self, clean, parameters):
         """Return the observed pictures and, if asked, behind them their strength as a channel."""
-        strength = per_picture(clean, *self.range, next(seeds))
-        observed = self.spoil(clean, strength, seeds)
+        drawn = dict(parameters)
+        share = drawn.pop("share", None)
+        observed = self.degraded(clean, **drawn)
         if not self.append_level:
             return observed
-        told = self.told(ops.cast(strength, self.compute_dtype))
-        if self.share_told < 1.0:
-            share = per_picture(clean, 0.0, 1.0, next(seeds))
+        told = self.told(ops.cast(drawn["strength"], self.compute_dtype))
+        if share is not None:
             told = ops.where(share < self.share_told, told, 0.0)
         level = ops.broadcast_to(told, (*ops.shape(clean)[:-1], 1))
         return ops.concatenate([observed, level], axis=-1)
 
-    def spoil(self, clean, strength, seeds: Iterator):
+    def draw_others(self, shape, seeds) -> dict:
+        """Return what is drawn beside the strength: more arguments of `degraded`."""
+        return {}
+
+    def degraded(self, clean, strength):
         """Return the observed pictures; subclasses implement this."""
         raise NotImplementedError
 
@@ -178,6 +243,45 @@ class Graded(Degradation):
         return {**super().get_config(), **own}
 
 
+class WithMask(Degradation):
+    """Base of degradations that set some pixels to 0 and append the mask of the known ones.
+
+    A subclass implements `known(shape, seeds)`.
+
+    Example:
+        >>> import keras
+        >>> import numpy as np
+        >>> from keras_imgen.degradations import WithMask
+        >>> class MissingRow(WithMask):
+        ...     def known(self, shape, seeds):
+        ...         row = keras.random.randint((*shape[:-3], 1, 1, 1), 0, shape[-3], seed=next(seeds))
+        ...         return keras.ops.arange(shape[-3])[:, None, None] != row
+        >>> tuple(MissingRow(seed=0)(np.ones((2, 8, 8, 3), "float32")).shape)
+        (2, 8, 8, 4)
+    """
+
+    appends = ("mask",)
+
+    def draw(self, shape, seeds):
+        """Return the mask, `(..., height, width, 1)`."""
+        mask = ops.cast(self.known(shape, seeds), self.compute_dtype)
+        return {"mask": ops.broadcast_to(mask, (*shape[:-1], 1))}
+
+    def apply(self, clean, parameters):
+        """Return the known pixels and, behind them, the mask channel."""
+        mask = parameters["mask"]
+        return ops.concatenate([clean * mask, mask], axis=-1)
+
+    def known(self, shape, seeds):
+        """Return the mask, 1 where the pixel is known, broadcastable to `(..., height, width, 1)`.
+
+        Args:
+            shape: that of the clean pictures, `(..., height, width, channels)`.
+            seeds: iterator; `next(seeds)` is the seed for one random operation.
+        """
+        raise NotImplementedError
+
+
 class _Combined(Degradation):
     """A degradation made of others."""
 
@@ -195,6 +299,15 @@ class _Combined(Degradation):
                 f"Example: {name}([MissingBlocks(0.1), MissingPixels(0.3)])."
             )
         self.degradations = list(degradations)
+
+    def seeds(self, training=None):
+        """Return its own seeds, and behind them those of each part."""
+        parts = [degradation.seeds(training) for degradation in self.degradations]
+        return [super().seeds(training), *parts]
+
+    def draw(self, shape, seeds):
+        """Return the parameters of each part."""
+        return [part.draw(shape, s) for part, s in zip(self.degradations, seeds[1:], strict=True)]
 
     def get_config(self):
         """Return the constructor's arguments."""
@@ -254,10 +367,18 @@ class Compose(_Combined):
     @as_meant()
     def call(self, clean, training=None):
         """Apply the parts in order."""
+        return self._in_turn(clean, [functools.partial(d, training=training) for d in self.degradations])
+
+    def apply(self, clean, parameters):
+        """Apply the parts in order, each with its own parameters."""
+        parts = zip(self.degradations, parameters, strict=True)
+        return self._in_turn(clean, [functools.partial(d.apply, parameters=p) for d, p in parts])
+
+    def _in_turn(self, clean, functions):
         channels = clean.shape[-1]
         picture, extras = clean, []
-        for degradation in self.degradations:
-            observed = degradation(picture, training=training)
+        for degradation, degraded in zip(self.degradations, functions, strict=True):
+            observed = degraded(picture)
             picture = observed[..., :channels]
             if degradation.extra_channels:
                 extras.append(observed[..., channels:])
@@ -300,14 +421,23 @@ class OneOf(_Combined):
     @as_meant()
     def call(self, clean, training=None):
         """Spoil all pictures in all ways, and keep one of them for each."""
-        leading = ops.shape(clean)[:-3]
-        draw = keras.random.uniform((*leading, 1, 1, 1), seed=next(self._seeds(training)))
-        way = ops.floor(draw * len(self.degradations))
-        observed = 0.0
-        for index, degradation in enumerate(self.degradations):
-            spoiled = degradation(clean, training=training)
-            observed = observed + spoiled * ops.cast(way == index, spoiled.dtype)
-        return observed
+        way = self._way(ops.shape(clean), self.seeds(training))
+        return self._chosen(way, [part(clean, training=training) for part in self.degradations])
+
+    def draw(self, shape, seeds):
+        """Return which way each picture goes, and the parameters of all ways."""
+        return {"way": self._way(shape, seeds), "parts": super().draw(shape, seeds)}
+
+    def apply(self, clean, parameters):
+        """Spoil all pictures in all ways, and keep one of them for each."""
+        parts = zip(self.degradations, parameters["parts"], strict=True)
+        return self._chosen(parameters["way"], [d.apply(clean, p) for d, p in parts])
+
+    def _way(self, shape, seeds):
+        return ops.floor(per_picture(shape, 0.0, len(self.degradations), next(seeds[0])))
+
+    def _chosen(self, way, ways):
+        return sum(spoiled * ops.cast(way == i, spoiled.dtype) for i, spoiled in enumerate(ways))
 
 
 def strength_range(name: str, value, low: float, high: float, hint: str) -> tuple[float, float]:
@@ -325,12 +455,11 @@ def strength_range(name: str, value, low: float, high: float, hint: str) -> tupl
     return smallest, largest
 
 
-def per_picture(clean, low: float, high: float, seed):
+def per_picture(shape, low: float, high: float, seed):
     """Draw one number in [low, high] for each picture, shaped to broadcast over its pixels."""
-    leading = ops.shape(clean)[:-3]
     if low == high:
         return low
-    return keras.random.uniform((*leading, 1, 1, 1), low, high, seed=seed)
+    return keras.random.uniform((*shape[:-3], 1, 1, 1), low, high, seed=seed)
 
 
 def as_batch(clean, *strengths):

@@ -6,11 +6,11 @@ from keras import ops
 from keras_imgen import backends, losses
 from keras_imgen.checks import number
 from keras_imgen.data import check_pictures
+from keras_imgen.inference import in_batches
 from keras_imgen.training import (
     LatentModel,
     check_last_activation,
     check_network,
-    in_batches,
     prepare_optimizer,
     step_batch,
 )

@@ -119,7 +119,8 @@ for resume in ([], [keras_imgen.callbacks.Resume("broken")]):
 huge = keras_imgen.degradations.AdditiveNoise(0.1, seed=2**63 - 1)
 report["huge seed"] = float(np.std(huge(clean * 0.0, training=True)))
 rates, seed = (0.3, 5.0, 27.0, 5000.0), keras_imgen.backends.drawn(3)
-draws = [np.asarray(keras_imgen.backends.poisson(np.full(10**6, r, "float32"), seed)) for r in rates]
+poisson = keras_imgen.backends.poisson
+draws = [np.asarray(poisson(np.full(10**6, r, "float32"), seed)) for r in rates]
 moments = [(np.mean(d, dtype="float64"), np.var(d, dtype="float64")) for d in draws]
 report["poisson"] = np.array(moments).tolist()
 

@@ -632,11 +632,13 @@ def test_spectral_normalisation_bounds_every_layer(pair):
     for layer in normed:
         kernel = layer.layer.kernel.numpy()
         largest = np.linalg.svd(kernel.reshape(-1, kernel.shape[-1]), compute_uv=False)[0]
-        assert not largest == pytest.approx(1.0, abs=0.02)  # it stays what it was
+        assert largest != pytest.approx(1.0, abs=0.02)  # it stays what it was
         seen = rng.random((3, *layer.layer.input.shape[1:])).astype("float32")
         answer = layer(seen).numpy()
         layer.layer.kernel.assign(kernel / largest)
-        np.testing.assert_allclose(answer, layer.layer(seen), rtol=0, atol=0.02 * np.abs(answer).max())
+        np.testing.assert_allclose(
+            answer, layer.layer(seen), rtol=0, atol=0.02 * np.abs(answer).max()
+        )
         layer.layer.kernel.assign(7.0 * kernel)
         np.testing.assert_allclose(layer(seen), answer, rtol=1e-4, atol=1e-5)
     plain = PAIRS[pair][1]((16, 17, 1), filters=4, spectral_norm=False)

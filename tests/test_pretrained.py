@@ -9,8 +9,8 @@ from scripts import load_script
 
 import keras_imgen
 from keras_imgen import degradations, load, load_pretrained, metrics
+from keras_imgen.inference import View, derived
 from keras_imgen.pretrained import ASSETS, UNTRAINED
-from keras_imgen.tiling import View, derived
 
 ROOT = Path(__file__).parents[1]
 GAINS = {"denoiser-gray": 9.12, "denoiser-color": 9.70}  # dB, of noise of 25 grey levels

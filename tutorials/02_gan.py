@@ -252,8 +252,8 @@ print(inspect.getsource(ki.GAN.train_step))
 # - *The generator draws pictures.* `drawn` draws latents and makes `fake`, $G(z)$; `recorded` notes
 #   what was computed on the way, so that later a wish for the pictures can be turned into one for
 #   the generator's weights: that is `pull_back`.
-# - *The discriminator takes a step* is line 2. `gradients` are the slopes of `discriminator_loss` by
-#   `critics`, the discriminator's weights: both kinds of pictures get their scores, the first
+# - *The discriminator takes a step* is line 2. `gradients` are the slopes of `discriminator_loss`
+#   by `critics`, the discriminator's weights: both kinds of pictures get their scores, the first
 #   formula turns scores into one value per picture, `ops.mean` averages them. `apply` moves these
 #   weights and nothing else; where the made pictures came from plays no part.
 # - *What do its new scores wish?* The discriminator has just moved. It gives new scores to *the

@@ -8,8 +8,8 @@ Each backend has one short module with the same functions:
     `(outputs, aux, pull_back)`: what `function()` returns as `(outputs, aux)`, and a function that
     turns the gradient of something by the outputs into its gradients by the variables.
 `input_gradients(function, inputs)`
-    `(gradient, aux)`: `function(inputs)` returns `(values, aux)`; the gradient is that of the sum of
-    the values by the inputs, and can be differentiated again.
+    `(gradient, aux)`: `function(inputs)` returns `(values, aux)`; the gradient, by the inputs, of
+    the sum of the values. It can be differentiated again.
 `cond(condition, then, otherwise)`
     As `keras.ops.cond`, but what is called may draw random numbers and change variables.
 `prepared_step(model, step, prepare, *args)`

@@ -6,7 +6,6 @@ import functools
 import jax
 import keras
 
-
 # The variables of the step that is running: all that it may change.
 _known = contextvars.ContextVar("known", default=())
 

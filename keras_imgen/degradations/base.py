@@ -254,8 +254,9 @@ class WithMask(Degradation):
         >>> from keras_imgen.degradations import WithMask
         >>> class MissingRow(WithMask):
         ...     def known(self, shape, seeds):
-        ...         row = keras.random.randint((*shape[:-3], 1, 1, 1), 0, shape[-3], seed=next(seeds))
-        ...         return keras.ops.arange(shape[-3])[:, None, None] != row
+        ...         leading, height = shape[:-3], shape[-3]
+        ...         row = keras.random.randint((*leading, 1, 1, 1), 0, height, seed=next(seeds))
+        ...         return keras.ops.arange(height)[:, None, None] != row
         >>> tuple(MissingRow(seed=0)(np.ones((2, 8, 8, 3), "float32")).shape)
         (2, 8, 8, 4)
     """
@@ -367,7 +368,9 @@ class Compose(_Combined):
     @as_meant()
     def call(self, clean, training=None):
         """Apply the parts in order."""
-        return self._in_turn(clean, [functools.partial(d, training=training) for d in self.degradations])
+        return self._in_turn(
+            clean, [functools.partial(d, training=training) for d in self.degradations]
+        )
 
     def apply(self, clean, parameters):
         """Apply the parts in order, each with its own parameters."""

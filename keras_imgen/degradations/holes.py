@@ -8,7 +8,6 @@ from keras import ops
 from keras_imgen.checks import whole_number
 from keras_imgen.degradations.base import WithMask, per_picture, strength_range
 
-
 SHARE = "It is the share of pixels to hide: for 30 % pass 0.3."
 
 

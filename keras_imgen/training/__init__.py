@@ -1,9 +1,8 @@
 """What every model shares, so that its data are checked and it saves, resumes and is sampled."""
 
 from keras_imgen.training.batches import Batch, pictures_in, step_batch
-from keras_imgen.training.exporting import export
 from keras_imgen.training.labels import network_inputs, with_labels
-from keras_imgen.training.latent import LatentModel, in_batches
+from keras_imgen.training.latent import LatentModel
 from keras_imgen.training.model import PictureModel
 from keras_imgen.training.parts import (
     by_batch,
@@ -37,9 +36,7 @@ __all__ = [
     "check_slope",
     "checked_augmentation",
     "copied",
-    "export",
     "has_batch_norm",
-    "in_batches",
     "network_inputs",
     "pictures_in",
     "prepare_optimizer",

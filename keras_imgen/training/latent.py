@@ -5,11 +5,10 @@ import secrets
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_imgen import checks
 from keras_imgen.data.sources import check_memory
-from keras_imgen.training.exporting import export
+from keras_imgen.inference import export, in_batches
 from keras_imgen.training.labels import check_labels
 from keras_imgen.training.model import PictureModel
 
@@ -112,10 +111,3 @@ class LatentModel(PictureModel):
                 f" {count} whole numbers from 0 to {self.num_classes - 1}."
             )
         return next(iter(self._labels_to_draw(count, labels)), None)
-
-
-def in_batches(function, *values, size: int = 64) -> np.ndarray:
-    """Apply a function of tensors to a few entries at a time, so that memory lasts for many."""
-    starts = range(0, len(values[0]), size)
-    parts = [function(*(value[i : i + size] for value in values)) for i in starts]
-    return np.concatenate([ops.convert_to_numpy(part) for part in parts])

@@ -23,7 +23,7 @@ class View(NamedTuple):
         grid: at multiples of how many pixels a tile may begin; the product of its strides.
 
     Example:
-        >>> from keras_imgen.tiling import View
+        >>> from keras_imgen.inference import View
         >>> View(reach=20, grid=8).margin  # whole cells of the grid
         24
     """
@@ -54,7 +54,7 @@ def derived(network: keras.Model) -> View | None:
 
     Example:
         >>> from keras_imgen import networks
-        >>> from keras_imgen.tiling import derived
+        >>> from keras_imgen.inference import derived
         >>> derived(networks.dncnn(depth=5, filters=2))
         View(reach=5, grid=1)
     """

@@ -103,16 +103,11 @@ class GAN(TwoPlayers):
         self,
         generator_optimizer=None,
         discriminator_optimizer=None,
-        loss: str = "non_saturating",
+        loss="non_saturating",
         *,
-        label_smoothing: float = 0.0,
+        penalty=None,
         critic_steps: int = 1,
-        penalty: str | None = None,
-        penalty_weight: float = 10.0,
-        penalty_every: int = 1,
-        run_eagerly: bool = False,
-        jit_compile: bool | str = "auto",
-        steps_per_execution: int = 1,
+        **kwargs,
     ):
         """Choose the optimizers and the loss.
 
@@ -121,40 +116,32 @@ class GAN(TwoPlayers):
                 networks and short trainings. Radford et al. 2016, whose networks are large, have
                 2e-4.
             discriminator_optimizer: the same by default.
-            loss: `"non_saturating"`, `"least_squares"`, `"hinge"`, `"wasserstein"` (with a penalty)
+            loss: an object such as `losses.NonSaturating(label_smoothing=0.1)`, or the name of one:
+                `"non_saturating"`, `"least_squares"`, `"hinge"`, `"wasserstein"` (with a penalty)
                 or `"relativistic"` (with the penalty `"r1_r2"`: R3GAN).
-            label_smoothing: how much less than sure of real pictures the discriminator should be,
-                with the non-saturating loss. Usual: 0, or 0.1.
-            critic_steps: steps of the discriminator, each on a batch of its own, for one of the
-                generator; the paper's k. Usual: 1, with the Wasserstein loss 5.
-            penalty: `"r1"`, `"r2"`, `"r1_r2"` (both) or `"gradient_penalty"`, what keeps the
+            penalty: an object such as `losses.R1(weight=1.0, every=16)`, or the name of one, of
+                weight 10: `"r1"`, `"r2"`, `"r1_r2"` (both) or `"gradient_penalty"`. It keeps the
                 discriminator's scores from being too steep for the generator to follow; by default
                 none. For discriminators without batch normalisation.
-            penalty_weight: its factor, the papers' gamma and lambda.
-            penalty_every: the penalty is taken in every so many steps of the discriminator, and is
-                then so many times as heavy; 16 costs little time and works about as well as 1.
-            run_eagerly: as in Keras, like the next two.
-            jit_compile: whether to compile with XLA.
-            steps_per_execution: batches per call of the compiled step.
+            critic_steps: steps of the discriminator, each on a batch of its own, for one of the
+                generator; the paper's k. Usual: 1, with the Wasserstein loss 5.
+            **kwargs: as in Keras: `run_eagerly`, `jit_compile`, `steps_per_execution`.
 
         Raises:
             TypeError, ValueError: for an unknown loss or penalty, numbers out of range, an
                 optimizer that is none, or one for both.
             NotImplementedError: for `critic_steps`, XLA or `steps_per_execution` under
                 `MirroredStrategy`; under other strategies of several devices.
-
-        Source: the losses and penalties: `keras_imgen.losses`; a penalty now and then: Karras et
-            al. 2020 (arXiv 1912.04958), section 3.1.
         """
         check_slope(self.augmentation, self.picture_shape)
-        checks.one_of("loss", loss, losses.ADVERSARIAL)
+        loss = _chosen("loss", loss, losses.ADVERSARIAL, losses.AdversarialLoss)
         if penalty is not None:
-            checks.one_of("penalty", penalty, losses.PENALTIES)
+            penalty = _chosen("penalty", penalty, losses.PENALTIES, losses.Penalty)
             if has_batch_norm(self.discriminator):
                 raise ValueError(
                     "A penalty looks at the slope of each picture's score, and with "
                     "BatchNormalization a score depends on all pictures of the batch. Received: "
-                    f"penalty={penalty!r} for such a discriminator. Build it with "
+                    f"penalty={type(penalty).__name__} for such a discriminator. Build it with "
                     "`batch_norm=False`, or leave out the penalty."
                 )
         critic_steps = checks.whole_number("critic_steps", critic_steps, 1)
@@ -163,25 +150,9 @@ class GAN(TwoPlayers):
                 "Under MirroredStrategy both players take a step on every batch. Received: "
                 f"critic_steps={critic_steps}. Leave it out, or train without a strategy."
             )
-        penalty_weight = checks.number("penalty_weight", penalty_weight, 0.0)
-        penalty_every = checks.whole_number("penalty_every", penalty_every, 1)
-        label_smoothing = checks.number("label_smoothing", label_smoothing, 0.0, 0.5)
-        if label_smoothing and loss != "non_saturating":
-            raise ValueError(
-                "`label_smoothing` belongs to the loss 'non_saturating', whose scores become "
-                f"probabilities. Received: label_smoothing={label_smoothing} with loss={loss!r}. "
-                "Leave it out, or change the loss."
-            )
-        super().compile(
-            optimizer=None,
-            run_eagerly=run_eagerly,
-            jit_compile=jit_compile,
-            steps_per_execution=steps_per_execution,
-        )
+        super().compile(optimizer=None, **kwargs)
         self.prepare_optimizers(generator_optimizer, discriminator_optimizer)
-        self.adversarial_loss, self.label_smoothing = loss, label_smoothing
-        self.critic_steps, self.penalty = critic_steps, penalty
-        self.penalty_weight, self.penalty_every = penalty_weight, penalty_every
+        self.adversarial_loss, self.penalty, self.critic_steps = loss, penalty, critic_steps
         # Keras's own loss tracker would report a loss that does not exist.
         self._loss_tracker = None
 
@@ -193,7 +164,7 @@ class GAN(TwoPlayers):
         which saves drawing others for the second one.
         """
         real, labels, _ = step_batch(self, data)
-        formulas = losses.ADVERSARIAL[self.adversarial_loss]
+        formulas = self.adversarial_loss
         players = (self.discriminator, self.generator)
         critics, makers = (player.trainable_variables for player in players)
         turn = self._generators_turn()
@@ -207,7 +178,6 @@ class GAN(TwoPlayers):
             real_scores = self._scores(real_seen, labels, training=True)
             fake_scores = self._scores(fake_seen, labels, training=True)
             values = formulas.discriminator(real_scores, fake_scores)
-            values += losses.smoothing(real_scores, self.label_smoothing)
             loss = ops.mean(values) + self._penalty(real_seen, fake_seen, labels)
             loss += _total(self.discriminator.losses)
             loss = _weighed(self.discriminator_optimizer, loss)
@@ -243,7 +213,7 @@ class GAN(TwoPlayers):
     def test_step(self, data):
         """Return the losses on held-out pictures, for latents that are always the same."""
         real, labels, _ = step_batch(self, data)
-        formulas = losses.ADVERSARIAL[self.adversarial_loss]
+        formulas = self.adversarial_loss
         fake = self._generated(ops.shape(real)[0], labels, self.seed, training=False)
         scores = [self._held_out_scores(x, labels) for x in (real, fake)]
         if self.penalty is not None:
@@ -306,12 +276,9 @@ class GAN(TwoPlayers):
         """Return optimizers and loss."""
         return {
             **super().compile_arguments(),
-            "loss": self.adversarial_loss,
-            "label_smoothing": self.label_smoothing,
+            "loss": keras.saving.serialize_keras_object(self.adversarial_loss),
+            "penalty": keras.saving.serialize_keras_object(self.penalty),
             "critic_steps": self.critic_steps,
-            "penalty": self.penalty,
-            "penalty_weight": self.penalty_weight,
-            "penalty_every": self.penalty_every,
         }
 
     @property
@@ -374,29 +341,28 @@ class GAN(TwoPlayers):
         def values():
             return self._penalty_values(real, fake, labels, self.seed_generator, training=True)
 
-        if self.penalty_every == 1:
+        if self.penalty.every == 1:
             values, due = values(), 1.0
         else:
-            due = self.discriminator_optimizer.iterations % self.penalty_every == 0
+            due = self.discriminator_optimizer.iterations % self.penalty.every == 0
             values = backends.cond(due, values, lambda: ops.zeros_like(real[:, 0, 0, 0]))
             due = ops.cast(due, "float32")
         self.trackers["penalty"].update_state(values, sample_weight=due * ops.ones_like(values))
-        return self.penalty_weight * self.penalty_every * ops.mean(values)
+        return self.penalty.weight * self.penalty.every * ops.mean(values)
 
     def _penalty_values(self, real, fake, labels, seed, *, training):
         """Return the penalty of each picture, without its weight."""
-        penalty = losses.PENALTIES[self.penalty]
         mix = keras.random.uniform((ops.shape(real)[0], 1, 1, 1), dtype="float32", seed=seed)
-        places = penalty.places(real, ops.cast(fake, "float32"), mix)
+        places = self.penalty.places(real, ops.cast(fake, "float32"), mix)
 
         def scored(pictures):
             return self._scores(pictures, labels, training=training), None
 
         slopes = [backends.input_gradients(scored, pictures)[0] for pictures in places]
-        return sum(penalty.value(ops.cast(slope, "float32")) for slope in slopes)
+        return sum(self.penalty.value(ops.cast(slope, "float32")) for slope in slopes)
 
     def _track(self, d_values, real_scores, fake_scores, g_values, turn=True):
-        neutral = losses.ADVERSARIAL[self.adversarial_loss].neutral
+        neutral = self.adversarial_loss.neutral
         if neutral is None:
             right = real_scores > fake_scores  # pair by pair
         else:
@@ -415,3 +381,11 @@ def _total(penalties):
 def _weighed(optimizer, loss):
     """Return this device's share of a loss, scaled as the optimizer's precision wants it."""
     return optimizer.scale_loss(backends.share(loss))
+
+
+def _chosen(name, given, known, kind):
+    """Return an object of a kind that was given as such, or by the name of a known one."""
+    if isinstance(given, kind):
+        return given
+    checks.one_of(name, given, known)
+    return known[given]

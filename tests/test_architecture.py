@@ -43,21 +43,23 @@ ALLOWED = {
     "__main__": {"cli"},
     "__init__": set(PUBLIC),
     "cli": {*PUBLIC, "checks", "files", "interrupts", "noise", "pretrained"},
-    "callbacks": {"backends", "checks", "data", "files", "metrics", "plotting", "training"},
-    "gan": {"backends", "checks", "data", "losses", "training"},
-    "vae": {"backends", "checks", "data", "losses", "training"},
-    "restoration": {
-        *("backends", "checks", "data", "degradations", "matching", "metrics", "sizes", "tiling"),
-        "training",
+    "callbacks": {
+        *("backends", "checks", "data", "files", "losses", "metrics", "plotting", "training"),
     },
-    "matching": {"checks", "sizes"},
+    "gan": {"backends", "checks", "data", "losses", "training"},
+    "vae": {"backends", "checks", "data", "inference", "losses", "training"},
+    "restoration": {
+        *("backends", "checks", "data", "degradations", "inference", "matching", "metrics"),
+        *("sizes", "training"),
+    },
+    "matching": {"backends", "checks", "data", "sizes"},
     "pretrained": {"checks", "degradations", "networks", "restoration"},
-    "tiling": {"networks"},
+    "inference": {"checks", "networks"},
     "sizes": set(),
     "noise": {"checks", "data", "degradations", "pretrained"},
     "training": {
-        *("backends", "checks", "data", "degradations", "files", "interrupts", "saving"),
-        "settings",
+        *("backends", "checks", "data", "degradations", "files", "inference", "interrupts"),
+        *("losses", "saving", "settings"),
     },
     "plotting": {"checks", "data", "files", "metrics"},
     "metrics": {"backends", "checks", "data", "settings"},
@@ -119,7 +121,7 @@ def test_the_table_has_no_circle():
         "matching",
         "networks",
     ]
-    order += ["saving", "metrics", "plotting", "tiling", "training", "gan", "vae", "restoration"]
+    order += ["saving", "metrics", "plotting", "inference", "training", "gan", "vae", "restoration"]
     order += ["callbacks", "pretrained", "noise"]
     for position, part in enumerate(order):
         assert ALLOWED[part] <= set(order[:position])

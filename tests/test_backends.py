@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import keras_imgen
-from keras_imgen import GAN, VAE, Restorer, degradations, networks
+from keras_imgen import GAN, VAE, Restorer, degradations, losses, networks
 
 pytestmark = pytest.mark.slow  # the other process imports and compiles for most of a minute
 
@@ -168,9 +168,9 @@ STEPS = {
     ),
     "relativistic": (
         {"batch_norm": False},
-        {"loss": "relativistic", "penalty": "r1_r2", "penalty_weight": 0.1, "penalty_every": 2},
+        {"loss": "relativistic", "penalty": losses.R1R2(0.1, every=2)},
     ),
-    "smooth": ({}, {"label_smoothing": 0.1, "critic_steps": 2}),
+    "smooth": ({}, {"loss": losses.NonSaturating(0.1), "critic_steps": 2}),
 }
 
 

@@ -34,7 +34,7 @@ def gan(**options):
     discriminator = networks.dcgan_discriminator(SHAPE, 4, dropout=0.3, batch_norm=False)
     model = GAN(generator, discriminator, ema_momentum=0.9, seed=1)
     optimizers = Adam(1e-3, beta_1=0.5), SGD(4e-3, momentum=0.9)
-    variants = {"critic_steps": 2, "penalty": "r1", "penalty_weight": 2.0}
+    variants = {"critic_steps": 2, "penalty": losses.R1(2.0)}
     model.compile(*optimizers, loss="hinge", **variants, **options)
     return model
 
@@ -333,8 +333,10 @@ def as_text(config):
 
 def test_arguments_survive_saving(loaded):
     gan, vae, inpainter = loaded["gan"], loaded["vae"], loaded["inpainter"]
-    assert (gan.adversarial_loss, gan.ema_momentum, gan.seed) == ("hinge", 0.9, 1)
-    assert (gan.critic_steps, gan.penalty, gan.penalty_weight) == (2, "r1", 2.0)
+    assert (gan.ema_momentum, gan.seed, gan.critic_steps) == (0.9, 1, 2)
+    assert isinstance(gan.adversarial_loss, losses.Hinge)
+    assert isinstance(gan.penalty, losses.R1)
+    assert (gan.penalty.weight, gan.penalty.every) == (2.0, 1)
     assert gan.generator_optimizer.beta_1 == 0.5
     assert gan.discriminator_optimizer.momentum == 0.9
     assert float(gan.discriminator_optimizer.learning_rate) == pytest.approx(4e-3, rel=1e-6)

@@ -12,12 +12,14 @@ from keras_imgen.losses import (
     ADVERSARIAL,
     PENALTIES,
     RECONSTRUCTION,
+    AdversarialLoss,
     Charbonnier,
+    NonSaturating,
+    Penalty,
     StructuralL1,
     bernoulli_nll,
     gaussian_nll,
     kl_divergence,
-    smoothing,
 )
 from keras_imgen.metrics import ssim
 
@@ -176,13 +178,35 @@ def test_smoothing_lowers_the_target():
     probability = 1 / (1 + np.exp(-real))
     expected = -target * np.log(probability) - (1 - target) * np.log(1 - probability)
     fake = np.full(11, -50.0)  # costs nothing
-    value = ADVERSARIAL["non_saturating"].discriminator(real, fake) + smoothing(real, 0.1)
+    value = NonSaturating(0.1).discriminator(real, fake)
     np.testing.assert_allclose(array(value), expected, atol=1e-6)
     # So its best score for what is certainly real is log(0.9 / 0.1), no longer infinite.
     candidates = np.linspace(0, 5, 501)
-    costs = array(ADVERSARIAL["non_saturating"].discriminator(candidates, np.full(501, -50.0)))
-    best = candidates[np.argmin(costs + array(smoothing(candidates, 0.1)))]
+    costs = array(NonSaturating(0.1).discriminator(candidates, np.full(501, -50.0)))
+    best = candidates[np.argmin(costs)]
     assert best == pytest.approx(math.log(9), abs=0.011)
+
+
+@pytest.mark.parametrize("base", [AdversarialLoss, Penalty])
+def test_a_base_has_no_formula(base):
+    calls = [lambda: base().places(1, 2, 3)]
+    if base is AdversarialLoss:
+        calls = [lambda: base().discriminator(0.0, 0.0), lambda: base().generator(0.0, 0.0)]
+    for call in calls:
+        with pytest.raises(NotImplementedError):
+            call()
+
+
+@pytest.mark.parametrize("name", [*ADVERSARIAL, *PENALTIES])
+def test_losses_of_a_gan_are_written_and_read(name):
+    made = {**ADVERSARIAL, **PENALTIES}[name]
+    if name in PENALTIES:
+        made = type(made)(3.0, every=4)
+    elif name == "non_saturating":
+        made = NonSaturating(0.2)
+    read = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(made))
+    assert type(read) is type(made)
+    assert vars(read) == vars(made)
 
 
 # Penalties

@@ -410,7 +410,11 @@ def test_slopes_go_through_denoise_in_a_compiled_function():
         (denoiser_of_levels, ([1, 8, 8, 1],), "must be told a level. Received: none"),
         (denoiser_of_levels, ([1, 8, 8, 1], 0.6), r"`level` .*0.5.*Received: level=0.6"),
         (denoiser_of_levels, ([2, 8, 8, 1], [0.1, 0.6]), "between 0 and 0.5: .* Received: others"),
-        (denoiser_of_levels, ([8, 8, 1], 0.1), r"shape \(None, None, None, 1\). Received: .*\(8, 8, 1\)"),
+        (
+            denoiser_of_levels,
+            ([8, 8, 1], 0.1),
+            r"shape \(None, None, None, 1\). Received: .*\(8, 8, 1\)",
+        ),
         (denoiser_of_levels, ([1, 8, 8, 2], 0.1), r"Received: shape=\(1, 8, 8, 2\)"),
         (denoiser, ([1, 8, 8, 3], 0.1), "is told no level. Received: level=0.1"),
         (inpainter, ([1, 8, 8, 1],), "see nothing but pictures.* Call `restore`"),

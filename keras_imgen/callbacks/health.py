@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_imgen import backends, checks
+from keras_imgen import backends, checks, losses
 from keras_imgen.callbacks.first import first_pictures
 from keras_imgen.data import check_pictures
 from keras_imgen.training import PictureModel, Rollback, check_finite
@@ -222,7 +222,7 @@ class TrainingHealth(Rollback):
         """Return what can be measured of this model."""
         figures = {}
         if hasattr(self.model, "discriminator"):
-            if self.model.adversarial_loss != "wasserstein":
+            if not isinstance(self.model.adversarial_loss, losses.Wasserstein):
                 figures["discriminator_accuracy"] = float(logs["discriminator_accuracy"])
             figures["score_slope"] = _score_slope(self.model)
         if self.pictures is not None:

@@ -26,7 +26,7 @@ from keras_imgen.training.rollback import Rollback
 from keras_imgen.training.stored import Stored
 
 # Of the files that models are saved in; raised whenever older versions could not read them.
-FORMAT = 2
+FORMAT = 3
 
 
 class PictureModel(Stored):

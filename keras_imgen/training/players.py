@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_imgen import backends, checks
+from keras_imgen import backends, checks, losses
 from keras_imgen.training.labels import network_inputs
 from keras_imgen.training.latent import LatentModel
 from keras_imgen.training.parts import check_last_activation, prepare_optimizer, rate_of
@@ -106,6 +106,20 @@ class TwoPlayers(LatentModel):
         """Return the optimizers."""
         names = [f"{name}_optimizer" for name in self._players]
         return {n: keras.saving.serialize_keras_object(getattr(self, n)) for n in names}
+
+    def compile_from_config(self, config):
+        """Compile as the saved model was; before format 3, objects were numbers beside names."""
+        if "label_smoothing" in config:
+            config = dict(config)
+            smoothing, weight, every = (
+                config.pop(name) for name in ("label_smoothing", "penalty_weight", "penalty_every")
+            )
+            if smoothing:
+                config["loss"] = losses.NonSaturating(smoothing)
+            if config["penalty"] is not None:
+                kind = type(losses.PENALTIES[config["penalty"]])
+                config["penalty"] = kind(weight, every=every)
+        super().compile_from_config(config)
 
     def save_own_variables(self, store):
         """Store what all models do, and the proportion of both learning rates."""

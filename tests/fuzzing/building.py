@@ -140,8 +140,7 @@ def compilations(draw):
     }
     arguments = dict.fromkeys((*names, "loss"), odd) | dict.fromkeys(flags, small_numbers)
     if kind == "gan":
-        counts = ("critic_steps", "penalty_every", "penalty_weight", "label_smoothing")
-        arguments |= dict.fromkeys(counts, small_numbers)
+        arguments["critic_steps"] = small_numbers
         arguments["loss"] = arguments["penalty"] = mostly(st.sampled_from(ADVERSARIAL), odd)
     chosen = draw(options(1, seed=numbers, name=st.sampled_from(["a/b", "x", 3]), **settings[kind]))
     return kind, chosen, draw(options(**arguments))

@@ -1,0 +1,41 @@
+"""The formulas that the models minimise: functions of tensors that never see a model."""
+
+from keras_imgen.losses.adversarial import (
+    ADVERSARIAL,
+    AdversarialLoss,
+    Hinge,
+    LeastSquares,
+    NonSaturating,
+    Relativistic,
+    Wasserstein,
+)
+from keras_imgen.losses.penalties import PENALTIES, R1, R1R2, R2, GradientPenalty, Penalty
+from keras_imgen.losses.pictures import Charbonnier, StructuralL1
+from keras_imgen.losses.reconstruction import (
+    RECONSTRUCTION,
+    bernoulli_nll,
+    gaussian_nll,
+    kl_divergence,
+)
+
+__all__ = [
+    "ADVERSARIAL",
+    "PENALTIES",
+    "R1",
+    "R1R2",
+    "R2",
+    "RECONSTRUCTION",
+    "AdversarialLoss",
+    "Charbonnier",
+    "GradientPenalty",
+    "Hinge",
+    "LeastSquares",
+    "NonSaturating",
+    "Penalty",
+    "Relativistic",
+    "StructuralL1",
+    "Wasserstein",
+    "bernoulli_nll",
+    "gaussian_nll",
+    "kl_divergence",
+]

@@ -14,7 +14,17 @@ import numpy as np
 import pytest
 
 import keras_imgen
-from keras_imgen import GAN, VAE, Restorer, callbacks, data, degradations, metrics, networks
+from keras_imgen import (
+    GAN,
+    VAE,
+    Restorer,
+    callbacks,
+    data,
+    degradations,
+    losses,
+    metrics,
+    networks,
+)
 
 SHAPE = (12, 20, 1)
 COLOUR = (12, 20, 3)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from forks import call
 
-from keras_imgen import GAN, VAE, Restorer, degradations, networks
+from keras_imgen import GAN, VAE, Restorer, degradations, losses, networks
 
 pytestmark = pytest.mark.slow  # a process that traces ten models
 

@@ -8,6 +8,7 @@ from tiny_models import values
 
 import keras_imgen
 from keras_imgen import GAN, VAE, load_arrays, networks
+from keras_imgen.losses import R1
 
 SHAPE = (8, 9, 1)
 CLEAN = np.random.default_rng(0).random((12, *SHAPE), "float32")

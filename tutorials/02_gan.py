@@ -270,8 +270,8 @@ print(inspect.getsource(ki.GAN.train_step))
 #   fights sways; its average is steadier, and `sample` and `predict_latents` use it.
 # - The rest is housekeeping. `training=True` tells layers that behave differently in training that
 #   this is training. `turn` is true in every step here: the paper allows several steps of the
-#   discriminator for one of the generator. `_augmented` changes nothing, and `smoothing`, penalty
-#   and sums are 0, because we asked for none of them. `_track` keeps the logs.
+#   discriminator for one of the generator. `_augmented` changes nothing, and penalty and
+#   totals are 0, because we asked for none of them. `_track` keeps the logs.
 #
 # If the discriminator could also move the generator's weights, it would win by making the
 # generator worse. Check that it cannot, nor the other way round: the two lists of weights have
@@ -559,12 +559,14 @@ plt.show()
 # A **penalty** is added to $L_D$. With $\nabla_x D(x)$, the slopes of the score by all pixels of
 # $x$ (the wishes of section 5), and $\lVert \cdot \rVert$, the length of such a list of numbers:
 #
-# | `penalty=` | what is added, times `penalty_weight` | at which $x$ | who |
+# | `penalty=` | what is added, times 10 | at which $x$ | who |
 # | --- | --- | --- | --- |
 # | `"r1"` | $\frac12 \lVert \nabla_x D(x) \rVert^2$ | real pictures | [6] |
 # | `"r2"` | the same | made pictures | [6] |
 # | `"r1_r2"` | both | both | [7] |
 # | `"gradient_penalty"` | $(\lVert \nabla_x D(x) \rVert - 1)^2$ | between real and made | [8] |
+#
+# Another weight is asked for by an object, as in `penalty=ki.losses.R1(weight=1.0)`.
 #
 # [6] Mescheder and others, 2018, [arXiv 1801.04406](https://arxiv.org/abs/1801.04406);
 # [7] Huang and others, 2025, [arXiv 2501.05441](https://arxiv.org/abs/2501.05441): with the

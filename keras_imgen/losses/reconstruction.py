@@ -1,4 +1,4 @@
-"""Losses of a `VAE`: what a reconstruction costs, and how far latents lie from a standard normal."""
+"""Losses of a `VAE`: what a reconstruction costs, and what its latents do."""
 
 import keras
 from keras import ops

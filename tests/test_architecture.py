@@ -42,7 +42,7 @@ PUBLIC = [
 ALLOWED = {
     "__main__": {"cli"},
     "__init__": set(PUBLIC),
-    "cli": {*PUBLIC, "checks", "files", "interrupts", "noise", "pretrained"},
+    "cli": {*PUBLIC, "checks", "files", "interrupts", "sigma", "pretrained"},
     "callbacks": {
         *("backends", "checks", "data", "files", "losses", "metrics", "plotting", "training"),
     },
@@ -56,7 +56,7 @@ ALLOWED = {
     "pretrained": {"checks", "degradations", "networks", "restoration"},
     "inference": {"checks", "networks"},
     "sizes": set(),
-    "noise": {"checks", "data", "degradations", "pretrained"},
+    "sigma": {"checks", "data", "degradations", "pretrained"},
     "training": {
         *("backends", "checks", "data", "degradations", "files", "inference", "interrupts"),
         *("losses", "saving", "settings"),
@@ -122,7 +122,7 @@ def test_the_table_has_no_circle():
         "networks",
     ]
     order += ["saving", "metrics", "plotting", "inference", "training", "gan", "vae", "restoration"]
-    order += ["callbacks", "pretrained", "noise"]
+    order += ["callbacks", "pretrained", "sigma"]
     for position, part in enumerate(order):
         assert ALLOWED[part] <= set(order[:position])
 

@@ -29,6 +29,7 @@ from keras_imgen import (
     networks,
     plotting,
 )
+from keras_imgen.cli import command as cli
 from keras_imgen.cli import recipes
 from keras_imgen.data import PictureDataset, to_float, to_uint8
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_imgen import cli
 from keras_imgen.callbacks import TrainingHealth
+from keras_imgen.cli import command as cli
 from keras_imgen.data.sources import MAX_BYTES
 from keras_imgen.training import PictureModel
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_imgen.metrics import memorisation, nearest, neighbours
+from keras_imgen.metrics import memorisation, nearest
 
 SHAPE = (4, 3, 1)
 
@@ -15,7 +15,7 @@ def pictures(count, seed):
 @pytest.mark.parametrize("k", [1, 3, 50])
 @pytest.mark.parametrize("block", [7, 1024])
 def test_the_nearest_are_those_of_a_search_one_by_one(k, block, monkeypatch):
-    monkeypatch.setattr(neighbours, "_BLOCK", block)  # 23 and 50 are no multiples of 7
+    monkeypatch.setattr(neighbors, "_BLOCK", block)  # 23 and 50 are no multiples of 7
     samples, training = pictures(23, 0), pictures(50, 1)
     indices, distances = nearest(samples, training, k)
     assert indices.shape == distances.shape == (23, k)

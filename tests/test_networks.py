@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_imgen import networks
-from keras_imgen.networks.adversarial import SpectralNormalization
+from keras_imgen.networks.gans import SpectralNormalization
 
 # Every builder, small, from a picture's shape; the input's shape; whether outputs lie in [0, 1].
 BUILDERS = {
@@ -359,7 +359,7 @@ def test_blocks_see_twice_as_far_with_a_quarter_of_the_places():
 
 
 def test_blocks_lose_nothing():
-    from keras_imgen.networks.convolutions import DepthToSpace, SpaceToDepth
+    from keras_imgen.networks.layers import DepthToSpace, SpaceToDepth
 
     for shape, size in (((2, 6, 9, 3), 3), ((1, 5, 7, 2), 2)):
         x = np.random.default_rng(0).random(shape, "float32")
@@ -390,7 +390,7 @@ def test_drunet_of_the_paper_has_33_million_weights():
 
 
 def test_gates_scale_what_passes():
-    from keras_imgen.networks.convolutions import GatedConv2D
+    from keras_imgen.networks.layers import GatedConv2D
 
     layer = GatedConv2D(1, 1)
     x = np.linspace(-2.0, 2.0, 9, dtype="float32").reshape(1, 3, 3, 1)
@@ -401,7 +401,7 @@ def test_gates_scale_what_passes():
 
 
 def test_a_partial_convolution_does_not_see_into_holes():
-    from keras_imgen.networks.convolutions import PartialConv2D
+    from keras_imgen.networks.layers import PartialConv2D
 
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
@@ -430,7 +430,7 @@ def test_drunet_begins_with_the_picture_as_it_is():
 
 
 def filled(picture, known, levels=5):
-    from keras_imgen.networks.convolutions import FillHoles
+    from keras_imgen.networks.layers import FillHoles
 
     observed = np.concatenate([picture * known, known], axis=-1).astype("float32")
     result = np.asarray(FillHoles(levels)(observed))

@@ -21,13 +21,13 @@ from keras_imgen import (  # noqa: F401
     networks,
     plotting,
 )
-from keras_imgen.cli import complain
-from keras_imgen.cli.pictures import LeftOut, find, split_off_collisions
+from keras_imgen.cli.command import complain
+from keras_imgen.cli.inputs import LeftOut, find, split_off_collisions
 from keras_imgen.data import sources, to_float
 from keras_imgen.data.photos import read_photo, read_picture, write_photo
 from keras_imgen.files import write_whole
-from keras_imgen.noise import level_to_tell
 from keras_imgen.pretrained import UNTRAINED
+from keras_imgen.sigma import level_to_tell
 
 
 def sample(args) -> None:

@@ -9,8 +9,8 @@ from keras_imgen.losses.adversarial import (
     Relativistic,
     Wasserstein,
 )
+from keras_imgen.losses.errors import Charbonnier, StructuralL1
 from keras_imgen.losses.penalties import PENALTIES, R1, R1R2, R2, GradientPenalty, Penalty
-from keras_imgen.losses.pictures import Charbonnier, StructuralL1
 from keras_imgen.losses.reconstruction import (
     RECONSTRUCTION,
     bernoulli_nll,

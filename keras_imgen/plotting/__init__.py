@@ -16,7 +16,7 @@ from keras_imgen.plotting.grids import (
     save_gif,
     save_grid,
 )
-from keras_imgen.plotting.neighbours import plot_distances, plot_neighbours
+from keras_imgen.plotting.nearest import plot_distances, plot_neighbours
 
 __all__ = [
     "image_grid",

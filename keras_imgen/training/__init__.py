@@ -1,17 +1,17 @@
 """What every model shares, so that its data are checked and it saves, resumes and is sampled."""
 
-from keras_imgen.training.batches import Batch, pictures_in, step_batch
-from keras_imgen.training.labels import network_inputs, with_labels
-from keras_imgen.training.latent import LatentModel
-from keras_imgen.training.model import PictureModel
-from keras_imgen.training.parts import (
+from keras_imgen.training.architectures import (
     by_batch,
     check_last_activation,
     check_network,
     copied,
     has_batch_norm,
-    prepare_optimizer,
 )
+from keras_imgen.training.batches import Batch, pictures_in, step_batch
+from keras_imgen.training.labels import network_inputs, with_labels
+from keras_imgen.training.latent import LatentModel
+from keras_imgen.training.model import PictureModel
+from keras_imgen.training.optimizers import prepare_optimizer
 from keras_imgen.training.players import (
     TwoPlayers,
     check_pair,

@@ -10,19 +10,18 @@ from keras_imgen import backends, checks
 from keras_imgen.interrupts import deferred
 from keras_imgen.settings import as_meant
 from keras_imgen.training.batches import batch_of, check_batch
-from keras_imgen.training.parts import check_trainable
-from keras_imgen.training.pictures import (
-    Guard,
-    as_callbacks,
+from keras_imgen.training.comparison import described
+from keras_imgen.training.guard import Guard, as_callbacks
+from keras_imgen.training.optimizers import check_trainable
+from keras_imgen.training.reading import Look, looked_at
+from keras_imgen.training.resume import Resume
+from keras_imgen.training.rollback import Rollback
+from keras_imgen.training.sets import (
     counts_checked,
-    described,
     given_checked,
     held_out_set,
     training_set,
 )
-from keras_imgen.training.reading import Look, looked_at
-from keras_imgen.training.resume import Resume
-from keras_imgen.training.rollback import Rollback
 from keras_imgen.training.stored import Stored
 
 # Of the files that models are saved in; raised whenever older versions could not read them.

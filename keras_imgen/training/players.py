@@ -5,9 +5,10 @@ import numpy as np
 from keras import ops
 
 from keras_imgen import backends, checks, losses
+from keras_imgen.training.architectures import check_last_activation
 from keras_imgen.training.labels import network_inputs
 from keras_imgen.training.latent import LatentModel
-from keras_imgen.training.parts import check_last_activation, prepare_optimizer, rate_of
+from keras_imgen.training.optimizers import prepare_optimizer, rate_of
 
 
 class OptimizerPair:

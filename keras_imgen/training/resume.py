@@ -14,8 +14,8 @@ import numpy as np
 from keras_imgen import checks
 from keras_imgen.files import locked, write_whole
 from keras_imgen.saving import damage
+from keras_imgen.training.comparison import canonical, differences, setup_of
 from keras_imgen.training.rollback import Rollback, check_finite
-from keras_imgen.training.setup import canonical, differences, setup_of
 
 # What callbacks remember from one epoch to the next.
 _MEMORY = {

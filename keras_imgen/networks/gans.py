@@ -4,7 +4,7 @@ import keras
 from keras import layers, ops
 
 from keras_imgen.checks import flag, number, whole_number
-from keras_imgen.networks.parts import check_generated, check_latent_dim, grow, halvings
+from keras_imgen.networks.geometry import check_generated, check_latent_dim, grow, halvings
 from keras_imgen.settings import as_meant
 
 

@@ -1,74 +1,10 @@
-"""What the network builders share: checks, sizes of stages, layers for odd sides and sequences."""
+"""Shapes of networks: checks, the sides of each stage, and the way up to a whole picture."""
 
 import math
 
-import keras
-from keras import layers, ops
+from keras import layers
 
 from keras_imgen.checks import shown, whole_number
-
-
-@keras.saving.register_keras_serializable("keras_imgen")
-class CropLike(layers.Layer):
-    """Cut the first input to the height and width of the second.
-
-    Halving an odd side rounds up, so doubling it again gives one row or column too many.
-    """
-
-    def call(self, inputs):
-        """Return `inputs[0]`, cut to the sides of `inputs[1]`."""
-        x, like = inputs
-        shape = ops.shape(like)
-        return x[:, : shape[1], : shape[2], :]
-
-    def compute_output_shape(self, input_shapes):
-        """Shape of the first input, with the sides of the second."""
-        x, like = input_shapes
-        return (x[0], like[1], like[2], x[3])
-
-
-@keras.saving.register_keras_serializable("keras_imgen")
-class FramewiseModel(layers.Layer):
-    """Apply a network to every frame of one or several sequences, all frames at once.
-
-    `keras.layers.TimeDistributed` takes one input only and runs frame after frame.
-
-    Args:
-        network: functional model over batches of frames.
-    """
-
-    def __init__(self, network: keras.Model, **kwargs):
-        # The network casts its inputs itself: a picture that it changes must not be rounded before.
-        super().__init__(autocast=False, **kwargs)
-        self.network = network
-        self.built = True
-
-    def call(self, sequences, training=None):
-        """Return the network's outputs as one sequence."""
-        leading = ops.shape(sequences[0])[:2]
-        frames = [ops.reshape(s, (-1, *ops.shape(s)[2:])) for s in sequences]
-        frames = frames[0] if len(frames) == 1 else frames
-        outputs = self.network(frames, training=training)
-        return ops.reshape(outputs, (*leading, *ops.shape(outputs)[1:]))
-
-    def compute_output_spec(self, sequences, training=None):
-        """Symbolic result: the network's output shape behind batch and time."""
-        frames = [keras.KerasTensor((None, *s.shape[2:]), dtype=s.dtype) for s in sequences]
-        frames = frames[0] if len(frames) == 1 else frames
-        outputs = self.network.compute_output_spec(frames)
-        shape = (*sequences[0].shape[:2], *outputs.shape[1:])
-        return keras.KerasTensor(shape, dtype=outputs.dtype)
-
-    def get_config(self):
-        """Return the constructor's arguments."""
-        network = keras.saving.serialize_keras_object(self.network)
-        return {**super().get_config(), "network": network}
-
-    @classmethod
-    def from_config(cls, config):
-        """Rebuild the layer and its network."""
-        network = keras.saving.deserialize_keras_object(config.pop("network"))
-        return cls(network, **config)
 
 
 def check_shape(image_shape, *, any_size: bool) -> tuple:

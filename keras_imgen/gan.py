@@ -7,12 +7,13 @@ from keras_imgen import backends, checks, losses
 from keras_imgen.data import check_pictures
 from keras_imgen.training import (
     TwoPlayers,
+    average_of,
     by_batch,
     check_network,
     check_pair,
     check_slope,
     checked_augmentation,
-    copied,
+    follow,
     has_batch_norm,
     network_inputs,
     step_batch,
@@ -83,9 +84,7 @@ class GAN(TwoPlayers):
         self.discriminator = discriminator
         self.ema_momentum = ema_momentum
         self.augmentation = checked_augmentation(augmentation)
-        self.ema_generator = copied(generator)
-        self.ema_generator.name = f"average_of_{generator.name}"
-        self.ema_generator.trainable = False
+        self.ema_generator = average_of(generator)
         (_, self.latent_dim), self.num_classes = network_inputs(generator)
         self._needs_batch = has_batch_norm(generator) or has_batch_norm(discriminator)
         # Made once: Keras never forgets a tracker. Which of them are used `compile` decides.
@@ -205,7 +204,8 @@ class GAN(TwoPlayers):
         # What do its new scores wish of these pictures? That is pulled back to the generator.
         gradients, g_values = backends.cond(turn, wished, nothing)
         backends.apply(self.generator_optimizer, gradients, makers, turn)
-        self._follow_generator(turn)
+        steps = self.generator_optimizer.iterations
+        follow(self.ema_generator, self.generator, self.ema_momentum, steps, turn)
         self._track(*d_values, g_values, turn)
         return {tracker.name: tracker.result() for tracker in self.metrics}
 
@@ -322,16 +322,6 @@ class GAN(TwoPlayers):
         # The optimizers' counts are saved with them.
         steps, turns = self.discriminator_optimizer.iterations, self.generator_optimizer.iterations
         return steps + 1 >= self.critic_steps * (turns + 1)
-
-    def _follow_generator(self, turn):
-        """Move the average, if the generator has moved."""
-        # The average would long remember the untrained weights: follow fast at first.
-        step = ops.cast(self.generator_optimizer.iterations, "float32")
-        momentum = ops.minimum(self.ema_momentum, (1.0 + step) / (10.0 + step))
-        momentum = ops.where(turn, momentum, 1.0)
-        pairs = zip(self.ema_generator.weights, self.generator.weights, strict=True)
-        for average, weight in pairs:
-            average.assign(momentum * average + (1.0 - momentum) * weight)
 
     def _penalty(self, real, fake, labels):
         """Return the weighted penalty of a training batch, 0 if none is due, and keep its mean."""

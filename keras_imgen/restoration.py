@@ -27,8 +27,6 @@ from keras_imgen.training import (
     PictureModel,
     check_network,
     has_batch_norm,
-    prepare_optimizer,
-    step_batch,
 )
 
 TILE = 1024  # pixels a side
@@ -108,6 +106,11 @@ class Restorer(PictureModel):
         return self.network.input_shape[1:]
 
     @property
+    def default_rate(self):
+        """Learning rate of the default optimizer: at 2e-3 a large DRUNet learns nothing."""
+        return 1e-3 if self.network.count_params() > LARGE else 2e-3
+
+    @property
     def learns_pairs(self):
         """Whether the observed pictures come with the data."""
         return self.degradation is None
@@ -129,27 +132,15 @@ class Restorer(PictureModel):
                 '`loss` must be the name of a loss of Keras, such as "mse", or a function of clean '
                 f"and restored pictures. Received: loss={shown(loss)}."
             ) from None
-        rate = 1e-3 if self.network.count_params() > LARGE else 2e-3
-        default = {"class_name": "Adam", "config": {"learning_rate": rate}}
-        optimizer = prepare_optimizer(optimizer, default, "Restorer", self)
         metrics = [PSNR()] if metrics is None else metrics
-        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        super().compile(optimizer, loss=loss, metrics=metrics, **kwargs)
 
-    def train_step(self, *args):
-        """Take Keras's own step on `(observed, clean)`, clean pictures being spoiled anew.
-
-        Args:
-            *args: `data`; on JAX `state, data`.
-        """
-        return backends.prepared_step(
-            self, super().train_step, lambda data: self._pair(data, training=True), *args
-        )
-
-    def test_step(self, *args):
-        """Take Keras's own test step; the degradation repeats its fixed draw."""
-        return backends.prepared_step(
-            self, super().test_step, lambda data: self._pair(data, training=False), *args
-        )
+    def prepared(self, batch, training):
+        """Return observed and clean pictures; in training they are spoiled anew."""
+        check_known_sides(self.network, batch.clean)
+        if batch.observed is not None:
+            return batch.observed, batch.clean
+        return self.degradation(batch.clean, training=training), batch.clean
 
     def call(self, observed, training=None):
         """Return the restored pictures, not clipped."""
@@ -316,13 +307,6 @@ class Restorer(PictureModel):
                 restored = backends.lean(restored, self.network.input_shape[-1])
             self._lean = (key, restored)
         return self._lean[1]
-
-    def _pair(self, data, training):
-        clean, _, observed = step_batch(self, data)
-        check_known_sides(self.network, clean)
-        if observed is None:
-            observed = self.degradation(clean, training=training)
-        return observed, clean
 
     @property
     def appends(self) -> tuple[str, ...]:

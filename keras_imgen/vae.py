@@ -11,8 +11,6 @@ from keras_imgen.training import (
     LatentModel,
     check_last_activation,
     check_network,
-    prepare_optimizer,
-    step_batch,
 )
 
 
@@ -54,6 +52,7 @@ class VAE(LatentModel):
         ['kl_loss', 'loss', 'reconstruction_loss']
     """
 
+    default_rate = 3e-3
     _directions = dict.fromkeys(("loss", "reconstruction_loss", "kl_loss"), "min")
     _instead_of_predict = "For new pictures call sample(n), of given latents predict_latents."
 
@@ -75,15 +74,7 @@ class VAE(LatentModel):
         """Shape `(height, width, channels)` of the pictures."""
         return self.encoder.input_shape[1:]
 
-    def compile(
-        self,
-        optimizer=None,
-        loss="bernoulli",
-        *,
-        run_eagerly: bool = False,
-        jit_compile: bool | str = "auto",
-        steps_per_execution: int = 1,
-    ):
+    def compile(self, optimizer=None, loss="bernoulli", **kwargs):
         """Choose the optimizer and how reconstructions are judged.
 
         Args:
@@ -91,9 +82,7 @@ class VAE(LatentModel):
             loss: `"bernoulli"` (near black-and-white pictures), `"gaussian"` (photographs), or a
                 function `(pictures, reconstructions) -> one value per picture`, registered with
                 `keras.saving.register_keras_serializable` if the model is to be saved.
-            run_eagerly: as in Keras, like the next two.
-            jit_compile: whether to compile with XLA.
-            steps_per_execution: batches per call of the compiled step.
+            **kwargs: as in Keras: `run_eagerly`, `jit_compile`, `steps_per_execution`.
 
         Raises:
             TypeError, ValueError: for an unknown loss, or an optimizer that is none.
@@ -103,29 +92,9 @@ class VAE(LatentModel):
                 f"`loss` must be one of {', '.join(map(repr, losses.RECONSTRUCTION))} or a "
                 f"function of pictures and reconstructions. Received: loss={loss!r}."
             )
-        default = {"class_name": "Adam", "config": {"learning_rate": 3e-3}}
-        super().compile(
-            optimizer=prepare_optimizer(optimizer, default, "VAE", self),
-            run_eagerly=run_eagerly,
-            jit_compile=jit_compile,
-            steps_per_execution=steps_per_execution,
-        )
+        super().compile(optimizer, **kwargs)
         self.loss = loss
         self.reconstruction_loss = losses.RECONSTRUCTION.get(loss, loss)
-
-    def train_step(self, *args):
-        """Take Keras's own step: pictures in, `call` for the parts, `compute_loss` for the number.
-
-        Args:
-            *args: `data`; on JAX `state, data`.
-        """
-        *state, data = args
-        return super().train_step(*state, (step_batch(self, data).clean,))
-
-    def test_step(self, *args):
-        """Take Keras's own test step; the latents are drawn, always the same way."""
-        *state, data = args
-        return super().test_step(*state, (step_batch(self, data).clean,))
 
     def call(self, pictures, training=None):
         """Return `(reconstructions, mean, log_variance)`, each drawn from a point of its cloud.
@@ -200,9 +169,6 @@ class VAE(LatentModel):
         """Return optimizer and loss."""
         given = {"optimizer": self.optimizer, "loss": self.loss}
         return {k: keras.saving.serialize_keras_object(v) for k, v in given.items()}
-
-    def _inputs(self):
-        return [keras.InputSpec("float32", (None, *self.picture_shape), name="pictures")]
 
 
 def _check_pair(encoder, decoder):

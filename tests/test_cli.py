@@ -21,7 +21,6 @@ import keras_imgen
 from keras_imgen import (
     GAN,
     Restorer,
-    cli,
     degradations,
     load,
     load_pretrained,

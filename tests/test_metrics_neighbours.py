@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_imgen.metrics import memorisation, nearest
+from keras_imgen.metrics import memorisation, nearest, neighbors
 
 SHAPE = (4, 3, 1)
 

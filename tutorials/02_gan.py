@@ -266,7 +266,7 @@ print(inspect.getsource(ki.GAN.train_step))
 #   and each player may move only its own weights.
 # - Line 3 is missing. The paper draws new latents for the generator's step; here both steps look at
 #   the same pictures, which saves drawing others. Many programs do that.
-# - `_follow_generator` keeps a slow **moving average** of the generator's weights. A generator that
+# - `follow` keeps a slow **moving average** of the generator's weights. A generator that
 #   fights sways; its average is steadier, and `sample` and `predict_latents` use it.
 # - The rest is housekeeping. `training=True` tells layers that behave differently in training that
 #   this is training. `turn` is true in every step here: the paper allows several steps of the

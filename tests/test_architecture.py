@@ -123,7 +123,17 @@ def test_the_table_has_no_circle():
         "matching",
         "networks",
     ]
-    order += ["saving", "metrics", "plotting", "inference", "training", "models", "gan", "vae", "restoration"]
+    order += [
+        "saving",
+        "metrics",
+        "plotting",
+        "inference",
+        "training",
+        "models",
+        "gan",
+        "vae",
+        "restoration",
+    ]
     order += ["callbacks", "pretrained", "sigma"]
     for position, part in enumerate(order):
         assert ALLOWED[part] <= set(order[:position])

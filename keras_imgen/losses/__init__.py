@@ -10,26 +10,32 @@ from keras_imgen.losses.adversarial import (
     Wasserstein,
 )
 from keras_imgen.losses.errors import Charbonnier, StructuralL1
-from keras_imgen.losses.penalties import PENALTIES, R1, R1R2, R2, GradientPenalty, Penalty
-from keras_imgen.losses.reconstruction import (
-    RECONSTRUCTION,
+from keras_imgen.losses.likelihoods import (
+    LIKELIHOODS,
+    Bernoulli,
+    Gaussian,
+    Likelihood,
     bernoulli_nll,
     gaussian_nll,
     kl_divergence,
 )
+from keras_imgen.losses.penalties import PENALTIES, R1, R1R2, R2, GradientPenalty, Penalty
 
 __all__ = [
     "ADVERSARIAL",
+    "LIKELIHOODS",
     "PENALTIES",
     "R1",
     "R1R2",
     "R2",
-    "RECONSTRUCTION",
     "AdversarialLoss",
+    "Bernoulli",
     "Charbonnier",
+    "Gaussian",
     "GradientPenalty",
     "Hinge",
     "LeastSquares",
+    "Likelihood",
     "NonSaturating",
     "Penalty",
     "Relativistic",

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_imgen.checks import number, whole_number
-from keras_imgen.losses.reconstruction import sum_per_picture
+from keras_imgen.losses.likelihoods import sum_per_picture
 
 
 class Penalty:

@@ -46,7 +46,7 @@ def halvings(image_shape) -> list[tuple[int, int]]:
     return sides
 
 
-def grow(x, sides, filters: int, channels: int, *, batch_norm: bool):
+def grow(x, sides, filters: int, channels: int, *, batch_norm: bool, logits: bool = False):
     """Double a small stack of feature maps stage by stage up to the picture's own size."""
     for stage in reversed(range(len(sides) - 1)):
         last = stage == 0
@@ -58,12 +58,13 @@ def grow(x, sides, filters: int, channels: int, *, batch_norm: bool):
             strides=2,
             padding="same",
             use_bias=last or not batch_norm,
-            activation="sigmoid" if last else None,
+            activation="sigmoid" if last and not logits else None,
             dtype="float32" if last else None,
         )(x)
         height, width = sides[stage]
         extra = ((0, x.shape[1] - height), (0, x.shape[2] - width))
-        x = layers.Cropping2D(extra, dtype="float32" if last else None)(x)
+        name = "logits" if last and logits else None
+        x = layers.Cropping2D(extra, dtype="float32" if last else None, name=name)(x)
         if not last:
             x = layers.BatchNormalization()(x) if batch_norm else x
             x = layers.ReLU()(x)

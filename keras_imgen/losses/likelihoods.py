@@ -159,7 +159,7 @@ class Bernoulli(Likelihood):
 
 @keras.saving.register_keras_serializable("keras_imgen")
 class Gaussian(Likelihood):
-    """Every pixel is normally distributed around its mean: for photographs, and grey in many shades.
+    """Every pixel is normally distributed around its mean: for photographs and shades of grey.
 
     Its values are densities: below 0 where pictures are foreseen well.
 

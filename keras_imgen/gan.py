@@ -94,7 +94,7 @@ class GAN(TwoPlayers):
         self.built = True
 
     @property
-    def picture_shape(self):
+    def image_shape(self):
         """Shape `(height, width, channels)` of the pictures."""
         return self.discriminator.inputs[0].shape[1:]
 
@@ -132,7 +132,7 @@ class GAN(TwoPlayers):
             NotImplementedError: for `critic_steps`, XLA or `steps_per_execution` under
                 `MirroredStrategy`; under other strategies of several devices.
         """
-        check_slope(self.augmentation, self.picture_shape)
+        check_slope(self.augmentation, self.image_shape)
         loss = _chosen("loss", loss, losses.ADVERSARIAL, losses.AdversarialLoss)
         if penalty is not None:
             penalty = _chosen("penalty", penalty, losses.PENALTIES, losses.Penalty)
@@ -236,7 +236,7 @@ class GAN(TwoPlayers):
         Raises:
             TypeError, ValueError: if pictures or labels are not those of this model.
         """
-        check_pictures(pictures, self.picture_shape)
+        check_pictures(pictures, self.image_shape)
         if has_batch_norm(self.discriminator) and len(pictures) < 2:
             raise ValueError(
                 "A discriminator with BatchNormalization scores pictures by each other. Received: "

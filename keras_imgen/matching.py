@@ -82,12 +82,12 @@ def conditioned(model, observed, known, level):
     if dtype_name(observed) == "object":
         check_pictures(observed, name="observed")
     observed = ops.convert_to_numpy(observed)
-    appends, channels = model.appends, model.picture_shape[-1]
+    appends, channels = model.appends, model.image_shape[-1]
     wanted = model.network.input_shape
     known_channels = observed.shape[-1:] in ((channels,), (wanted[-1],))
     if observed.ndim != len(wanted) or not observed.size or not known_channels:
         # Now, while the shape is the one that was passed.
-        check_pictures(observed, model.picture_shape, "observed", noise=NOISE)
+        check_pictures(observed, model.image_shape, "observed", noise=NOISE)
     for name, value, what in (("known", known, "mask"), ("level", level, "level")):
         if value is not None and appends != (what,):
             raise ValueError(
@@ -127,7 +127,7 @@ def level_channel(model, x, level):
         x: tensor of pictures.
         level: a number, or one for each picture; None for a level that is not told.
     """
-    appends, wanted = model.appends, model.picture_shape
+    appends, wanted = model.appends, model.image_shape
     if appends not in ((), ("level",)) or model.observed_shape[-1] != wanted[-1] + len(appends):
         raise ValueError(
             "`denoise` is for models that see nothing but pictures, and a level if they are told "

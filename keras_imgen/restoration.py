@@ -95,7 +95,7 @@ class Restorer(PictureModel):
         self.built = True
 
     @property
-    def picture_shape(self):
+    def image_shape(self):
         """Shape of one clean picture or sequence; None is free."""
         *sides, _ = self.network.input_shape[1:]
         return (*sides, self.network.output_shape[-1])
@@ -206,7 +206,7 @@ class Restorer(PictureModel):
         view = self._view_for_tiles(observed, tile)
         if view is None:  # one by one
             tile, view = max(observed.shape[1:3]), View(0, 1)
-        restored, channels = self._lean_restored(self_ensemble), self.picture_shape[-1]
+        restored, channels = self._lean_restored(self_ensemble), self.image_shape[-1]
         return in_tiles(restored, observed, channels, tile, view, progress)
 
     def denoise(self, x, level=None):

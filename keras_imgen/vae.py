@@ -73,7 +73,7 @@ class VAE(LatentModel):
         self.built = True
 
     @property
-    def picture_shape(self):
+    def image_shape(self):
         """Shape `(height, width, channels)` of the pictures."""
         return self.encoder.input_shape[1:]
 
@@ -173,7 +173,7 @@ class VAE(LatentModel):
         Raises:
             TypeError, ValueError: if the pictures are not in this package's format.
         """
-        check_pictures(pictures, self.picture_shape)
+        check_pictures(pictures, self.image_shape)
 
         def through(part):
             mean, _ = self.encoder(ops.cast(part, "float32"), training=False)

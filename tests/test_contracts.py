@@ -186,10 +186,10 @@ def test_the_lists_are_complete():
         *METRICS,
         *COMPARISONS,
         *EXTRACTORS,
-        "Memorisation",
+        "Memorization",
     }
     formulas = {formula for _, formula in COMPARISONS.values()} | set(METRICS.values())
-    formulas |= {metrics.memorisation, metrics.nearest}  # see test_metrics_neighbours.py
+    formulas |= {metrics.memorization, metrics.nearest}  # see test_metrics_neighbors.py
     assert {getattr(metrics, name) for name in names_of(metrics, inspect.isfunction)} == formulas
 
 

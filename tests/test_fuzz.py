@@ -43,7 +43,7 @@ def test_every_class_and_network_is_constructed():
     public = [getattr(part, name) for part in parts for name in part.__all__]
     classes = {each for each in public if isinstance(each, type)}
     builders = {getattr(networks, name) for name in networks.__all__}
-    results = (callbacks.Finding, callbacks.HealthWarning, metrics.Memorisation)
+    results = (callbacks.Finding, callbacks.HealthWarning, metrics.Memorization)
     pairs = (losses.AdversarialLoss, losses.Penalty)
     # Keras's metrics, of which only the name is free; features of fixed networks; a base.
     without_options = (metrics.PSNR, metrics.SSIM, metrics.DigitFeatures, metrics.InceptionFeatures)

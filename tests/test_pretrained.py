@@ -65,7 +65,7 @@ def test_how_far_it_sees(name, model):
 
 @pytest.mark.slow  # as do its tiles of 64 with their margins of 249
 def test_tiles_are_the_whole(model):
-    channels = model.picture_shape[-1]
+    channels = model.image_shape[-1]
     clean = load("photos", "test", channels=channels, size=256, crops=0).take(1)
     if model.keep_known:
         observed = keras.ops.convert_to_numpy(model.degradation(clean))

@@ -133,7 +133,7 @@ def test_sequences_are_restored():
     network = networks.conv_lstm((12, 20, 1), extra_channels=1, filters=2)
     model = Restorer(network, degradations.MissingFrames(1, seed=0))
     clean = np.random.default_rng(0).random((2, 4, 12, 20, 1), "float32")
-    assert model.picture_shape == (None, 12, 20, 1)
+    assert model.image_shape == (None, 12, 20, 1)
     assert model.restore(model.degradation(clean)).shape == clean.shape
 
 

@@ -438,12 +438,12 @@ ki.plotting.plot_images(walks, 10, "from left to right: one latent vector turns 
 # %%
 training_digits = digits.take(digits.num_pictures)
 made = gan.sample(1000, seed=1)
-search = ki.metrics.memorisation(made, training_digits, test_digits)
+search = ki.metrics.memorization(made, training_digits, test_digits)
 print(search)
 print(f"median distance of made pictures: {np.median(search.distances):.3f}")
 print(f"median distance of test digits:   {np.median(search.held_out_distances):.3f}")
 
-ki.plotting.plot_neighbours(
+ki.plotting.plot_neighbors(
     made[:10],
     training_digits[search.indices[:10]],
     search.distances[:10],

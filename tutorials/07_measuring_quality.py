@@ -498,7 +498,7 @@ toy_real = np.concatenate([left, right, alone])
 left, far, guest = toy.uniform(-0.8, 0.8, (9, 2)), toy.uniform(-0.5, 0.5, (5, 2)), [[2, 2.2]]
 toy_made = np.concatenate([left, far + [6.6, 2.8], guest])
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.3), layout="constrained")
-shares = ki.metrics.precision_recall(toy_real, toy_made, neighbours=2)
+shares = ki.metrics.precision_recall(toy_real, toy_made, neighbors=2)
 panels = (
     ("precision", "made points in balls of real ones", toy_real, "tab:blue"),
     ("recall", "real points in balls of made ones", toy_made, "tab:orange"),
@@ -610,7 +610,7 @@ plt.show()
 # copier both draw pictures like the real ones. If you guessed C at the beginning, you saw the
 # quality, and could not see the cheating either.
 #
-# To catch it, compare with what it was *trained on*. `ki.metrics.memorisation` looks for the
+# To catch it, compare with what it was *trained on*. `ki.metrics.memorization` looks for the
 # nearest training picture of every sample. How near is too near? The test digits say: they were
 # certainly not copied, and one of 100 of them finds a training picture within the **threshold**.
 # Of a model's samples about one of 100 should, too. More of them is **memorisation**. (Here
@@ -619,13 +619,13 @@ plt.show()
 # %%
 found = {}
 for name, pictures in models.items():
-    found[name] = ki.metrics.memorisation(pictures, real_digits, test_digits)
+    found[name] = ki.metrics.memorization(pictures, real_digits, test_digits)
     print(f"{name}: {found[name]}")
 result = found["the copier"]
 ki.plotting.plot_distances(result.distances, result.held_out_distances, result.threshold)
 
 # %%
-ki.plotting.plot_neighbours(
+ki.plotting.plot_neighbors(
     copies[:12],
     real_digits[result.indices[:12]],
     result.distances[:12],
@@ -634,7 +634,7 @@ ki.plotting.plot_neighbours(
 
 # %%
 result = found["GAN"]
-ki.plotting.plot_neighbours(
+ki.plotting.plot_neighbors(
     samples["GAN"][:12],
     real_digits[result.indices[:12]],
     result.distances[:12],

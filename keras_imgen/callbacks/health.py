@@ -163,7 +163,7 @@ class TrainingHealth(Rollback):
                     "`pictures` are compared with samples of a GAN or VAE. Received: `pictures` "
                     f"for a {type(self.model).__name__}. Leave them out."
                 )
-            check_pictures(self.pictures, self.model.picture_shape, "pictures")
+            check_pictures(self.pictures, self.model.image_shape, "pictures")
         if self.factor is not None:
             self.check_learning_rates()
 

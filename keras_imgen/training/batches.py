@@ -79,10 +79,10 @@ def check_batch(model, batch: Batch, name: str) -> None:
     """Raise unless arrays are in the format of this package and fit the model."""
     clean, labels, observed = batch
     if observed is None:
-        check_pictures(clean, model.picture_shape, name)
+        check_pictures(clean, model.image_shape, name)
     else:
         check_pictures(observed, model.observed_shape, f"observed pictures of {name}", NOISE)
-        check_pictures(clean, model.picture_shape, f"clean pictures of {name}")
+        check_pictures(clean, model.image_shape, f"clean pictures of {name}")
         check_pairs(observed, clean)
     if model.num_classes:
         check_labels(labels, model.num_classes, len(clean))
@@ -91,7 +91,7 @@ def check_batch(model, batch: Batch, name: str) -> None:
 def step_batch(model, data) -> Batch:
     """Return what a training or test step works on: float32 tensors, and rows for labels."""
     clean, labels, observed = batch_of(model, data)
-    clean = _tensor(clean, model.picture_shape)
+    clean = _tensor(clean, model.image_shape)
     if observed is not None:
         observed = _tensor(observed, model.observed_shape)
     return Batch(clean, label_rows(labels, model.num_classes), observed)

@@ -40,7 +40,7 @@ class Sampler(PictureModel):
                 memory; if there are labels that the model does not know.
         """
         n = checks.whole_number("n", n, 1)
-        values = max(math.prod(side or 1 for side in self.picture_shape), self.latent_dim)
+        values = max(math.prod(side or 1 for side in self.image_shape), self.latent_dim)
         check_memory(4 * n * values, f"n={n:,}", "Draw fewer at a time")
         labels = self._labels_to_draw(n, labels)
         seed = secrets.randbits(24) if seed is None else checks.seed(seed)

@@ -30,7 +30,7 @@ FORMAT = 3
 class PictureModel(Stored):
     """Base of `GAN`, `VAE`, `Restorer` and model classes of your own.
 
-    A subclass is a `keras.Model` with `call`, `picture_shape` and, in `get_config`, its own
+    A subclass is a `keras.Model` with `call`, `image_shape` and, in `get_config`, its own
     arguments beside those of this class. Keras's own step trains it on what `prepared` makes of a
     batch, by the `loss` that `compile` is given or the `compute_loss` that it writes.
 
@@ -52,7 +52,7 @@ class PictureModel(Stored):
         ...         self.network = network
         ...         self.built = True
         ...     @property
-        ...     def picture_shape(self):
+        ...     def image_shape(self):
         ...         return self.network.input_shape[1:]
         ...     def prepared(self, batch, training):
         ...         return batch.clean, batch.clean
@@ -93,7 +93,7 @@ class PictureModel(Stored):
     _directions: ClassVar[dict[str, str]] = {"loss": "min"}
 
     @property
-    def picture_shape(self) -> tuple:
+    def image_shape(self) -> tuple:
         """Shape of one clean picture (or sequence) as the networks take it; None is free."""
         raise NotImplementedError
 
@@ -325,7 +325,7 @@ class PictureModel(Stored):
 
     def _inputs(self):
         """Return what `call` takes, as a list of `keras.InputSpec`."""
-        return [keras.InputSpec("float32", (None, *self.picture_shape), name="pictures")]
+        return [keras.InputSpec("float32", (None, *self.image_shape), name="pictures")]
 
     def _prepared(self, data, training):
         return self.prepared(step_batch(self, data), training)

@@ -152,7 +152,7 @@ def checked_augmentation(augmentation):
     )
 
 
-def check_slope(augmentation, picture_shape) -> None:
+def check_slope(augmentation, image_shape) -> None:
     """Raise if a generator could not learn through an augmentation: one gradient tells.
 
     What the augmentation draws for that is not missing in the training.
@@ -161,7 +161,7 @@ def check_slope(augmentation, picture_shape) -> None:
         return
     states = [(variable, np.array(variable)) for variable in augmentation.variables]
     rng = np.random.default_rng(0)
-    pictures = rng.uniform(0.25, 0.75, (16, *picture_shape)).astype("float32")
+    pictures = rng.uniform(0.25, 0.75, (16, *image_shape)).astype("float32")
 
     def seen(x):
         changed = augmentation(x, training=True)

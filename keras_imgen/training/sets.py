@@ -192,7 +192,7 @@ def _check_first(model, data, name):
     # Single pictures first: a pair of them would look like a batch with labels.
     first = data[0] if isinstance(data, tuple | list) and data else data
     first = data.get("image", data.get("observed")) if isinstance(data, dict) else first
-    if len(getattr(first, "shape", ())) == len(model.picture_shape):
+    if len(getattr(first, "shape", ())) == len(model.image_shape):
         raise ValueError(
             f"`{name}` must give batches of pictures. Received: single pictures of shape "
             f"{tuple(first.shape)}. Batch the dataset with `.batch(32)`; if grey pictures lack "

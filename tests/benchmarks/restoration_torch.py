@@ -110,7 +110,7 @@ def main():
     tf.config.threading.set_intra_op_parallelism_threads(args.threads)
     restorer = load_pretrained(args.model)
     theirs = copied(restorer.network)
-    channels = restorer.picture_shape[-1]
+    channels = restorer.image_shape[-1]
     picture = np.random.default_rng(0).random((1, args.side, args.side, channels), "float32")
     observed = conditioned(restorer, picture, None, None)
     as_torch = torch.tensor(np.moveaxis(observed, -1, 1)).to(memory_format=torch.channels_last)

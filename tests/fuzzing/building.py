@@ -72,7 +72,7 @@ CONSTRUCTORS = {
     metrics.Features: {"network": PIXELS, "name": "pixels", "resize": None},
     metrics.FrechetDistance: COMPARED,
     metrics.KernelDistance: {**COMPARED, "subset_size": 5, "seed": 0},
-    metrics.PrecisionRecall: {**COMPARED, "neighbours": 2},
+    metrics.PrecisionRecall: {**COMPARED, "neighbors": 2},
     load_moving_digits: {
         "num_sequences": 2,
         "num_frames": 2,

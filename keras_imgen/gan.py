@@ -132,6 +132,7 @@ class GAN(TwoPlayers):
             NotImplementedError: for `critic_steps`, XLA or `steps_per_execution` under
                 `MirroredStrategy`; under other strategies of several devices.
         """
+        self._refuse_others(kwargs)
         check_slope(self.augmentation, self.image_shape)
         loss = _chosen("loss", loss, losses.ADVERSARIAL, losses.AdversarialLoss)
         if penalty is not None:
@@ -149,7 +150,7 @@ class GAN(TwoPlayers):
                 "Under MirroredStrategy both players take a step on every batch. Received: "
                 f"critic_steps={critic_steps}. Leave it out, or train without a strategy."
             )
-        super().compile(optimizer=None, **kwargs)
+        super().compile(**kwargs)
         self.prepare_optimizers(generator_optimizer, discriminator_optimizer)
         self.adversarial_loss, self.penalty, self.critic_steps = loss, penalty, critic_steps
         # Keras's own loss tracker would report a loss that does not exist.

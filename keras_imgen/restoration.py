@@ -62,7 +62,8 @@ class Restorer(PictureModel):
         noise; Pathak et al. 2016 (arXiv 1604.07379), for holes.
 
     Example:
-        >>>         >>> from keras_imgen import Restorer, degradations, networks
+        >>> import numpy as np
+        >>> from keras_imgen import Restorer, degradations, networks
         >>> denoiser = Restorer(
         ...     networks.dncnn(depth=3, filters=4), degradations.AdditiveNoise(0.1, seed=0), seed=0
         ... )

@@ -91,6 +91,7 @@ class VAE(LatentModel):
         Raises:
             TypeError, ValueError: for an unknown loss, or an optimizer that is none.
         """
+        self._refuse_others(kwargs)
         known = isinstance(loss, str) and loss in losses.LIKELIHOODS
         given = isinstance(loss, losses.Likelihood) or callable(loss)
         if not known and (not given or isinstance(loss, type)):

@@ -51,7 +51,7 @@ def test_examples_run(page, number, monkeypatch):
     if page != "README":  # many small trainings, of which compiling would take the time
         always = property(lambda model: True, lambda model, value: None)
         monkeypatch.setattr(PictureModel, "run_eagerly", always, raising=False)
-    if page == "howto":
+    if page in ("howto", "own_models"):
         exec(CODE[page][0], names)  # what all answers share
     code = CODE[page][number]
     if "callbacks.TensorBoard(" in code:

@@ -35,8 +35,9 @@ class ObedientDenoiser(ki.Restorer):
         super().__init__(network, degradation, **kwargs)
         self.more = OneOf([AdditiveNoise(0.0), AdditiveNoise((0.0, 25 / 255))], seed=1)
 
-    def _pair(self, data, training):
-        observed, clean = super()._pair(data, training)
+    def prepared(self, batch, training):
+        """Return observed pictures, spoiled once more, and clean ones."""
+        observed, clean = super().prepared(batch, training)
         if not training:
             return observed, clean
         noise, level = observed[..., :-1] - clean, observed[..., -1:]

@@ -101,6 +101,13 @@ class LeastSquares(AdversarialLoss):
     """Squared distance of the scores from 1 for real pictures and 0 for made ones.
 
     Source: Mao et al. 2017 (arXiv 1611.04076), equation 9 with a = 0, b = c = 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.losses import LeastSquares
+        >>> value = LeastSquares().discriminator(np.array([1.0]), np.array([0.0]))
+        >>> round(float(value[0]), 4)  # what is wanted
+        0.0
     """
 
     neutral = 0.5
@@ -120,6 +127,13 @@ class Hinge(AdversarialLoss):
 
     Source: Lim and Ye 2017 (arXiv 1705.02894), as in Miyato et al. 2018 (arXiv 1802.05957),
         equations 16 and 17.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.losses import Hinge
+        >>> value = Hinge().discriminator(np.array([1.0]), np.array([-1.0]))
+        >>> round(float(value[0]), 4)  # beyond, nothing more
+        0.0
     """
 
     def discriminator(self, real_scores, fake_scores):
@@ -136,6 +150,13 @@ class Wasserstein(AdversarialLoss):
     """The difference of the scores; to be used with a penalty.
 
     Source: Arjovsky et al. 2017 (arXiv 1701.07875), equations 2 and 3.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.losses import Wasserstein
+        >>> value = Wasserstein().discriminator(np.array([3.0]), np.array([-2.0]))
+        >>> round(float(value[0]), 4)
+        -5.0
     """
 
     neutral = None
@@ -157,6 +178,13 @@ class Relativistic(AdversarialLoss):
 
     Source: Jolicoeur-Martineau 2018 (arXiv 1807.00734), as in Huang et al. 2025 (arXiv 2501.05441),
         equation 2 with f(t) = -log(1 + e^-t).
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.losses import Relativistic
+        >>> value = Relativistic().discriminator(np.array([5.0]), np.array([5.0]))
+        >>> round(float(value[0]), 4)  # log 2: as high
+        0.6931
     """
 
     neutral = None

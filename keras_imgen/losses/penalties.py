@@ -66,6 +66,11 @@ class R1(Penalty):
         every: see `Penalty`.
 
     Source: Mescheder et al. 2018 (arXiv 1801.04406), equation 9, gamma being `weight`.
+
+    Example:
+        >>> from keras_imgen.losses import R1
+        >>> R1(weight=1.0, every=16).places(real=1.0, fake=0.0, mix=0.25)  # real ones
+        [1.0]
     """
 
     def places(self, real, fake, mix):
@@ -82,6 +87,11 @@ class R2(Penalty):
         every: see `Penalty`.
 
     Source: Mescheder et al. 2018 (arXiv 1801.04406), equation 10, gamma being `weight`.
+
+    Example:
+        >>> from keras_imgen.losses import R2
+        >>> R2(weight=1.0, every=16).places(real=1.0, fake=0.0, mix=0.25)  # made ones
+        [0.0]
     """
 
     def places(self, real, fake, mix):
@@ -98,6 +108,11 @@ class R1R2(Penalty):
         every: see `Penalty`.
 
     Source: Huang et al. 2025 (arXiv 2501.05441), section 2.2.
+
+    Example:
+        >>> from keras_imgen.losses import R1R2
+        >>> R1R2(weight=1.0, every=16).places(real=1.0, fake=0.0, mix=0.25)  # both
+        [1.0, 0.0]
     """
 
     def places(self, real, fake, mix):
@@ -114,6 +129,11 @@ class GradientPenalty(Penalty):
         every: see `Penalty`.
 
     Source: Gulrajani et al. 2017 (arXiv 1704.00028), equation 3, lambda being `weight`.
+
+    Example:
+        >>> from keras_imgen.losses import GradientPenalty
+        >>> GradientPenalty(weight=1.0, every=16).places(real=1.0, fake=0.0, mix=0.25)  # a mixture
+        [0.25]
     """
 
     def places(self, real, fake, mix):

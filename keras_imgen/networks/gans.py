@@ -269,6 +269,16 @@ class SpectralNormalization(layers.Wrapper):
 
     Source: Miyato et al. 2018 (arXiv 1802.05957), equation 8 and algorithm 1, one step of the power
         method in each step of the training.
+
+    Example:
+        >>> import keras
+        >>> import numpy as np
+        >>> from keras_imgen.networks.gans import SpectralNormalization
+        >>> layer = SpectralNormalization(keras.layers.Dense(3, use_bias=False))
+        >>> for _ in range(50):
+        ...     answers = layer(np.eye(3, dtype="float32"), training=True)
+        >>> print(f"{np.linalg.norm(np.array(answers), 2):.2f}")
+        1.00
     """
 
     def __init__(self, layer, **kwargs):
@@ -292,9 +302,9 @@ class SpectralNormalization(layers.Wrapper):
         left, right = ops.stop_gradient(left), ops.stop_gradient(right)
         sigma = ops.sum(ops.matmul(left, matrix) * right)
         divided = kernel / ops.where(sigma > 0.0, sigma, 1.0)  # a kernel of zeros stays
-        weights = [divided if w is kernel else w.value for w in self.layer.trainable_variables]
-        others = self.layer.non_trainable_variables
-        return self.layer.stateless_call(weights, others, inputs)[0]
+        weights = [(w, divided if w is kernel else w.value) for w in self.layer.variables]
+        with keras.StatelessScope(weights):
+            return self.layer(inputs)
 
 
 def _unit(vector):

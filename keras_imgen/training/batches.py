@@ -20,6 +20,11 @@ class Batch(NamedTuple):
         clean: the pictures that are learned.
         labels: theirs, of a conditional model.
         observed: what is to become of them, of a model that learns from pairs.
+
+    Example:
+        >>> from keras_imgen.models import Batch
+        >>> Batch(clean="pictures", labels="labels").observed is None
+        True
     """
 
     clean: Any
@@ -89,7 +94,20 @@ def check_batch(model, batch: Batch, name: str) -> None:
 
 
 def step_batch(model, data) -> Batch:
-    """Return what a training or test step works on: float32 tensors, and rows for labels."""
+    """Return what a training or test step works on: float32 tensors, and rows for labels.
+
+    Args:
+        model: the model whose step it is.
+        data: a batch as `fit` takes it.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen import VAE, networks
+        >>> from keras_imgen.models import step_batch
+        >>> vae = VAE(networks.vae_encoder((8, 8, 1)), networks.vae_decoder((8, 8, 1)))
+        >>> tuple(step_batch(vae, np.zeros((2, 8, 8, 1))).clean.shape)
+        (2, 8, 8, 1)
+    """
     clean, labels, observed = batch_of(model, data)
     clean = _tensor(clean, model.image_shape)
     if observed is not None:

@@ -16,7 +16,21 @@ from keras_imgen.training.model import PictureModel
 class Sampler(PictureModel):
     """Base of models that draw new pictures.
 
-    A subclass implements `_sampled(n, labels, seed)`.
+    A subclass implements `_sampled(n, labels, seed)`, which returns `n` pictures as an array for a
+    list of labels, empty without classes, and an integer seed.
+
+    Args:
+        seed: as for `PictureModel`.
+
+    Example:
+        >>> import keras
+        >>> from keras_imgen.models import Sampler
+        >>> class Noise(Sampler):
+        ...     image_shape = (4, 4, 1)
+        ...     def _sampled(self, n, labels, seed):
+        ...         return keras.random.uniform((n, *self.image_shape), seed=seed)
+        >>> tuple(Noise().sample(3, seed=0).shape)
+        (3, 4, 4, 1)
     """
 
     latent_dim = 0  # values that are drawn for each picture, if others than its own
@@ -80,6 +94,15 @@ class LatentModel(Sampler):
     """Base of `GAN` and `VAE`: pictures are drawn by decoding normally distributed latents.
 
     A subclass sets `latent_dim` and implements `predict_latents`.
+
+    Args:
+        seed: as for `PictureModel`.
+
+    Example:
+        >>> from keras_imgen import GAN, VAE
+        >>> from keras_imgen.models import LatentModel
+        >>> issubclass(GAN, LatentModel) and issubclass(VAE, LatentModel)
+        True
     """
 
     def export(self, filepath, format: str = "tf_saved_model", **kwargs):

@@ -143,6 +143,15 @@ class PictureModel(Stored):
         how = {**self._execution, "jit_compile": False if self.replicas else jit_compile}
         super().compile(optimizer=optimizer, **how, **kwargs)
 
+    def _refuse_others(self, options):
+        """Raise if there is more among the options of `compile` than how steps are executed."""
+        known = ("run_eagerly", "jit_compile", "steps_per_execution")
+        if others := [f"`{name}`" for name in options if name not in known]:
+            raise TypeError(
+                f"`compile` of a {type(self).__name__} got {', '.join(others)}, which it does not "
+                f"know. Leave it out; of Keras's options it takes {', '.join(known)}."
+            )
+
     def get_compile_config(self):
         """Return the arguments of `compile` as they were given; None before.
 

@@ -110,11 +110,10 @@ class TwoPlayers(LatentModel):
 
     def compile_from_config(self, config):
         """Compile as the saved model was; before format 3, objects were numbers beside names."""
-        if "label_smoothing" in config:
-            config = dict(config)
-            smoothing, weight, every = (
-                config.pop(name) for name in ("label_smoothing", "penalty_weight", "penalty_every")
-            )
+        if "penalty_weight" in config:
+            usual = {"label_smoothing": 0.0, "penalty_weight": 10.0, "penalty_every": 1}
+            smoothing, weight, every = (config.get(name, usual[name]) for name in usual)
+            config = {name: value for name, value in config.items() if name not in usual}
             if smoothing:
                 config["loss"] = losses.NonSaturating(smoothing)
             if config["penalty"] is not None:

@@ -165,8 +165,8 @@ class GAN(TwoPlayers):
         """
         real, labels, _ = step_batch(self, data)
         formulas = self.adversarial_loss
-        players = (self.discriminator, self.generator)
-        critics, makers = (player.trainable_variables for player in players)
+        critics = self.discriminator.trainable_variables
+        makers = self.generator.trainable_variables
         turn = self._generators_turn()
 
         def drawn():
@@ -195,7 +195,7 @@ class GAN(TwoPlayers):
             return pull_back([wishes, _weighed(self.generator_optimizer, ops.ones(()))]), values
 
         def nothing():
-            return [ops.zeros_like(weight) for weight in makers], ops.zeros_like(fake[:, :1, 0, 0])
+            return [ops.zeros(w.shape, w.dtype) for w in makers], ops.zeros_like(fake[:, :1, 0, 0])
 
         # The generator draws pictures.
         (fake, _), _, pull_back = backends.recorded(drawn, makers)
@@ -237,6 +237,24 @@ class GAN(TwoPlayers):
         Raises:
             TypeError, ValueError: if pictures or labels are not those of this model.
         """
+        return self._held_out_scores(*self._to_score(pictures, labels))
+
+    def score_slopes(self, pictures, labels=None):
+        """Return the gradient of each picture's score by its pixels: what the generator hears.
+
+        Args:
+            pictures: as in `score`.
+            labels: as in `score`.
+
+        Raises:
+            TypeError, ValueError: as in `score`.
+        """
+        pictures, labels = self._to_score(pictures, labels)
+        return backends.input_gradients(
+            lambda seen: (self._held_out_scores(seen, labels), None), pictures
+        )[0]
+
+    def _to_score(self, pictures, labels):
         check_pictures(pictures, self.image_shape)
         if has_batch_norm(self.discriminator) and len(pictures) < 2:
             raise ValueError(
@@ -244,7 +262,7 @@ class GAN(TwoPlayers):
                 "one picture. Pass at least two, all real or all made."
             )
         labels = self._rows(self._checked_labels(labels, len(pictures)))
-        return self._held_out_scores(ops.convert_to_tensor(pictures), labels)
+        return ops.convert_to_tensor(pictures), labels
 
     def predict_latents(self, latents, labels=None):
         """Return the averaged generator's picture of each latent vector `(batch, latent_dim)`.

@@ -121,10 +121,10 @@ def apply(optimizer, gradients, variables, turn=True) -> None:
         optimizer.apply(gradients, variables)
         return
     changed = [*variables, *optimizer.variables]
-    before = [ops.copy(variable) for variable in changed]
+    before = [ops.copy(ops.convert_to_tensor(variable)) for variable in changed]
     optimizer.apply(gradients, variables)
     for variable, value in zip(changed, before, strict=True):
-        variable.assign(ops.where(turn, variable, value))
+        variable.assign(ops.where(turn, ops.convert_to_tensor(variable), value))
 
 
 def prepared_step(model, step, prepare, *args):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_imgen import backends, checks, losses
+from keras_imgen import checks, losses
 from keras_imgen.callbacks.first import first_pictures
 from keras_imgen.data import check_pictures
 from keras_imgen.training import PictureModel, Rollback, check_finite
@@ -337,6 +337,6 @@ def _score_slope(gan, n=64) -> float:
     latents = keras.random.normal((n, gan.latent_dim), dtype="float32", seed=0)
     labels = np.arange(n) % gan.num_classes if gan.num_classes else None
     pictures = keras.ops.convert_to_tensor(gan.predict_latents(latents, labels))
-    slopes, _ = backends.input_gradients(lambda made: (gan.score(made, labels), None), pictures)
+    slopes = gan.score_slopes(pictures, labels)
     slopes = keras.ops.convert_to_numpy(keras.ops.cast(slopes, "float32"))
     return float(np.mean(np.linalg.norm(slopes.reshape(n, -1), axis=1)))

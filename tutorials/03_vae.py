@@ -400,9 +400,9 @@ for row, (beta, model) in zip(axes, models.items(), strict=True):
         f"KL {logs['kl_loss']:5.1f} nats   middles spread by {np.std(mean):.2f}   "
         f"clouds {np.mean(np.exp(log_variance / 2)):.2f} wide"
     )
-    returned, _, _ = model(test_digits[:8])  # each from a random point of its cloud
+    returned = model.predict(test_digits[:8], verbose=0)[0]  # from random points of the clouds
     drawn = model.sample(8, seed=3)
-    ki.plotting.plot_images(returned.numpy(), 8, f"brought back, beta = {beta}", ax=row[0])
+    ki.plotting.plot_images(returned, 8, f"brought back, beta = {beta}", ax=row[0])
     ki.plotting.plot_images(drawn, 8, f"new samples, beta = {beta}", ax=row[1])
 plt.show()
 

@@ -268,7 +268,12 @@ returned = {"both halves": vae.reconstruct(test_digits)}
 invented = {"both halves": vae.sample(100, seed=1)}
 rows = [("both halves", vae.count_params(), seconds)]
 
-lone_decoder = ki.networks.vae_decoder((28, 28, 1), latent_dim=16, filters=55)
+lone_decoder = keras.Sequential(
+    [
+        ki.networks.vae_decoder((28, 28, 1), latent_dim=16, filters=55),
+        keras.layers.Activation("sigmoid"),  # its answers are logits
+    ]
+)
 lots = rng.standard_normal((len(all_digits), 16)).astype("float32")
 steps = LONE_DECODER_EPOCHS * len(all_digits) // 64
 lone_decoder.compile(adam(steps, 1e-3), "binary_crossentropy")

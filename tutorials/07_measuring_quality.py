@@ -758,7 +758,7 @@ for name, pictures in compared.items():
 # - **Section 5**: Frechet distances from 30 or more (150 pictures) to 2 (2,400), each about half of
 #   the one before; the kernel distance within its spread of 0. *If not*, draw more often.
 # - **Section 6**: both built models at 15; precision 0.95 and 0.76, recall 0.31 and 0.90. The VAE:
-#   Frechet 140 to 225, precision 0.78 to 0.87, recall 0.12 to 0.52. The GAN: 95 to 105, 0.68 to
+#   Frechet 135 to 225, precision 0.78 to 0.87, recall 0.12 to 0.52. The GAN: 95 to 105, 0.68 to
 #   0.72, 0.65 to 0.76. *If not*, and a model lies outside: look at its grid first.
 # - **Section 7**: 100 % of the copier's pictures within the threshold, of the models at most 0.1 %.
 #   *If not*, and a model has more than 2 %: it copies, or it is blurred. Look at the pairs.

@@ -139,6 +139,18 @@ def test_the_table_has_no_circle():
         assert ALLOWED[part] <= set(order[:position])
 
 
+def test_no_two_files_have_one_name():
+    names = [file.name for file in FILES if file.name != "__init__.py"]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_the_long_tests_exist():
+    tests = Path(__file__).parent
+    for name in (tests / "long_tests.txt").read_text("utf-8").splitlines():
+        file, _, function = name.partition("[")[0].partition("::")
+        assert f"def {function}(" in (tests.parent / file).read_text("utf-8"), name
+
+
 def outside_functions(tree):
     """Return the tree without the bodies of its functions."""
     for node in ast.walk(tree):

@@ -1,6 +1,6 @@
 """What is done to arrays of any number and size: in batches, in tiles, in all positions."""
 
-from keras_imgen.inference.batches import in_batches
+from keras_imgen.inference.chunks import in_batches
 from keras_imgen.inference.derived import UnknownLayerError, View, derived
 from keras_imgen.inference.ensembles import mean_of_positions
 from keras_imgen.inference.exporting import export

@@ -4,7 +4,7 @@
 
     pytest -m "not slow" --durations=0 -vv > LOG
 
-Tests that take longer than `LIMIT` are left to `pytest -m long`, which the gate runs as well, and so
+Tests that take longer than `LIMIT` are left to `pytest -m long`, which the gate runs too, and so
 are all variants of one that shares what takes longer than `SHARED` to make. Of a test in `KEPT`,
 which says something that nothing else would say as soon, the quickest variant stays.
 """

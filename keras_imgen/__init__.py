@@ -13,6 +13,7 @@ _MODULES = (
     "degradations",
     "losses",
     "metrics",
+    "models",
     "networks",
     "plotting",
 )
@@ -20,7 +21,7 @@ _NAMES = {
     "GAN": "gan",
     "VAE": "vae",
     "Restorer": "restoration",
-    "estimate_sigma": "noise",
+    "estimate_sigma": "sigma",
     "load": "data",
     "load_arrays": "data",
     "load_folder": "data",

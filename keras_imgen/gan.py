@@ -7,12 +7,13 @@ from keras_imgen import backends, checks, losses
 from keras_imgen.data import check_pictures
 from keras_imgen.training import (
     TwoPlayers,
+    average_of,
     by_batch,
     check_network,
     check_pair,
     check_slope,
     checked_augmentation,
-    copied,
+    follow,
     has_batch_norm,
     network_inputs,
     step_batch,
@@ -83,9 +84,7 @@ class GAN(TwoPlayers):
         self.discriminator = discriminator
         self.ema_momentum = ema_momentum
         self.augmentation = checked_augmentation(augmentation)
-        self.ema_generator = copied(generator)
-        self.ema_generator.name = f"average_of_{generator.name}"
-        self.ema_generator.trainable = False
+        self.ema_generator = average_of(generator)
         (_, self.latent_dim), self.num_classes = network_inputs(generator)
         self._needs_batch = has_batch_norm(generator) or has_batch_norm(discriminator)
         # Made once: Keras never forgets a tracker. Which of them are used `compile` decides.
@@ -95,7 +94,7 @@ class GAN(TwoPlayers):
         self.built = True
 
     @property
-    def picture_shape(self):
+    def image_shape(self):
         """Shape `(height, width, channels)` of the pictures."""
         return self.discriminator.inputs[0].shape[1:]
 
@@ -103,16 +102,11 @@ class GAN(TwoPlayers):
         self,
         generator_optimizer=None,
         discriminator_optimizer=None,
-        loss: str = "non_saturating",
+        loss="non_saturating",
         *,
-        label_smoothing: float = 0.0,
+        penalty=None,
         critic_steps: int = 1,
-        penalty: str | None = None,
-        penalty_weight: float = 10.0,
-        penalty_every: int = 1,
-        run_eagerly: bool = False,
-        jit_compile: bool | str = "auto",
-        steps_per_execution: int = 1,
+        **kwargs,
     ):
         """Choose the optimizers and the loss.
 
@@ -121,42 +115,33 @@ class GAN(TwoPlayers):
                 networks and short trainings. Radford et al. 2016, whose networks are large, have
                 2e-4.
             discriminator_optimizer: the same by default.
-            loss: `"non_saturating"`, `"least_squares"`, `"hinge"`, `"wasserstein"` (with a penalty)
+            loss: an object such as `losses.NonSaturating(label_smoothing=0.1)`, or the name of one:
+                `"non_saturating"`, `"least_squares"`, `"hinge"`, `"wasserstein"` (with a penalty)
                 or `"relativistic"` (with the penalty `"r1_r2"`: R3GAN).
-            label_smoothing: how much less than sure of real pictures the discriminator should be,
-                with the non-saturating loss. Usual: 0, or 0.1.
-            critic_steps: steps of the discriminator, each on a batch of its own, for one of the
-                generator; the paper's k. Usual: 1, with the Wasserstein loss 5.
-            penalty: `"r1"`, `"r2"`, `"r1_r2"` (both) or `"gradient_penalty"`, what keeps the
+            penalty: an object such as `losses.R1(weight=1.0, every=16)`, or the name of one, of
+                weight 10: `"r1"`, `"r2"`, `"r1_r2"` (both) or `"gradient_penalty"`. It keeps the
                 discriminator's scores from being too steep for the generator to follow; by default
                 none. For discriminators without batch normalisation.
-            penalty_weight: its factor, the papers' gamma and lambda.
-            penalty_every: the penalty is taken in every so many steps of the discriminator, and is
-                then so many times as heavy; 16 costs little time and works about as well as 1.
-            run_eagerly: as in Keras, like the next two.
-            jit_compile: whether to compile with XLA.
-            steps_per_execution: batches per call of the compiled step.
+            critic_steps: steps of the discriminator, each on a batch of its own, for one of the
+                generator; the paper's k. Usual: 1, with the Wasserstein loss 5.
+            **kwargs: as in Keras: `run_eagerly`, `jit_compile`, `steps_per_execution`.
 
         Raises:
             TypeError, ValueError: for an unknown loss or penalty, numbers out of range, an
                 optimizer that is none, or one for both.
-            NotImplementedError: on another backend than TensorFlow; for `critic_steps`, XLA or
-                `steps_per_execution` under `MirroredStrategy`; under other strategies of several
-                devices.
-
-        Source: the losses and penalties: `keras_imgen.losses`; a penalty now and then: Karras et
-            al. 2020 (arXiv 1912.04958), section 3.1.
+            NotImplementedError: for `critic_steps`, XLA or `steps_per_execution` under
+                `MirroredStrategy`; under other strategies of several devices.
         """
-        backends.check_minimize()
-        check_slope(self.augmentation, self.picture_shape)
-        checks.one_of("loss", loss, losses.ADVERSARIAL)
+        self._refuse_others(kwargs)
+        check_slope(self.augmentation, self.image_shape)
+        loss = _chosen("loss", loss, losses.ADVERSARIAL, losses.AdversarialLoss)
         if penalty is not None:
-            checks.one_of("penalty", penalty, losses.PENALTIES)
+            penalty = _chosen("penalty", penalty, losses.PENALTIES, losses.Penalty)
             if has_batch_norm(self.discriminator):
                 raise ValueError(
                     "A penalty looks at the slope of each picture's score, and with "
                     "BatchNormalization a score depends on all pictures of the batch. Received: "
-                    f"penalty={penalty!r} for such a discriminator. Build it with "
+                    f"penalty={type(penalty).__name__} for such a discriminator. Build it with "
                     "`batch_norm=False`, or leave out the penalty."
                 )
         critic_steps = checks.whole_number("critic_steps", critic_steps, 1)
@@ -165,28 +150,13 @@ class GAN(TwoPlayers):
                 "Under MirroredStrategy both players take a step on every batch. Received: "
                 f"critic_steps={critic_steps}. Leave it out, or train without a strategy."
             )
-        penalty_weight = checks.number("penalty_weight", penalty_weight, 0.0)
-        penalty_every = checks.whole_number("penalty_every", penalty_every, 1)
-        label_smoothing = checks.number("label_smoothing", label_smoothing, 0.0, 0.5)
-        if label_smoothing and loss != "non_saturating":
-            raise ValueError(
-                "`label_smoothing` belongs to the loss 'non_saturating', whose scores become "
-                f"probabilities. Received: label_smoothing={label_smoothing} with loss={loss!r}. "
-                "Leave it out, or change the loss."
-            )
-        super().compile(
-            optimizer=None,
-            run_eagerly=run_eagerly,
-            jit_compile=jit_compile,
-            steps_per_execution=steps_per_execution,
-        )
+        super().compile(**kwargs)
         self.prepare_optimizers(generator_optimizer, discriminator_optimizer)
-        self.adversarial_loss, self.label_smoothing = loss, label_smoothing
-        self.critic_steps, self.penalty = critic_steps, penalty
-        self.penalty_weight, self.penalty_every = penalty_weight, penalty_every
+        self.adversarial_loss, self.penalty, self.critic_steps = loss, penalty, critic_steps
         # Keras's own loss tracker would report a loss that does not exist.
         self._loss_tracker = None
 
+    @backends.in_place
     def train_step(self, data):
         """Take a step of the discriminator and, if it is its turn, one of the generator.
 
@@ -194,52 +164,63 @@ class GAN(TwoPlayers):
         which saves drawing others for the second one.
         """
         real, labels, _ = step_batch(self, data)
-        formulas = losses.ADVERSARIAL[self.adversarial_loss]
+        formulas = self.adversarial_loss
+        critics = self.discriminator.trainable_variables
+        makers = self.generator.trainable_variables
         turn = self._generators_turn()
 
-        def discriminator_loss(fake):
+        def drawn():
+            fake = self._generated(ops.shape(real)[0], labels, self.seed_generator, training=True)
+            return [fake, _total(self.generator.losses)], None
+
+        def discriminator_loss():
             real_seen, fake_seen = self._augmented(real), self._augmented(fake)
             real_scores = self._scores(real_seen, labels, training=True)
             fake_scores = self._scores(fake_seen, labels, training=True)
             values = formulas.discriminator(real_scores, fake_scores)
-            values += losses.smoothing(real_scores, self.label_smoothing)
-            penalty = self._penalty(real_seen, fake_seen, labels)
-            penalty += sum(self.discriminator.losses)  # of weights, if layers have regularizers
-            return ops.mean(values) + penalty, (values, real_scores, fake_scores)
+            loss = ops.mean(values) + self._penalty(real_seen, fake_seen, labels)
+            loss += _total(self.discriminator.losses)
+            loss = _weighed(self.discriminator_optimizer, loss)
+            return loss, (values, real_scores, fake_scores)
 
-        def generator_loss():
-            fake = self._generated(ops.shape(real)[0], labels, self.seed_generator, training=True)
-            d_values, real_scores, fake_scores = backends.minimize(
-                self.discriminator_optimizer,
-                self.discriminator.trainable_variables,
-                lambda: discriminator_loss(ops.stop_gradient(fake)),
-            )
-            # The discriminator has moved: what does it say now?
-            new_scores = self._scores(self._augmented(fake), labels, training=True)
-            new_real_scores = None
+        def generator_loss(fake):
+            scores, real_scores = self._scores(self._augmented(fake), labels, training=True), None
             if formulas.neutral is None:
-                new_real_scores = self._scores(self._augmented(real), labels, training=True)
-            values = formulas.generator(new_real_scores, new_scores)
-            loss = ops.mean(values) + sum(self.generator.losses)
-            return loss, (d_values, values, real_scores, fake_scores)
+                real_scores = self._scores(self._augmented(real), labels, training=True)
+            values = ops.cast(formulas.generator(real_scores, scores), "float32")
+            return _weighed(self.generator_optimizer, ops.mean(values)), values
 
-        values = backends.minimize(
-            self.generator_optimizer, self.generator.trainable_variables, generator_loss, turn
-        )
-        self._follow_generator(turn)
-        self._track(*values)
+        def wished():
+            wishes, values = backends.input_gradients(generator_loss, fake)
+            return pull_back([wishes, _weighed(self.generator_optimizer, ops.ones(()))]), values
+
+        def nothing():
+            return [ops.zeros(w.shape, w.dtype) for w in makers], ops.zeros_like(fake[:, :1, 0, 0])
+
+        # The generator draws pictures.
+        (fake, _), _, pull_back = backends.recorded(drawn, makers)
+        # The discriminator takes a step on them and the real ones.
+        gradients, d_values = backends.gradients(discriminator_loss, critics)
+        backends.apply(self.discriminator_optimizer, gradients, critics)
+        # What do its new scores wish of these pictures? That is pulled back to the generator.
+        gradients, g_values = backends.cond(turn, wished, nothing)
+        backends.apply(self.generator_optimizer, gradients, makers, turn)
+        steps = self.generator_optimizer.iterations
+        follow(self.ema_generator, self.generator, self.ema_momentum, steps, turn)
+        self._track(*d_values, g_values, turn)
         return {tracker.name: tracker.result() for tracker in self.metrics}
 
+    @backends.in_place
     def test_step(self, data):
         """Return the losses on held-out pictures, for latents that are always the same."""
         real, labels, _ = step_batch(self, data)
-        formulas = losses.ADVERSARIAL[self.adversarial_loss]
+        formulas = self.adversarial_loss
         fake = self._generated(ops.shape(real)[0], labels, self.seed, training=False)
         scores = [self._held_out_scores(x, labels) for x in (real, fake)]
         if self.penalty is not None:
             values = self._penalty_values(real, fake, labels, self.seed, training=False)
             self.trackers["penalty"].update_state(values)
-        self._track(formulas.discriminator(*scores), formulas.generator(*scores), *scores)
+        self._track(formulas.discriminator(*scores), *scores, formulas.generator(*scores))
         return {tracker.name: tracker.result() for tracker in self.metrics}
 
     def score(self, pictures, labels=None):
@@ -256,14 +237,32 @@ class GAN(TwoPlayers):
         Raises:
             TypeError, ValueError: if pictures or labels are not those of this model.
         """
-        check_pictures(pictures, self.picture_shape)
+        return self._held_out_scores(*self._to_score(pictures, labels))
+
+    def score_slopes(self, pictures, labels=None):
+        """Return the gradient of each picture's score by its pixels: what the generator hears.
+
+        Args:
+            pictures: as in `score`.
+            labels: as in `score`.
+
+        Raises:
+            TypeError, ValueError: as in `score`.
+        """
+        pictures, labels = self._to_score(pictures, labels)
+        return backends.input_gradients(
+            lambda seen: (self._held_out_scores(seen, labels), None), pictures
+        )[0]
+
+    def _to_score(self, pictures, labels):
+        check_pictures(pictures, self.image_shape)
         if has_batch_norm(self.discriminator) and len(pictures) < 2:
             raise ValueError(
                 "A discriminator with BatchNormalization scores pictures by each other. Received: "
                 "one picture. Pass at least two, all real or all made."
             )
         labels = self._rows(self._checked_labels(labels, len(pictures)))
-        return self._held_out_scores(ops.convert_to_tensor(pictures), labels)
+        return ops.convert_to_tensor(pictures), labels
 
     def predict_latents(self, latents, labels=None):
         """Return the averaged generator's picture of each latent vector `(batch, latent_dim)`.
@@ -296,12 +295,9 @@ class GAN(TwoPlayers):
         """Return optimizers and loss."""
         return {
             **super().compile_arguments(),
-            "loss": self.adversarial_loss,
-            "label_smoothing": self.label_smoothing,
+            "loss": keras.saving.serialize_keras_object(self.adversarial_loss),
+            "penalty": keras.saving.serialize_keras_object(self.penalty),
             "critic_steps": self.critic_steps,
-            "penalty": self.penalty,
-            "penalty_weight": self.penalty_weight,
-            "penalty_every": self.penalty_every,
         }
 
     @property
@@ -319,7 +315,8 @@ class GAN(TwoPlayers):
     def _held_out_scores(self, pictures, labels):
         # Batch normalisation has shown the discriminator batches of one kind only: to averages over
         # both kinds its scores say nothing. Nothing that it notes on the way is kept.
-        with by_batch(self.discriminator), keras.StatelessScope():
+        kept = [(variable, variable.value) for variable in self.discriminator.variables]
+        with by_batch(self.discriminator), keras.StatelessScope(kept):
             return self._scores(pictures, labels, training=False)
 
     def _rows(self, labels):
@@ -345,16 +342,6 @@ class GAN(TwoPlayers):
         steps, turns = self.discriminator_optimizer.iterations, self.generator_optimizer.iterations
         return steps + 1 >= self.critic_steps * (turns + 1)
 
-    def _follow_generator(self, turn):
-        """Move the average, if the generator has moved."""
-        # The average would long remember the untrained weights: follow fast at first.
-        step = ops.cast(self.generator_optimizer.iterations, "float32")
-        momentum = ops.minimum(self.ema_momentum, (1.0 + step) / (10.0 + step))
-        momentum = ops.where(turn, momentum, 1.0)
-        pairs = zip(self.ema_generator.weights, self.generator.weights, strict=True)
-        for average, weight in pairs:
-            average.assign(momentum * average + (1.0 - momentum) * weight)
-
     def _penalty(self, real, fake, labels):
         """Return the weighted penalty of a training batch, 0 if none is due, and keep its mean."""
         if self.penalty is None:
@@ -363,31 +350,51 @@ class GAN(TwoPlayers):
         def values():
             return self._penalty_values(real, fake, labels, self.seed_generator, training=True)
 
-        if self.penalty_every == 1:
+        if self.penalty.every == 1:
             values, due = values(), 1.0
         else:
-            due = self.discriminator_optimizer.iterations % self.penalty_every == 0
-            values = ops.cond(due, values, lambda: ops.zeros_like(real[:, 0, 0, 0]))
+            due = self.discriminator_optimizer.iterations % self.penalty.every == 0
+            values = backends.cond(due, values, lambda: ops.zeros_like(real[:, 0, 0, 0]))
             due = ops.cast(due, "float32")
         self.trackers["penalty"].update_state(values, sample_weight=due * ops.ones_like(values))
-        return self.penalty_weight * self.penalty_every * ops.mean(values)
+        return self.penalty.weight * self.penalty.every * ops.mean(values)
 
     def _penalty_values(self, real, fake, labels, seed, *, training):
         """Return the penalty of each picture, without its weight."""
-        penalty = losses.PENALTIES[self.penalty]
         mix = keras.random.uniform((ops.shape(real)[0], 1, 1, 1), dtype="float32", seed=seed)
-        slopes = [
-            backends.input_gradients(lambda x: self._scores(x, labels, training=training), pictures)
-            for pictures in penalty.places(real, ops.cast(fake, "float32"), mix)
-        ]
-        return sum(penalty.value(ops.cast(slope, "float32")) for slope in slopes)
+        places = self.penalty.places(real, ops.cast(fake, "float32"), mix)
 
-    def _track(self, d_values, g_values, real_scores, fake_scores):
-        neutral = losses.ADVERSARIAL[self.adversarial_loss].neutral
+        def scored(pictures):
+            return self._scores(pictures, labels, training=training), None
+
+        slopes = [backends.input_gradients(scored, pictures)[0] for pictures in places]
+        return sum(self.penalty.value(ops.cast(slope, "float32")) for slope in slopes)
+
+    def _track(self, d_values, real_scores, fake_scores, g_values, turn=True):
+        neutral = self.adversarial_loss.neutral
         if neutral is None:
             right = real_scores > fake_scores  # pair by pair
         else:
             right = ops.concatenate([real_scores > neutral, fake_scores < neutral], axis=0)
         self.trackers["discriminator_loss"].update_state(d_values)
-        self.trackers["generator_loss"].update_state(g_values)
+        weight = ops.cast(turn, "float32") * ops.ones_like(g_values)
+        self.trackers["generator_loss"].update_state(g_values, sample_weight=weight)
         self.trackers["discriminator_accuracy"].update_state(ops.cast(right, "float32"))
+
+
+def _total(penalties):
+    """Return the sum of what layers with regularizers ask of their weights."""
+    return ops.convert_to_tensor(sum(penalties, 0.0), "float32")
+
+
+def _weighed(optimizer, loss):
+    """Return this device's share of a loss, scaled as the optimizer's precision wants it."""
+    return optimizer.scale_loss(backends.share(loss))
+
+
+def _chosen(name, given, known, kind):
+    """Return an object of a kind that was given as such, or by the name of a known one."""
+    if isinstance(given, kind):
+        return given
+    checks.one_of(name, given, known)
+    return known[given]

@@ -1,8 +1,12 @@
 """Checks whether a network, a degradation and a mask match, for `Restorer`."""
 
 import numpy as np
+from keras import ops
 
-from keras_imgen.checks import shown
+from keras_imgen import backends
+from keras_imgen.checks import dtype_name, shown
+from keras_imgen.data import check_pictures
+from keras_imgen.data.dataset import NOISE
 from keras_imgen.sizes import multiple_of_sides
 
 
@@ -64,3 +68,103 @@ def check_match(network, degradation, keep_known) -> None:
             f"MissingPixels. Received: {type(degradation).__name__}, which appends "
             f"{', '.join(degradation.appends) or 'nothing'}."
         )
+
+
+def conditioned(model, observed, known, level):
+    """Return observed pictures as an array with all the channels that a model's network takes.
+
+    Args:
+        model: a `Restorer`.
+        observed: pictures, with the channels that the degradation appends or without.
+        known: mask, or None.
+        level: strength, or None.
+    """
+    if dtype_name(observed) == "object":
+        check_pictures(observed, name="observed")
+    observed = ops.convert_to_numpy(observed)
+    appends, channels = model.appends, model.image_shape[-1]
+    wanted = model.network.input_shape
+    known_channels = observed.shape[-1:] in ((channels,), (wanted[-1],))
+    if observed.ndim != len(wanted) or not observed.size or not known_channels:
+        # Now, while the shape is the one that was passed.
+        check_pictures(observed, model.image_shape, "observed", noise=NOISE)
+    for name, value, what in (("known", known, "mask"), ("level", level, "level")):
+        if value is not None and appends != (what,):
+            raise ValueError(
+                f"`{name}` is for models whose degradation appends a {what} and nothing else. "
+                f"Received: `{name}` for {model.origin}, which appends "
+                f"{', '.join(appends) or 'nothing'}. Leave it out."
+            )
+        if value is not None and observed.shape[-1:] != (channels,):
+            raise ValueError(
+                f"`{name}` goes with pictures of {channels} channels; behind them stands a "
+                f"{what} already. Received: `{name}` and shape={observed.shape}. Leave out one "
+                "of them."
+            )
+    if not appends or observed.shape[-1:] != (channels,):
+        return observed
+    shape = (*observed.shape[:-1], 1)
+    if known is not None:
+        known = checked_mask(known, shape)
+        # Whatever stands in the holes, NaN too, is not seen.
+        return np.concatenate([np.where(known == 0.0, 0.0, observed), known], axis=-1)
+    if appends == ("level",):
+        level = 0.0 if level is None else model.degradation.checked_level(level)
+        return np.concatenate([observed, np.full(shape, level, observed.dtype)], axis=-1)
+    raise ValueError(
+        f"`observed` lacks the {len(appends)} channels that {model.origin} "
+        "appends to the picture's own, such as the mask (1 where known). Received: "
+        f"shape={observed.shape}. Pass `known`, spoil clean pictures with model.degradation, "
+        "or append it."
+    )
+
+
+def level_channel(model, x, level):
+    """Return the channel that tells a model of a level, for pictures without it; None of no level.
+
+    Args:
+        model: a `Restorer`.
+        x: tensor of pictures.
+        level: a number, or one for each picture; None for a level that is not told.
+    """
+    appends, wanted = model.appends, model.image_shape
+    if appends not in ((), ("level",)) or model.observed_shape[-1] != wanted[-1] + len(appends):
+        raise ValueError(
+            "`denoise` is for models that see nothing but pictures, and a level if they are told "
+            f"one. Received: a model of {model.origin}, whose network takes "
+            f"{model.observed_shape[-1]} channels. Call `restore`."
+        )
+    pairs = zip(x.shape[1:], wanted, strict=False)
+    if len(x.shape) != len(wanted) + 1 or any(w is not None and w != s for s, w in pairs):
+        raise ValueError(
+            f"`x` must have shape {(None, *wanted)}. Received: shape={tuple(x.shape)}."
+        )
+    if not appends:
+        if level is not None:
+            raise ValueError(
+                f"This model is told no level. Received: level={shown(level)}. Leave it out, or "
+                "train it with append_level=True."
+            )
+        return None
+    if level is None and model.degradation.share_told == 1.0:
+        raise ValueError(
+            "This model must be told a level. Received: none. Pass `level`, a number or one for "
+            "each picture."
+        )
+    told = 0.0 if level is None else _told_levels(model.degradation, level)
+    told = ops.reshape(told, (-1, *[1] * len(wanted)))
+    return ops.broadcast_to(told, (*ops.shape(x)[:-1], 1))
+
+
+def _told_levels(degradation, level):
+    if isinstance(level, int | float):
+        return ops.convert_to_tensor(degradation.checked_level(level), "float32")
+    level = ops.convert_to_tensor(level, "float32")
+    low, high = degradation.range
+    message = (
+        f"Levels of this model lie between {low:g} and {high:g}: it has learned from no others. "
+        "Received: others."
+    )
+    return degradation.told(
+        backends.check(ops.all((level >= low) & (level <= high)), message, level)
+    )

@@ -1,31 +1,32 @@
 """`Restorer`: spoils clean pictures and learns to repair them, pictures and sequences alike."""
 
 import functools
-import itertools
 import math
 import warnings
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_imgen import backends
-from keras_imgen.checks import dtype_name, flag, shown, whole_number
+from keras_imgen.checks import flag, shown, whole_number
 from keras_imgen.data import check_pictures
 from keras_imgen.data.dataset import NOISE
 from keras_imgen.degradations import Degradation
-from keras_imgen.matching import check_match, checked_mask, checked_multiple
+from keras_imgen.inference import (
+    View,
+    export,
+    in_batches,
+    in_tiles,
+    mean_of_positions,
+    view_of,
+)
+from keras_imgen.matching import check_match, checked_multiple, conditioned, level_channel
 from keras_imgen.metrics import PSNR
 from keras_imgen.sizes import applied, check_known_sides, needs_known_sides
-from keras_imgen.tiling import View, tiles, view_of
 from keras_imgen.training import (
     PictureModel,
     check_network,
-    export,
     has_batch_norm,
-    in_batches,
-    prepare_optimizer,
-    step_batch,
 )
 
 TILE = 1024  # pixels a side
@@ -95,7 +96,7 @@ class Restorer(PictureModel):
         self.built = True
 
     @property
-    def picture_shape(self):
+    def image_shape(self):
         """Shape of one clean picture or sequence; None is free."""
         *sides, _ = self.network.input_shape[1:]
         return (*sides, self.network.output_shape[-1])
@@ -104,6 +105,11 @@ class Restorer(PictureModel):
     def observed_shape(self):
         """Shape of one observed picture or sequence, with all its channels; None is free."""
         return self.network.input_shape[1:]
+
+    @property
+    def default_rate(self):
+        """Learning rate of the default optimizer: at 2e-3 a large DRUNet learns nothing."""
+        return 1e-3 if self.network.count_params() > LARGE else 2e-3
 
     @property
     def learns_pairs(self):
@@ -127,27 +133,15 @@ class Restorer(PictureModel):
                 '`loss` must be the name of a loss of Keras, such as "mse", or a function of clean '
                 f"and restored pictures. Received: loss={shown(loss)}."
             ) from None
-        rate = 1e-3 if self.network.count_params() > LARGE else 2e-3
-        default = {"class_name": "Adam", "config": {"learning_rate": rate}}
-        optimizer = prepare_optimizer(optimizer, default, "Restorer", self)
         metrics = [PSNR()] if metrics is None else metrics
-        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        super().compile(optimizer, loss=loss, metrics=metrics, **kwargs)
 
-    def train_step(self, *args):
-        """Take Keras's own step on `(observed, clean)`, clean pictures being spoiled anew.
-
-        Args:
-            *args: `data`; on JAX `state, data`.
-        """
-        return backends.prepared_step(
-            self, super().train_step, lambda data: self._pair(data, training=True), *args
-        )
-
-    def test_step(self, *args):
-        """Take Keras's own test step; the degradation repeats its fixed draw."""
-        return backends.prepared_step(
-            self, super().test_step, lambda data: self._pair(data, training=False), *args
-        )
+    def prepared(self, batch, training):
+        """Return observed and clean pictures; in training they are spoiled anew."""
+        check_known_sides(self.network, batch.clean)
+        if batch.observed is not None:
+            return batch.observed, batch.clean
+        return self.degradation(batch.clean, training=training), batch.clean
 
     def call(self, observed, training=None):
         """Return the restored pictures, not clipped."""
@@ -201,7 +195,7 @@ class Restorer(PictureModel):
         flag("progress", progress)
         if tile is not None:
             tile = whole_number("tile", tile, 64, "It is the side of a tile in pixels.")
-        observed = self._told(observed, known, level)
+        observed = conditioned(self, observed, known, level)
         check_pictures(observed, self.network.input_shape[1:], "observed", noise=NOISE)
         observed = observed.astype("float32", copy=False)
 
@@ -211,7 +205,35 @@ class Restorer(PictureModel):
             at_a_time = side**2 // math.prod(observed.shape[1:-1])
             return in_batches(restored, observed, size=max(at_a_time, 1))
         view = self._view_for_tiles(observed, tile)
-        return self._restore_tiles(observed, tile, view, self_ensemble, progress)
+        if view is None:  # one by one
+            tile, view = max(observed.shape[1:3]), View(0, 1)
+        restored, channels = self._lean_restored(self_ensemble), self.image_shape[-1]
+        return in_tiles(restored, observed, channels, tile, view, progress)
+
+    def denoise(self, x, level=None):
+        """Return the denoised pictures as they come out of the network: the bare denoiser.
+
+        For those who use a denoiser as a part, as a prior or to draw pictures: tensors in and out,
+        not clipped, of any range, and slopes go through. `restore` is for pictures.
+
+        Args:
+            x: float tensor or array, shape `(n, [time,] height, width, channels)`, without the
+                level channel.
+            level: of a model that is told how strong the degradation is, its strength, a number or
+                one for each picture, shape `(n,)`; by default it is not told.
+
+        Returns:
+            float32 tensor, same shape.
+
+        Raises:
+            ValueError: if the model fills holes or learns from pairs with more channels, if the
+                shape does not fit, or a level is none that the model has learned from (in a
+                compiled step of JAX the picture is then NaN).
+        """
+        x = ops.convert_to_tensor(x, "float32")
+        channels = level_channel(self, x, level)
+        x = x if channels is None else ops.concatenate([x, channels], axis=-1)
+        return ops.cast(self(x, training=False), "float32")
 
     def export(self, filepath, format: str = "tf_saved_model", **kwargs):
         """Export what restores pictures, as `restore` does without tiles.
@@ -250,64 +272,14 @@ class Restorer(PictureModel):
         # pictures of a batch for observed ones without targets.
         super()._symbolic_build(data_batch=(self.network.inputs[0], self.network.outputs[0]))
 
-    def _told(self, observed, known, level):
-        """Return observed pictures as an array with all the channels that the network takes."""
-        if dtype_name(observed) == "object":
-            check_pictures(observed, name="observed")
-        observed = ops.convert_to_numpy(observed)
-        appends, channels = self.appends, self.picture_shape[-1]
-        wanted = self.network.input_shape
-        known_channels = observed.shape[-1:] in ((channels,), (wanted[-1],))
-        if observed.ndim != len(wanted) or not observed.size or not known_channels:
-            # Now, while the shape is the one that was passed.
-            check_pictures(observed, self.picture_shape, "observed", noise=NOISE)
-        for name, value, what in (("known", known, "mask"), ("level", level, "level")):
-            if value is not None and appends != (what,):
-                raise ValueError(
-                    f"`{name}` is for models whose degradation appends a {what} and nothing else. "
-                    f"Received: `{name}` for {self._origin}, which appends "
-                    f"{', '.join(appends) or 'nothing'}. Leave it out."
-                )
-            if value is not None and observed.shape[-1:] != (channels,):
-                raise ValueError(
-                    f"`{name}` goes with pictures of {channels} channels; behind them stands a "
-                    f"{what} already. Received: `{name}` and shape={observed.shape}. Leave out one "
-                    "of them."
-                )
-        if not appends or observed.shape[-1:] != (channels,):
-            return observed
-        shape = (*observed.shape[:-1], 1)
-        if known is not None:
-            known = checked_mask(known, shape)
-            # Whatever stands in the holes, NaN too, is not seen.
-            return np.concatenate([np.where(known == 0.0, 0.0, observed), known], axis=-1)
-        if appends == ("level",):
-            level = 0.0 if level is None else self.degradation.checked_level(level)
-            return np.concatenate([observed, np.full(shape, level, observed.dtype)], axis=-1)
-        raise ValueError(
-            f"`observed` lacks the {len(appends)} channels that {self._origin} "
-            "appends to the picture's own, such as the mask (1 where known). Received: "
-            f"shape={observed.shape}. Pass `known`, spoil clean pictures with model.degradation, "
-            "or append it."
-        )
-
-    def _ensemble(self, observed):
-        """Return the mean of what becomes of pictures in all eight positions."""
-        height, width = self.network.input_shape[-3:-1]
-        *others, rows, columns, channels = range(len(observed.shape))
-        swapped = (*others, columns, rows, channels)
-        total = 0.0
-        for turned in (False, True) if height == width else (False,):
-            picture = ops.transpose(observed, swapped) if turned else observed
-            for axes in ((), (rows,), (columns,), (rows, columns)):
-                restored = self(ops.flip(picture, axes) if axes else picture, training=False)
-                restored = ops.flip(restored, axes) if axes else restored
-                total = total + (ops.transpose(restored, swapped) if turned else restored)
-        return total / (8.0 if height == width else 4.0)
-
     def _restored(self, observed, self_ensemble):
         """Return restored pictures in [0, 1] as tensors."""
-        restored = self._ensemble(observed) if self_ensemble else self(observed, training=False)
+        apply = functools.partial(self, training=False)
+        if self_ensemble:
+            height, width = self.network.input_shape[-3:-1]
+            restored = mean_of_positions(apply, observed, square=height == width)
+        else:
+            restored = apply(observed)
         return ops.clip(ops.cast(restored, "float32"), 0.0, 1.0)
 
     def _view_for_tiles(self, observed, size):
@@ -327,26 +299,6 @@ class Restorer(PictureModel):
             return None
         return view._replace(grid=math.lcm(view.grid, self._multiple))
 
-    def _restore_tiles(self, observed, size, view, self_ensemble, progress):
-        """Return pictures restored tile by tile, or one by one if there is no view."""
-        if view is None:
-            size, view = max(observed.shape[1:3]), View(0, 1)
-        size = max(size // view.grid, 1) * view.grid
-        # A tile is put in its place before the next one is made.
-        whole = np.empty((*observed.shape[:-1], self.picture_shape[-1]), "float32")
-        rows, columns = (list(tiles(side, size, view)) for side in observed.shape[1:3])
-        places = list(itertools.product(range(len(observed)), rows, columns))
-        bar = keras.utils.Progbar(len(places), unit_name="tile") if progress else None
-        if bar is not None:
-            bar.update(0)
-        for index, y, x in places:
-            part = self._lean_restored(self_ensemble)(observed[index : index + 1, y.seen, x.seen])
-            part = ops.convert_to_numpy(part)[0, y.made, x.made]
-            whole[index, y.place, x.place] = part
-            if bar is not None:
-                bar.add(1)
-        return whole
-
     def _lean_restored(self, self_ensemble):
         """Return the function that restores one picture in little memory, compiled only once."""
         key = (id(self.network), self_ensemble)
@@ -357,13 +309,6 @@ class Restorer(PictureModel):
             self._lean = (key, restored)
         return self._lean[1]
 
-    def _pair(self, data, training):
-        clean, _, observed = step_batch(self, data)
-        check_known_sides(self.network, clean)
-        if observed is None:
-            observed = self.degradation(clean, training=training)
-        return observed, clean
-
     @property
     def appends(self) -> tuple[str, ...]:
         """What the channels behind the observed picture's own are, as far as it is known."""
@@ -372,6 +317,6 @@ class Restorer(PictureModel):
         return self.degradation.appends
 
     @property
-    def _origin(self):
+    def origin(self):
         """Where the observed pictures come from, for messages."""
         return "pairs" if self.degradation is None else type(self.degradation).__name__

@@ -6,13 +6,11 @@ from keras import ops
 from keras_imgen import backends, losses
 from keras_imgen.checks import number
 from keras_imgen.data import check_pictures
+from keras_imgen.inference import in_batches
 from keras_imgen.training import (
     LatentModel,
     check_last_activation,
     check_network,
-    in_batches,
-    prepare_optimizer,
-    step_batch,
 )
 
 
@@ -25,11 +23,13 @@ class VAE(LatentModel):
     origin, so that a point drawn there at random decodes to a new picture.
 
     The loss of one picture is `reconstruction_loss + kl_weight * kl_loss`, both in nats and logged:
-    at `kl_weight=1` it bounds the negative log-likelihood from above (the negative ELBO).
+    at `kl_weight=1` it bounds the negative log-likelihood from above (the negative ELBO), if the
+    reconstruction is judged by a likelihood; of grey pictures `"bernoulli"` is none.
 
     Args:
         encoder: network from pictures to two outputs `(batch, latent_dim)`, mean and log-variance.
-        decoder: network from latents `(batch, latent_dim)` to pictures in [0, 1].
+        decoder: network from latents `(batch, latent_dim)` to logits, if its output is named
+            "logits" as that of `networks.vae_decoder`, else to pictures in [0, 1].
         kl_weight: weight of the KL divergence, 0 or more; beta in beta-VAE.
         seed: integer for the draws in training; by default one is drawn.
 
@@ -54,6 +54,7 @@ class VAE(LatentModel):
         ['kl_loss', 'loss', 'reconstruction_loss']
     """
 
+    default_rate = 3e-3
     _directions = dict.fromkeys(("loss", "reconstruction_loss", "kl_loss"), "min")
     _instead_of_predict = "For new pictures call sample(n), of given latents predict_latents."
 
@@ -64,6 +65,7 @@ class VAE(LatentModel):
         _check_pair(encoder, decoder)
         self.encoder = encoder
         self.decoder = decoder
+        self.decodes_logits = _decodes_logits(decoder)
         self.kl_weight = number("kl_weight", kl_weight, 0.0, advice="Usual: 1.")
         self.latent_dim = decoder.input_shape[-1]
         self.reconstruction_tracker = keras.metrics.Mean("reconstruction_loss", "float32")
@@ -71,67 +73,42 @@ class VAE(LatentModel):
         self.built = True
 
     @property
-    def picture_shape(self):
+    def image_shape(self):
         """Shape `(height, width, channels)` of the pictures."""
         return self.encoder.input_shape[1:]
 
-    def compile(
-        self,
-        optimizer=None,
-        loss="bernoulli",
-        *,
-        run_eagerly: bool = False,
-        jit_compile: bool | str = "auto",
-        steps_per_execution: int = 1,
-    ):
+    def compile(self, optimizer=None, loss="bernoulli", **kwargs):
         """Choose the optimizer and how reconstructions are judged.
 
         Args:
             optimizer: by default Adam with learning rate 3e-3.
-            loss: `"bernoulli"` (near black-and-white pictures), `"gaussian"` (photographs), or a
-                function `(pictures, reconstructions) -> one value per picture`, registered with
+            loss: an object such as `losses.Gaussian(sigma=0.05)`, the name of one, `"bernoulli"`
+                (near black-and-white pictures) or `"gaussian"` (photographs), or a function
+                `(pictures, reconstructions) -> one value per picture`, registered with
                 `keras.saving.register_keras_serializable` if the model is to be saved.
-            run_eagerly: as in Keras, like the next two.
-            jit_compile: whether to compile with XLA.
-            steps_per_execution: batches per call of the compiled step.
+            **kwargs: as in Keras: `run_eagerly`, `jit_compile`, `steps_per_execution`.
 
         Raises:
             TypeError, ValueError: for an unknown loss, or an optimizer that is none.
         """
-        if not callable(loss) and loss not in tuple(losses.RECONSTRUCTION):
+        self._refuse_others(kwargs)
+        known = isinstance(loss, str) and loss in losses.LIKELIHOODS
+        given = isinstance(loss, losses.Likelihood) or callable(loss)
+        if not known and (not given or isinstance(loss, type)):
             raise ValueError(
-                f"`loss` must be one of {', '.join(map(repr, losses.RECONSTRUCTION))} or a "
-                f"function of pictures and reconstructions. Received: loss={loss!r}."
+                f"`loss` must be one of {', '.join(map(repr, losses.LIKELIHOODS))}, an object of "
+                "`losses.Likelihood`, or a function of pictures and reconstructions. Received: "
+                f"loss={loss!r}."
             )
-        default = {"class_name": "Adam", "config": {"learning_rate": 3e-3}}
-        super().compile(
-            optimizer=prepare_optimizer(optimizer, default, "VAE", self),
-            run_eagerly=run_eagerly,
-            jit_compile=jit_compile,
-            steps_per_execution=steps_per_execution,
-        )
-        self.loss = loss
-        self.reconstruction_loss = losses.RECONSTRUCTION.get(loss, loss)
-
-    def train_step(self, *args):
-        """Take Keras's own step: pictures in, `call` for the parts, `compute_loss` for the number.
-
-        Args:
-            *args: `data`; on JAX `state, data`.
-        """
-        *state, data = args
-        return super().train_step(*state, (step_batch(self, data).clean,))
-
-    def test_step(self, *args):
-        """Take Keras's own test step; the latents are drawn, always the same way."""
-        *state, data = args
-        return super().test_step(*state, (step_batch(self, data).clean,))
+        super().compile(optimizer, **kwargs)
+        self.loss = losses.LIKELIHOODS[loss] if known else loss
 
     def call(self, pictures, training=None):
-        """Return `(reconstructions, mean, log_variance)`, each drawn from a point of its cloud.
+        """Return `(decoded, mean, log_variance)`, each decoded from a point of its cloud.
 
-        In training every draw is new. Otherwise it repeats from batch to batch, so that validation
-        curves compare; `reconstruct` takes the middles of the clouds and draws nothing.
+        `decoded` is what the decoder returns: logits, or pictures. In training every draw is new.
+        Otherwise it repeats from batch to batch, so that validation curves compare; `reconstruct`
+        takes the middles of the clouds and draws nothing.
         """
         mean, log_variance = self.encoder(pictures, training=training)
         seed = self.seed_generator if training else self.seed
@@ -142,8 +119,8 @@ class VAE(LatentModel):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the mean over the batch of reconstruction plus weighted KL."""
-        reconstructions, mean, log_variance = y_pred
-        reconstruction = self.reconstruction_loss(x, reconstructions)
+        decoded, mean, log_variance = y_pred
+        reconstruction = self._cost(x, decoded)
         if len(reconstruction.shape) != 1:
             raise ValueError(
                 "The loss of a VAE must return one value per picture, shape (batch,). Received: "
@@ -156,6 +133,11 @@ class VAE(LatentModel):
         penalty = sum(self.losses)  # of weights, if layers have regularizers
         return backends.share(ops.mean(reconstruction + self.kl_weight * kl) + penalty)
 
+    def predict(self, x, **kwargs):
+        """Return `(reconstructions, mean, log_variance)` of pictures, as arrays; as in Keras."""
+        decoded, mean, log_variance = super().predict(x, **kwargs)
+        return ops.convert_to_numpy(self._pictures(decoded)), mean, log_variance
+
     def predict_latents(self, latents):
         """Return the picture of each latent vector `(batch, latent_dim)`.
 
@@ -165,7 +147,20 @@ class VAE(LatentModel):
         return self._drawn(self._checked_latents(latents))
 
     def _drawn(self, latents):
-        return ops.clip(ops.cast(self.decoder(latents, training=False), "float32"), 0.0, 1.0)
+        return self._pictures(self.decoder(latents, training=False))
+
+    def _pictures(self, decoded):
+        """Return pictures in [0, 1] for what the decoder returns."""
+        decoded = ops.cast(decoded, "float32")
+        return ops.sigmoid(decoded) if self.decodes_logits else ops.clip(decoded, 0.0, 1.0)
+
+    def _cost(self, pictures, decoded):
+        """Return what each reconstruction costs."""
+        likelihood = isinstance(self.loss, losses.Likelihood)
+        if likelihood and self.decodes_logits:
+            return self.loss.nll(pictures, decoded)
+        means = ops.sigmoid(decoded) if self.decodes_logits else decoded
+        return (self.loss.nll_of_mean if likelihood else self.loss)(pictures, means)
 
     def reconstruct(self, pictures):
         """Return each picture as it comes back from its mean latents.
@@ -179,7 +174,7 @@ class VAE(LatentModel):
         Raises:
             TypeError, ValueError: if the pictures are not in this package's format.
         """
-        check_pictures(pictures, self.picture_shape)
+        check_pictures(pictures, self.image_shape)
 
         def through(part):
             mean, _ = self.encoder(ops.cast(part, "float32"), training=False)
@@ -200,9 +195,6 @@ class VAE(LatentModel):
         """Return optimizer and loss."""
         given = {"optimizer": self.optimizer, "loss": self.loss}
         return {k: keras.saving.serialize_keras_object(v) for k, v in given.items()}
-
-    def _inputs(self):
-        return [keras.InputSpec("float32", (None, *self.picture_shape), name="pictures")]
 
 
 def _check_pair(encoder, decoder):
@@ -225,6 +217,14 @@ def _check_pair(encoder, decoder):
             f"Received: an encoder of {encoder.input_shape[1:]} and a decoder of {made[1:]}. "
             "Build both with the same `image_shape`."
         )
-    check_last_activation(
-        "decoder", decoder, ("tanh",), "Pictures lie in [0, 1]: end with a sigmoid."
-    )
+    if _decodes_logits(decoder):
+        advice = 'Logits have none: leave it out, or call the output other than "logits".'
+        check_last_activation("decoder", decoder, ("tanh", "sigmoid"), advice)
+    else:
+        advice = "Pictures lie in [0, 1]: end with a sigmoid."
+        check_last_activation("decoder", decoder, ("tanh",), advice)
+
+
+def _decodes_logits(decoder):
+    names = getattr(decoder, "output_names", None) or [decoder.layers[-1].name]
+    return names == ["logits"]

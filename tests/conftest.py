@@ -6,9 +6,13 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+# Tests that a plain `pytest` leaves out, chosen by choose_long.py.
+LONG = Path(__file__).parent / "long_tests.txt"
 # Files that take half a minute or more, the longest first: whoever begins with the short ones ends
 # with one process at work and the other idle. A file that is not named here comes after them.
 LONGEST = (
@@ -32,8 +36,13 @@ LONGEST = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what is marked
 def pytest_collection_modifyitems(items):
-    """Put the longest files first; within a file the order stays."""
+    """Mark what takes long, and put the longest files first; within a file the order stays."""
+    long = set(LONG.read_text("utf-8").splitlines())
+    for item in items:
+        if item.nodeid in long:
+            item.add_marker("long")
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from scripts import load_script
 
-from keras_imgen.training.setup import setup_of
+from keras_imgen.training.comparison import setup_of
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 

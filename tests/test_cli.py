@@ -21,7 +21,6 @@ import keras_imgen
 from keras_imgen import (
     GAN,
     Restorer,
-    cli,
     degradations,
     load,
     load_pretrained,
@@ -29,6 +28,7 @@ from keras_imgen import (
     networks,
     plotting,
 )
+from keras_imgen.cli import command as cli
 from keras_imgen.cli import recipes
 from keras_imgen.data import PictureDataset, to_float, to_uint8
 
@@ -172,7 +172,7 @@ def test_train_on_a_folder_of_ones_own(eagerly, tmp_path, capsys):
     options = ("--size", 16, "--crops", 2, "--channels", 1, "--out", tmp_path / "run")
     assert run(*command, *options) == 0
     model = keras.saving.load_model(tmp_path / "run" / "model.keras")
-    assert model.picture_shape == (None, None, 1)
+    assert model.image_shape == (None, None, 1)
 
 
 def test_held_out_pictures_of_a_folder_are_other_ones(tmp_path):
@@ -260,7 +260,7 @@ def test_train_on_films_of_ones_own(eagerly, tmp_path):
     command = ("train", "sequence", "--data", tmp_path / "films", "--frames", 4, "--size", 8)
     options = ("--epochs", 1, "--batch-size", 2, "--out", tmp_path / "run")
     assert run(*command, *options) == 0
-    assert keras.saving.load_model(tmp_path / "run" / "model.keras").picture_shape[1:] == (8, 8, 1)
+    assert keras.saving.load_model(tmp_path / "run" / "model.keras").image_shape[1:] == (8, 8, 1)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,17 @@ import numpy as np
 import pytest
 
 import keras_imgen
-from keras_imgen import GAN, VAE, Restorer, callbacks, data, degradations, metrics, networks
+from keras_imgen import (
+    GAN,
+    VAE,
+    Restorer,
+    callbacks,
+    data,
+    degradations,
+    losses,
+    metrics,
+    networks,
+)
 
 SHAPE = (12, 20, 1)
 COLOUR = (12, 20, 3)
@@ -34,7 +44,7 @@ def gan(**options):
     discriminator = networks.dcgan_discriminator(SHAPE, 4, dropout=0.3, batch_norm=False)
     model = GAN(generator, discriminator, ema_momentum=0.9, seed=1)
     optimizers = Adam(1e-3, beta_1=0.5), SGD(4e-3, momentum=0.9)
-    variants = {"critic_steps": 2, "penalty": "r1", "penalty_weight": 2.0}
+    variants = {"critic_steps": 2, "penalty": losses.R1(2.0)}
     model.compile(*optimizers, loss="hinge", **variants, **options)
     return model
 
@@ -168,7 +178,7 @@ def test_the_lists_are_complete():
     assert names_of(keras_imgen, is_class(keras.Model)) == models
     assert set(networks.__all__) == set(NETWORKS)
     classes = names_of(degradations, is_class(degradations.Degradation))
-    assert classes - {"Degradation"} == set(DEGRADATIONS)
+    assert classes - {"Degradation", "WithMask", "WithStrength"} == set(DEGRADATIONS)
     assert names_of(callbacks, is_class(keras.callbacks.Callback)) == set(CALLBACKS)
     assert names_of(metrics, is_class(keras.metrics.Metric)) == set(METRICS)
     assert names_of(metrics, is_class(metrics.Features)) == set(EXTRACTORS)
@@ -176,10 +186,10 @@ def test_the_lists_are_complete():
         *METRICS,
         *COMPARISONS,
         *EXTRACTORS,
-        "Memorisation",
+        "Memorization",
     }
     formulas = {formula for _, formula in COMPARISONS.values()} | set(METRICS.values())
-    formulas |= {metrics.memorisation, metrics.nearest}  # see test_metrics_neighbours.py
+    formulas |= {metrics.memorization, metrics.nearest}  # see test_metrics_neighbors.py
     assert {getattr(metrics, name) for name in names_of(metrics, inspect.isfunction)} == formulas
 
 
@@ -333,12 +343,14 @@ def as_text(config):
 
 def test_arguments_survive_saving(loaded):
     gan, vae, inpainter = loaded["gan"], loaded["vae"], loaded["inpainter"]
-    assert (gan.adversarial_loss, gan.ema_momentum, gan.seed) == ("hinge", 0.9, 1)
-    assert (gan.critic_steps, gan.penalty, gan.penalty_weight) == (2, "r1", 2.0)
+    assert (gan.ema_momentum, gan.seed, gan.critic_steps) == (0.9, 1, 2)
+    assert isinstance(gan.adversarial_loss, losses.Hinge)
+    assert isinstance(gan.penalty, losses.R1)
+    assert (gan.penalty.weight, gan.penalty.every) == (2.0, 1)
     assert gan.generator_optimizer.beta_1 == 0.5
     assert gan.discriminator_optimizer.momentum == 0.9
     assert float(gan.discriminator_optimizer.learning_rate) == pytest.approx(4e-3, rel=1e-6)
-    assert (vae.loss, vae.kl_weight) == ("gaussian", 0.5)
+    assert (type(vae.loss), vae.kl_weight) == (losses.Gaussian, 0.5)
     assert float(vae.optimizer.learning_rate) == pytest.approx(3e-3, rel=1e-6)
     assert (loaded["denoiser"].loss, inpainter.keep_known) == ("mae", True)
     assert inpainter.degradation.degradations[1].fraction == 0.3

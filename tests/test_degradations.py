@@ -127,13 +127,18 @@ def array(tensor):
 
 
 def test_the_list_is_complete():
-    public = {name for name in degradations.__all__ if name != "Degradation"}
+    bases = {"Degradation", "WithMask", "WithStrength"}
+    public = set(degradations.__all__) - bases
     assert public == {name.split()[0] for name in MEMBERS}
-    assert public == {
-        name
-        for name, thing in vars(degradations).items()
-        if inspect.isclass(thing) and issubclass(thing, Degradation) and name[0] != "_"
-    } - {"Degradation"}
+    assert (
+        public
+        == {
+            name
+            for name, thing in vars(degradations).items()
+            if inspect.isclass(thing) and issubclass(thing, Degradation) and name[0] != "_"
+        }
+        - bases
+    )
 
 
 # What every degradation promises
@@ -684,6 +689,75 @@ def test_each_way_is_drawn_equally_often(training):
     counts = np.array([untouched.sum(), extreme.sum(), (~untouched & ~extreme).sum()])
     assert counts.sum() == 900
     assert np.all(np.abs(counts - 300) < 4.5 * np.sqrt(900 * 2 / 9))
+
+
+# Draws that are applied again
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("training", [False, True])
+def test_what_is_drawn_can_be_applied_again(member, shape, training):
+    clean = clean_pictures(shape, 3)
+    degradation = member[0](1)
+    if isinstance(degradation, MissingFrames) and len(shape) < 4:
+        pytest.skip("needs a time axis")
+    parameters = degradation.draw(clean.shape, degradation.seeds(training))
+    observed = array(degradation.apply(clean, parameters))
+    np.testing.assert_array_equal(array(degradation.apply(clean, parameters)), observed)
+    if not training:
+        np.testing.assert_array_equal(observed, array(degradation(clean)))
+    elif not isinstance(degradation, Downsample):
+        again = degradation.apply(clean, degradation.draw(clean.shape, degradation.seeds(training)))
+        assert not np.array_equal(array(again), observed)
+    # What it appends is a part of the draw, whatever the picture.
+    other = array(degradation.apply(1.0 - clean, parameters))
+    np.testing.assert_array_equal(other[..., 3:], observed[..., 3:])
+    assert not np.array_equal(other[..., :3], observed[..., :3])
+
+
+@pytest.mark.parametrize("hiding", HIDING, ids=lambda d: type(d).__name__)
+def test_the_same_holes_are_cut_into_other_pictures(hiding):
+    clean = clean_pictures((2, 5, 12, 20))
+    parameters = hiding.draw(clean.shape, hiding.seeds())
+    mask = array(hiding.apply(np.ones_like(clean), parameters))[..., :1]
+    assert set(np.unique(mask)) == {0.0, 1.0}
+    np.testing.assert_array_equal(array(hiding.apply(clean, parameters))[..., :1], clean * mask)
+
+
+# Of the picture, for given parameters; but for a constant.
+LINEAR = ("AdditiveNoise", "Blur", "MotionBlur", "MissingPixels", "MissingBlocks")
+LINEAR += ("MissingFrames", "FreeFormHoles", "TextOverlay", "OneOf")
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_slopes_go_through_what_is_applied(name):
+    # For a linear degradation A, the slope of <A x, y> by x is its adjoint: <A x, y> = <x, A* y>.
+    degradation, rng = MEMBERS[name][0](1), np.random.default_rng(0)
+    x, z = (tf.constant(rng.random((2, 3, 12, 20, 1)), "float32") for _ in range(2))
+    parameters = degradation.draw(x.shape, degradation.seeds())
+
+    def degraded(pictures):
+        return degradation.apply(pictures, parameters)[..., :1]
+
+    y = tf.constant(rng.normal(size=x.shape), "float32")
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        product = tf.reduce_sum(degraded(x) * y)
+    adjoint = tape.gradient(product, x)
+    at_zero = degraded(tf.zeros_like(x))
+    expected = float(tf.reduce_sum((degraded(z) - at_zero) * y))
+    assert float(tf.reduce_sum(z * adjoint)) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+    assert abs(expected) > 0.01
+
+
+def test_who_draws_and_applies_in_one_is_told_so():
+    fog = Fog(seed=0)
+    for call in (
+        lambda: fog.draw((8, 8, 1), fog.seeds()),
+        lambda: fog.apply(np.ones((8, 8, 1)), {}),
+    ):
+        with pytest.raises(NotImplementedError, match="Fog draws and applies in one method"):
+            call()
 
 
 # Own degradations

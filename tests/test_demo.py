@@ -17,7 +17,7 @@ from small_runs import contents, fail, run
 import keras_imgen
 from keras_imgen.cli import demo, pace, page, progress, recipes
 from keras_imgen.training import PictureModel
-from keras_imgen.training.setup import setup_of
+from keras_imgen.training.comparison import setup_of
 
 TINY = dict(zip(recipes.RECIPES, tiny_models.FAMILIES.values(), strict=True))
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from forks import call
 
-from keras_imgen import GAN, VAE, Restorer, degradations, networks
+from keras_imgen import GAN, VAE, Restorer, degradations, losses, networks
 
 pytestmark = pytest.mark.slow  # a process that traces ten models
 
@@ -39,12 +39,12 @@ def gan(**options):
     generator = regularized(networks.dcgan_generator(SHAPE, latent_dim=2, filters=2))
     discriminator = regularized(networks.dcgan_discriminator(SHAPE, 2, batch_norm=False))
     model = GAN(generator, discriminator, seed=0)
-    model.compile(SGD(1e-3), SGD(1e-4), penalty="r1", **options)
+    model.compile(SGD(1e-3), SGD(1e-4), **{"penalty": "r1", **options})
     return model
 
 
 def gan_with_penalties_now_and_then():
-    return gan(penalty_every=2)
+    return gan(penalty=losses.R1(every=2))
 
 
 def restorer():

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_imgen import cli
 from keras_imgen.callbacks import TrainingHealth
+from keras_imgen.cli import command as cli
 from keras_imgen.data.sources import MAX_BYTES
 from keras_imgen.training import PictureModel
 
@@ -51,7 +51,7 @@ def test_examples_run(page, number, monkeypatch):
     if page != "README":  # many small trainings, of which compiling would take the time
         always = property(lambda model: True, lambda model, value: None)
         monkeypatch.setattr(PictureModel, "run_eagerly", always, raising=False)
-    if page == "howto":
+    if page in ("howto", "own_models"):
         exec(CODE[page][0], names)  # what all answers share
     code = CODE[page][number]
     if "callbacks.TensorBoard(" in code:

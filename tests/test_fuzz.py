@@ -43,11 +43,13 @@ def test_every_class_and_network_is_constructed():
     public = [getattr(part, name) for part in parts for name in part.__all__]
     classes = {each for each in public if isinstance(each, type)}
     builders = {getattr(networks, name) for name in networks.__all__}
-    results = (callbacks.Finding, callbacks.HealthWarning, metrics.Memorisation)
-    pairs = (losses.AdversarialLoss, losses.Penalty)
-    # Keras's metrics, of which only the name is free; features of fixed networks; a base.
+    results = (callbacks.Finding, callbacks.HealthWarning, metrics.Memorization)
+    bases = (losses.AdversarialLoss, losses.Penalty, losses.Likelihood, degradations.Degradation)
+    bases += (degradations.WithMask, degradations.WithStrength)
+    plain = (losses.LeastSquares, losses.Hinge, losses.Wasserstein, losses.Relativistic)
+    # Keras's metrics, of which only the name is free; features of fixed networks.
     without_options = (metrics.PSNR, metrics.SSIM, metrics.DigitFeatures, metrics.InceptionFeatures)
-    others = {*results, *pairs, *without_options, degradations.Degradation}
+    others = {*results, *bases, *plain, losses.Bernoulli, *without_options}
     assert classes - set(CONSTRUCTORS) == others
     assert builders <= set(CONSTRUCTORS)
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_imgen
-from keras_imgen import GAN, networks
+from keras_imgen import GAN, losses, networks
 
 SHAPE = (12, 20, 1)
 CLEAN = np.random.default_rng(0).random((6, *SHAPE), "float32")
@@ -34,8 +34,7 @@ def make(*optimizers, discriminator=None, batch_norm=False, **options):
     generator = networks.dcgan_generator(SHAPE, latent_dim=3, filters=4)  # with batch norm
     if discriminator is None:
         discriminator = networks.dcgan_discriminator(SHAPE, filters=4, batch_norm=batch_norm)
-    names = ("loss", "label_smoothing", "critic_steps", "run_eagerly")
-    names += ("penalty", "penalty_weight", "penalty_every")
+    names = ("loss", "critic_steps", "penalty", "run_eagerly")
     compile_options = {name: options.pop(name) for name in names if name in options}
     gan = GAN(generator, discriminator, **{"seed": 5, **options})
     gan.compile(*optimizers, **compile_options)
@@ -151,7 +150,7 @@ def test_smoothing_holds_real_scores_back():
             SGD(0.0),
             SGD(rate),
             discriminator=linear_discriminator(),
-            label_smoothing=label_smoothing,
+            loss=losses.NonSaturating(label_smoothing),
         )
         [kernel] = gan.discriminator.trainable_variables
         kernel.assign(np.zeros(kernel.shape))
@@ -173,8 +172,7 @@ def test_the_penalty_is_that_of_the_paper(name, eagerly):
             SGD(0.0),
             SGD(rate),
             discriminator=linear_discriminator(),
-            penalty=penalty,
-            penalty_weight=weight,
+            penalty=penalty and type(losses.PENALTIES[penalty])(weight),
             **options,
         )
         [kernel] = gan.discriminator.trainable_variables
@@ -202,9 +200,7 @@ def test_a_penalty_now_and_then_is_as_much_heavier(eagerly):
             SGD(rate),
             discriminator=linear_discriminator(),
             loss="wasserstein",
-            penalty="r1",
-            penalty_weight=weight,
-            penalty_every=3,
+            penalty=losses.R1(weight, every=3),
             run_eagerly=eagerly,
         )
         [kernel] = gan.discriminator.trainable_variables
@@ -243,22 +239,24 @@ def test_the_gradient_penalty_looks_uniformly_between_real_and_fake():
 @pytest.mark.parametrize("loss", FORMULAS)
 @pytest.mark.parametrize("penalty", [None, "r1", "r2", "r1_r2", "gradient_penalty"])
 def test_all_variants_train_and_save(loss, penalty, tmp_path):
-    options = {"penalty": penalty, "penalty_weight": 2.0, "penalty_every": 2, "critic_steps": 2}
-    options["label_smoothing"] = 0.1 if loss == "non_saturating" else 0.0
-    gan = make(loss=loss, **options, run_eagerly=True)
+    if loss == "non_saturating":
+        loss = losses.NonSaturating(0.1)
+    options = {"loss": loss, "critic_steps": 2}
+    options["penalty"] = penalty and type(losses.PENALTIES[penalty])(2.0, every=2)
+    gan = make(**options, run_eagerly=True)
     logs = gan.fit(CLEAN, batch_size=3, validation_data=CLEAN[:2], verbose=0).history
     assert all(np.isfinite(values).all() for values in logs.values())
     assert ("val_penalty" in logs) == (penalty is not None)
     gan.save(tmp_path / "gan.keras")
     loaded = keras_imgen.load_model(tmp_path / "gan.keras")
     assert loaded.get_compile_config() == gan.get_compile_config()
-    assert {name: getattr(loaded, name) for name in options} == options
+    for name in ("adversarial_loss", "penalty"):
+        ours, theirs = getattr(gan, name), getattr(loaded, name)
+        assert (type(ours), vars(ours or losses)) == (type(theirs), vars(theirs or losses))
 
 
 def test_a_penalty_needs_a_discriminator_without_batch_normalisation():
-    with pytest.raises(
-        ValueError, match="penalty='r1' for such a.*Build it with `batch_norm=False`"
-    ):
+    with pytest.raises(ValueError, match="penalty=R1 for such a.*Build it with `batch_norm=False`"):
         make(penalty="r1", batch_norm=True)
 
 
@@ -470,18 +468,72 @@ def test_it_learns_a_grey():
             {"penalty": "r3"},
             "`penalty` must be one of 'r1', 'r2', 'r1_r2', 'gradient_penalty'. Rec",
         ),
-        ({"penalty_every": 0}, "`penalty_every` must be a whole number, at least 1. Received"),
-        ({"label_smoothing": 0.7}, "`label_smoothing` must be a number in \\[0, 0.5\\]. Received"),
-        ({"label_smoothing": 0.1, "loss": "hinge"}, "belongs to the loss 'non_saturating'"),
+        ({"loss": losses.Hinge}, "`loss` must be one of .*Received: loss=<class"),
         ({"critic_steps": 0}, "`critic_steps` must be a whole number, at least 1. Received"),
         ({"critic_steps": 1.5}, "`critic_steps` must be a whole number"),
-        ({"penalty_weight": -1.0}, "`penalty_weight` must be a number, 0 or more. Received"),
-        ({"penalty_weight": np.nan}, "`penalty_weight` must be a number"),
     ],
 )
 def test_compile_refuses_variants_that_do_not_exist(options, advice):
     with pytest.raises(ValueError, match=advice):
         make(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({"every": 0}, "`every` must be a whole number, at least 1. Received"),
+        ({"weight": -1.0}, "`weight` must be a number, 0 or more. Received"),
+        ({"weight": np.nan}, "`weight` must be a number"),
+    ],
+)
+def test_penalties_refuse_wrong_numbers(options, advice):
+    for penalty in losses.PENALTIES.values():
+        with pytest.raises(ValueError, match=advice):
+            type(penalty)(**options)
+    with pytest.raises(ValueError, match="`label_smoothing` must be a number in .0, 0.5.. Rec"):
+        losses.NonSaturating(0.7)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Exponential(losses.AdversarialLoss):
+    def discriminator(self, real_scores, fake_scores):
+        return keras.ops.exp(-real_scores) + keras.ops.exp(fake_scores)
+
+    def generator(self, real_scores, fake_scores):
+        return keras.ops.exp(-fake_scores)
+
+
+@keras.saving.register_keras_serializable("tests")
+class LargestSlope(losses.Penalty):
+    def places(self, real, fake, mix):
+        return [0.5 * real]
+
+    def value(self, gradients):
+        return keras.ops.max(keras.ops.abs(gradients), axis=(1, 2, 3))
+
+
+def test_a_loss_and_a_penalty_of_ones_own(tmp_path):
+    gan = make(
+        SGD(0.0),
+        SGD(0.0),
+        discriminator=linear_discriminator(),
+        loss=Exponential(),
+        penalty=LargestSlope(3.0),
+    )
+    logs = gan.fit(CLEAN, batch_size=6, shuffle=False, verbose=0).history
+    [kernel] = gan.discriminator.get_weights()
+    assert logs["penalty"] == [pytest.approx(np.abs(kernel).max(), rel=1e-5)]
+    latents = keras.random.normal((6, 3), seed=keras.random.SeedGenerator(5))
+    fake = gan.generator(latents, training=True).numpy()
+    real_scores, fake_scores = (x.reshape(6, -1) @ kernel for x in (CLEAN, fake))
+    expected = np.mean(np.exp(-real_scores) + np.exp(fake_scores))
+    assert logs["discriminator_loss"] == [pytest.approx(expected, rel=1e-4)]
+    assert logs["generator_loss"] == [pytest.approx(np.mean(np.exp(-fake_scores)), rel=1e-4)]
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    assert isinstance(loaded.adversarial_loss, Exponential)
+    assert isinstance(loaded.penalty, LargestSlope)
+    assert loaded.penalty.weight == 3.0
 
 
 def test_both_players_have_the_rate_of_small_networks_by_default():

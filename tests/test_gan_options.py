@@ -8,6 +8,7 @@ from tiny_models import values
 
 import keras_imgen
 from keras_imgen import GAN, VAE, load_arrays, networks
+from keras_imgen.losses import R1
 
 SHAPE = (8, 9, 1)
 CLEAN = np.random.default_rng(0).random((12, *SHAPE), "float32")
@@ -133,7 +134,7 @@ def test_scores_are_those_of_the_label():
 
 @pytest.mark.parametrize("eagerly", [True, False])
 def test_a_conditional_gan_saves_and_resumes(eagerly, tmp_path):
-    options = {"compile_options": {"loss": "hinge", "penalty": "r1", "penalty_every": 2}}
+    options = {"compile_options": {"loss": "hinge", "penalty": R1(every=2)}}
     straight, stopped = (make(run_eagerly=eagerly, **options) for _ in range(2))
     data = load_arrays(CLEAN, LABELS, batch_size=4)
     straight.fit(data, epochs=4, verbose=0)
@@ -315,7 +316,7 @@ def test_an_augmentation_must_be_a_layer(wrong):
 
 
 def trained(policy="float32", run_eagerly=None, **options):
-    options = {"penalty": "r1", "penalty_weight": 1.0, "penalty_every": 2, **options}
+    options = {"penalty": R1(1.0, every=2), **options}
     run_eagerly = "steps_per_execution" not in options if run_eagerly is None else run_eagerly
     keras.config.set_dtype_policy(policy)
     try:

@@ -10,14 +10,19 @@ import tensorflow as tf
 from keras_imgen import Restorer, degradations, load_model, networks
 from keras_imgen.losses import (
     ADVERSARIAL,
+    LIKELIHOODS,
     PENALTIES,
-    RECONSTRUCTION,
+    AdversarialLoss,
+    Bernoulli,
     Charbonnier,
+    Gaussian,
+    Likelihood,
+    NonSaturating,
+    Penalty,
     StructuralL1,
     bernoulli_nll,
     gaussian_nll,
     kl_divergence,
-    smoothing,
 )
 from keras_imgen.metrics import ssim
 
@@ -176,13 +181,39 @@ def test_smoothing_lowers_the_target():
     probability = 1 / (1 + np.exp(-real))
     expected = -target * np.log(probability) - (1 - target) * np.log(1 - probability)
     fake = np.full(11, -50.0)  # costs nothing
-    value = ADVERSARIAL["non_saturating"].discriminator(real, fake) + smoothing(real, 0.1)
+    value = NonSaturating(0.1).discriminator(real, fake)
     np.testing.assert_allclose(array(value), expected, atol=1e-6)
     # So its best score for what is certainly real is log(0.9 / 0.1), no longer infinite.
     candidates = np.linspace(0, 5, 501)
-    costs = array(ADVERSARIAL["non_saturating"].discriminator(candidates, np.full(501, -50.0)))
-    best = candidates[np.argmin(costs + array(smoothing(candidates, 0.1)))]
+    costs = array(NonSaturating(0.1).discriminator(candidates, np.full(501, -50.0)))
+    best = candidates[np.argmin(costs)]
     assert best == pytest.approx(math.log(9), abs=0.011)
+
+
+@pytest.mark.parametrize("base", [AdversarialLoss, Penalty, Likelihood])
+def test_a_base_has_no_formula(base):
+    calls = [lambda: base().places(1, 2, 3)]
+    if base is AdversarialLoss:
+        calls = [lambda: base().discriminator(0.0, 0.0), lambda: base().generator(0.0, 0.0)]
+    if base is Likelihood:
+        calls = [lambda: base().nll_of_mean(0.0, 0.0), lambda: base().sample(0.0)]
+    for call in calls:
+        with pytest.raises(NotImplementedError):
+            call()
+
+
+@pytest.mark.parametrize("name", [*ADVERSARIAL, *PENALTIES, *LIKELIHOODS])
+def test_losses_are_written_and_read(name):
+    made = {**ADVERSARIAL, **PENALTIES, **LIKELIHOODS}[name]
+    if name in PENALTIES:
+        made = type(made)(3.0, every=4)
+    elif name == "non_saturating":
+        made = NonSaturating(0.2)
+    elif name == "gaussian":
+        made = Gaussian(0.03)
+    read = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(made))
+    assert type(read) is type(made)
+    assert vars(read) == vars(made)
 
 
 # Penalties
@@ -215,7 +246,10 @@ def test_penalties_are_one_value_per_picture_with_a_finite_slope_at_zero(name):
     assert np.all(np.isfinite(tape.gradient(total, gradients)))
 
 
-# Reconstruction losses
+RECONSTRUCTION = {"bernoulli": bernoulli_nll, "gaussian": gaussian_nll}
+
+
+# Likelihoods
 
 
 def test_bernoulli_values():
@@ -282,6 +316,62 @@ def test_half_precision_is_summed_in_float32(name):
     np.testing.assert_allclose(array(value), array(single), rtol=1e-6)
 
 
+def test_a_likelihood_is_a_density():
+    # Of one pixel: the sum over black and white, the integral over grey, is 1 for any logit.
+    for logit in (-3.0, 0.0, 7.0):
+        values, logits = (np.full((20001, 1, 1, 1), x, "float32") for x in (0.0, logit))
+        both = np.array([0.0, 1.0], "float32").reshape(2, 1, 1, 1)
+        chances = np.exp(-array(Bernoulli().nll(both, np.full_like(both, logit))))
+        assert chances.sum() == pytest.approx(1.0, rel=1e-6)
+        values[:, 0, 0, 0] = np.linspace(-3.0, 4.0, 20001)
+        density = np.exp(-array(Gaussian(0.3).nll(values, logits)).astype("float64"))
+        assert np.sum(density) * 7.0 / 20000 == pytest.approx(1.0, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(LIKELIHOODS))
+def test_logits_and_means_cost_the_same(name):
+    rng = np.random.default_rng(0)
+    pictures = rng.random((3, 12, 20, 1)).astype("float32")
+    logits = rng.normal(0.0, 2.0, pictures.shape).astype("float32")
+    likelihood = LIKELIHOODS[name]
+    mean = array(likelihood.mean(logits))
+    np.testing.assert_allclose(mean, 1 / (1 + np.exp(-logits)), rtol=1e-5)
+    cost = array(likelihood.nll(pictures, logits))
+    assert cost.shape == (3,)
+    np.testing.assert_allclose(cost, array(likelihood.nll_of_mean(pictures, mean)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(LIKELIHOODS))
+def test_samples_have_the_means_and_cost_what_was_foreseen(name):
+    likelihood = LIKELIHOODS[name]
+    logits = np.broadcast_to(np.linspace(-2, 2, 5, dtype="float32"), (40000, 5))
+    logits = logits.reshape(40000, 5, 1, 1)
+    samples = array(likelihood.sample(logits, seed=0))
+    mean = array(likelihood.mean(logits))[0]
+    np.testing.assert_allclose(samples.mean(axis=0), mean, atol=5 * 0.5 / np.sqrt(40000))
+    p = mean.astype("float64")
+    entropy = np.sum(-p * np.log(p) - (1 - p) * np.log(1 - p))
+    if name == "gaussian":
+        entropy = 5 * (math.log(0.1) + 0.5 * math.log(2 * math.pi * math.e))
+    costs = array(likelihood.nll(samples, logits))
+    assert np.mean(costs) == pytest.approx(entropy, abs=5 * costs.std() / np.sqrt(40000))
+    np.testing.assert_array_equal(array(likelihood.sample(logits, seed=0)), samples)
+
+
+def test_logits_that_are_certain_and_wrong_have_a_slope():
+    # Probabilities are kept 1e-7 from 0 and 1, and beyond that teach nothing.
+    for logit, picture in ((-50.0, 1.0), (50.0, 0.0)):
+        slope = gradient(lambda x, t=picture: Bernoulli().nll(tf.fill((1, 1), t), x), logit)
+        assert slope == pytest.approx(-1.0 if picture else 1.0, abs=1e-6)
+
+
+def test_grey_costs_even_if_it_comes_back():
+    # What README must not call a bound: 784 pixels of middle grey, brought back perfectly.
+    grey = np.full((1, 28, 28, 1), 0.5, "float32")
+    cost = float(array(Bernoulli().nll(grey, np.zeros_like(grey)))[0])
+    assert cost == pytest.approx(784 * math.log(2), rel=1e-6)
+
+
 # The KL divergence
 
 
@@ -320,7 +410,7 @@ def test_kl_is_least_at_the_standard_normal():
 )
 def test_what_is_no_tensor_of_pictures_is_refused(pictures):
     good = np.zeros((2, 8, 9, 1), "float32")
-    for loss in (bernoulli_nll, gaussian_nll):
+    for loss in RECONSTRUCTION.values():
         for pair in ((pictures, good), (good, pictures)):
             with pytest.raises(TypeError, match="must be a floating-point tensor.* Received: a "):
                 loss(*pair)

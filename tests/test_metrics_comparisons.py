@@ -211,10 +211,10 @@ def test_a_sentence_states_everything():
         "Kernel distance -0.012, standard error 0.034 (10,000 samples against 10,000 real "
         "pictures; features: digits, 64; resized: to 28 x 28; subsets of 1,000)"
     )
-    result = comparisons.PrecisionRecallResult(precision=1.0, recall=0.25, neighbours=3, **protocol)
+    result = comparisons.PrecisionRecallResult(precision=1.0, recall=0.25, neighbors=3, **protocol)
     assert str(result) == (
         "Precision 1.000, recall 0.250 (10,000 samples against 10,000 real pictures; features: "
-        "digits, 64; resized: to 28 x 28; neighbours: 3)"
+        "digits, 64; resized: to 28 x 28; neighbors: 3)"
     )
 
 
@@ -306,8 +306,8 @@ def test_what_is_no_extractor_is_refused(compare):
         (FrechetDistance, {}, 4, "in 2 features needs at least 4 pictures of each kind"),
         (KernelDistance, {}, 4, "two subsets of 2 pictures of each kind, 4 or more"),
         (KernelDistance, {"subset_size": 9}, 18, "two subsets of 9 .*, 18 or more"),
-        (PrecisionRecall, {}, 4, "A neighbour number 3 needs at least 4 pictures"),
-        (PrecisionRecall, {"neighbours": 7}, 8, "A neighbour number 7 needs at least 8 pictures"),
+        (PrecisionRecall, {}, 4, "A neighbor number 3 needs at least 4 pictures"),
+        (PrecisionRecall, {"neighbors": 7}, 8, "A neighbor number 7 needs at least 8 pictures"),
     ],
 )
 def test_too_few_pictures_are_refused(compare, options, least, message):
@@ -325,7 +325,7 @@ def test_options_without_a_meaning_are_refused_before_any_work():
     for compare, option in (
         (KernelDistance, {"subset_size": 1}),
         (KernelDistance, {"seed": -1}),
-        (PrecisionRecall, {"neighbours": 0}),
+        (PrecisionRecall, {"neighbors": 0}),
     ):
         with pytest.raises(ValueError, match=rf"`{next(iter(option))}` must be a whole number"):
             compare(None, None, **option)

@@ -177,21 +177,21 @@ def test_a_tenth_of_the_smaller_set_is_a_subset():
 # Precision and recall
 
 
-@pytest.mark.parametrize("neighbours", [1, 3, 5])
-def test_precision_and_recall_of_equal_and_of_distant_sets(neighbours):
+@pytest.mark.parametrize("neighbors", [1, 3, 5])
+def test_precision_and_recall_of_equal_and_of_distant_sets(neighbors):
     real = normal(50)
-    assert precision_recall(real, real, neighbours) == (1.0, 1.0)
-    assert precision_recall(real, real[::-1].copy(), neighbours) == (1.0, 1.0)
-    assert precision_recall(real, real + 100.0, neighbours) == (0.0, 0.0)
+    assert precision_recall(real, real, neighbors) == (1.0, 1.0)
+    assert precision_recall(real, real[::-1].copy(), neighbors) == (1.0, 1.0)
+    assert precision_recall(real, real + 100.0, neighbors) == (0.0, 0.0)
 
 
 def test_a_part_has_full_precision_and_little_recall_by_hand():
     # Real: 0, 1, ..., 9 and 100, 101, ..., 109. Made: 0, 1, 2, 3, whose balls to the second
-    # neighbour have the radii 2, 1, 1, 2: they reach from 0 to 5.
+    # neighbor have the radii 2, 1, 1, 2: they reach from 0 to 5.
     real = np.concatenate([np.arange(10.0), 100 + np.arange(10.0)])[:, None]
-    assert precision_recall(real, real[:4], neighbours=2) == (1.0, 6 / 20)
+    assert precision_recall(real, real[:4], neighbors=2) == (1.0, 6 / 20)
     # The other way round: 4 of 20 lie at points of the part, two more within its balls.
-    assert precision_recall(real[:4], real, neighbours=2) == (6 / 20, 1.0)
+    assert precision_recall(real[:4], real, neighbors=2) == (6 / 20, 1.0)
 
 
 def test_made_between_the_real_by_hand():
@@ -199,7 +199,7 @@ def test_made_between_the_real_by_hand():
     made = np.array([[0.5, 0.5], [5.0, 0.0], [5.0, 1.0]])  # near, and twice between
     # Radii to the nearest: real 1 each, made sqrt(20.5), 1, 1. One of three made is within a real
     # ball; the ball of the first made holds two of four real.
-    assert precision_recall(real, made, neighbours=1) == (1 / 3, 2 / 4)
+    assert precision_recall(real, made, neighbors=1) == (1 / 3, 2 / 4)
 
 
 def test_a_collapsed_generator_has_no_recall():
@@ -269,10 +269,10 @@ def test_what_are_no_features_is_refused(name, wrong, message):
 
 def test_options_without_a_meaning_are_refused():
     real = normal(50)
-    for neighbours in (0, 1.5, True):
-        with pytest.raises(ValueError, match="`neighbours` must be a whole number, at least 1"):
-            precision_recall(real, real, neighbours)
-    with pytest.raises(ValueError, match="at least 51 pictures for a neighbour number 50"):
+    for neighbors in (0, 1.5, True):
+        with pytest.raises(ValueError, match="`neighbors` must be a whole number, at least 1"):
+            precision_recall(real, real, neighbors)
+    with pytest.raises(ValueError, match="at least 51 pictures for a neighbor number 50"):
         precision_recall(real, real, 50)
     with pytest.raises(ValueError, match="`subset_size` must be a whole number, at least 2"):
         kernel_distance(real, real, subset_size=1)

@@ -15,7 +15,7 @@ from keras_imgen.plotting import (
     plot_distances,
     plot_history,
     plot_images,
-    plot_neighbours,
+    plot_neighbors,
     plot_sequence,
     save_gif,
     save_grid,
@@ -336,10 +336,10 @@ def test_a_notebook_shows_what_a_cell_ends_with(draw):
 
 
 @pytest.mark.parametrize("k", [None, 1, 2])
-def test_neighbours_are_drawn_below_their_pictures(k):
+def test_neighbors_are_drawn_below_their_pictures(k):
     pictures = random_pictures(4)
     nearest = random_pictures(8)[::-1][: 4 * (k or 1)].reshape(4, *([k] if k else []), 12, 20, 1)
-    above, below = plot_neighbours(pictures, nearest, distances=[0.1, 0.4, 0.2, 0.3]).axes
+    above, below = plot_neighbors(pictures, nearest, distances=[0.1, 0.4, 0.2, 0.3]).axes
     assert (above.get_title(), below.get_title()) == (
         "pictures",
         "the nearest, at 0.100 to 0.400",
@@ -352,9 +352,9 @@ def test_neighbours_are_drawn_below_their_pictures(k):
     np.testing.assert_array_equal(drawn[-12:], to_uint8(image_grid([*rows[-1]], 4)))
 
 
-def test_pictures_without_their_neighbours_are_refused():
+def test_pictures_without_their_neighbors_are_refused():
     with pytest.raises(ValueError, match=r"its own shape. Received: .*\(4, .*\(3, .*indices"):
-        plot_neighbours(random_pictures(4), random_pictures(3))
+        plot_neighbors(random_pictures(4), random_pictures(3))
 
 
 def test_distances_are_drawn_as_shares_in_equal_bins():

@@ -9,8 +9,9 @@ from scripts import load_script
 
 import keras_imgen
 from keras_imgen import degradations, load, load_pretrained, metrics
+from keras_imgen.inference import View, derived
+from keras_imgen.models import Batch
 from keras_imgen.pretrained import ASSETS, UNTRAINED
-from keras_imgen.tiling import View, derived
 
 ROOT = Path(__file__).parents[1]
 GAINS = {"denoiser-gray": 9.12, "denoiser-color": 9.70}  # dB, of noise of 25 grey levels
@@ -65,7 +66,7 @@ def test_how_far_it_sees(name, model):
 
 @pytest.mark.slow  # as do its tiles of 64 with their margins of 249
 def test_tiles_are_the_whole(model):
-    channels = model.picture_shape[-1]
+    channels = model.image_shape[-1]
     clean = load("photos", "test", channels=channels, size=256, crops=0).take(1)
     if model.keep_known:
         observed = keras.ops.convert_to_numpy(model.degradation(clean))
@@ -161,7 +162,7 @@ def test_an_obedient_denoiser_learns_to_leave_what_it_is_not_told(script):
     noise = degradations.AdditiveNoise(0.1, append_level=0.5, seed=0)
     model = script.ObedientDenoiser(UNTRAINED["denoiser-gray"]().network, noise, seed=0)
     clean = np.full((400, 16, 16, 1), 0.5, "float32")
-    observed, wanted = map(keras.ops.convert_to_numpy, model._pair(clean, training=True))
+    observed, wanted = map(keras.ops.convert_to_numpy, model.prepared(Batch(clean), True))
     told = observed[:, 0, 0, -1] > 0.0
     left = (wanted - clean).std(axis=(1, 2, 3))
     assert np.mean(told) == pytest.approx(0.5, abs=0.1)  # four standard errors
@@ -170,5 +171,5 @@ def test_an_obedient_denoiser_learns_to_leave_what_it_is_not_told(script):
     assert 0.08 < left.max() < 0.12  # of 25 grey levels, 0.098
     removed = (observed[..., :-1] - wanted).std(axis=(1, 2, 3))
     np.testing.assert_allclose(removed, 0.1, rtol=0.2)
-    observed, wanted = map(keras.ops.convert_to_numpy, model._pair(clean, training=False))
+    observed, wanted = map(keras.ops.convert_to_numpy, model.prepared(Batch(clean), False))
     np.testing.assert_array_equal(wanted, clean)

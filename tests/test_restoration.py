@@ -133,7 +133,7 @@ def test_sequences_are_restored():
     network = networks.conv_lstm((12, 20, 1), extra_channels=1, filters=2)
     model = Restorer(network, degradations.MissingFrames(1, seed=0))
     clean = np.random.default_rng(0).random((2, 4, 12, 20, 1), "float32")
-    assert model.picture_shape == (None, 12, 20, 1)
+    assert model.image_shape == (None, 12, 20, 1)
     assert model.restore(model.degradation(clean)).shape == clean.shape
 
 
@@ -356,3 +356,72 @@ def test_large_networks_get_a_lower_rate_by_default():
         restorer = Restorer(network, degradations.AdditiveNoise(0.1))
         restorer.compile()
         assert float(restorer.optimizer.learning_rate) == pytest.approx(rate)
+
+
+# The bare denoiser
+
+
+def denoiser_of_levels(append_level=True):
+    noise = degradations.AdditiveNoise((0.0, 0.5), append_level=append_level, seed=0)
+    network = networks.dncnn(depth=3, filters=4, extra_channels=1, batch_norm=False)
+    return Restorer(network, noise, seed=0)
+
+
+def test_denoise_is_restore_without_its_bounds():
+    model = denoiser_of_levels(0.5)
+    x = np.random.default_rng(0).random((3, 13, 17, 1), "float32")
+    for level in (None, 0.1):
+        bare = np.array(model.denoise(x, level))
+        np.testing.assert_allclose(np.clip(bare, 0, 1), model.restore(x, level=level), atol=1e-6)
+    # A level for each picture, and pictures far beyond the range, which come out unclipped.
+    levels = np.array([0.1, 0.2, 0.5], "float32")
+    one_by_one = [np.array(model.denoise(x[i : i + 1], float(levels[i]))) for i in range(3)]
+    together = np.array(model.denoise(x, levels))
+    np.testing.assert_allclose(together, np.concatenate(one_by_one), atol=1e-6)
+    assert np.abs(np.array(model.denoise(100.0 * x - 50.0, 0.5))).max() > 10.0
+    assert keras.backend.standardize_dtype(model.denoise(x.astype("float64")).dtype) == "float32"
+
+
+def test_slopes_go_through_denoise_in_a_compiled_function():
+    model = denoiser_of_levels()
+
+    @tf.function
+    def slope(x, level):
+        with tf.GradientTape() as tape:
+            tape.watch((x, level))
+            value = tf.reduce_sum(tf.square(model.denoise(x, level)))
+        return tape.gradient(value, (x, level))
+
+    x = tf.constant(np.random.default_rng(0).random((2, 6, 7, 1)), "float32")
+    by_picture, by_level = slope(x, tf.constant([0.1, 0.3]))
+    step = 1e-2
+    there, back = (
+        tf.reduce_sum(tf.square(model.denoise(x + sign * step * by_picture, [0.1, 0.3])))
+        for sign in (1.0, -1.0)
+    )
+    expected = float(tf.reduce_sum(tf.square(by_picture)))
+    assert float(there - back) / (2.0 * step) == pytest.approx(expected, rel=0.02)
+    assert by_level.shape == (2,)
+    assert np.all(np.array(by_level) != 0.0)
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "advice"),
+    [
+        (denoiser_of_levels, ([1, 8, 8, 1],), "must be told a level. Received: none"),
+        (denoiser_of_levels, ([1, 8, 8, 1], 0.6), r"`level` .*0.5.*Received: level=0.6"),
+        (denoiser_of_levels, ([2, 8, 8, 1], [0.1, 0.6]), "between 0 and 0.5: .* Received: others"),
+        (
+            denoiser_of_levels,
+            ([8, 8, 1], 0.1),
+            r"None, 1\). Received: .*\(8, 8, 1\)",
+        ),
+        (denoiser_of_levels, ([1, 8, 8, 2], 0.1), r"Received: shape=\(1, 8, 8, 2\)"),
+        (denoiser, ([1, 8, 8, 3], 0.1), "is told no level. Received: level=0.1"),
+        (inpainter, ([1, 8, 8, 1],), "see nothing but pictures.* Call `restore`"),
+    ],
+)
+def test_what_denoise_cannot_do_is_refused(make, arguments, advice):
+    shape, *level = arguments
+    with pytest.raises(ValueError, match=advice):
+        make().denoise(np.zeros(shape, "float32"), *level)

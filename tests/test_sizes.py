@@ -7,8 +7,8 @@ from keras import layers
 from many_networks import NETWORKS, OF_HOLES, conv, lively
 
 from keras_imgen import Restorer, degradations, load, load_pretrained, networks
+from keras_imgen.inference import derived
 from keras_imgen.sizes import mirrored, multiple_of_sides
-from keras_imgen.tiling import derived
 
 SIDES = [*range(1, 21), 31, 32, 37, 61]
 

@@ -6,7 +6,7 @@ import pytest
 from many_networks import NETWORKS, OF_HOLES, STRANGE, lively, strange, tempered
 
 from keras_imgen import Restorer, degradations, networks
-from keras_imgen.tiling import View, tiles
+from keras_imgen.inference import View, tiles
 
 
 @pytest.mark.parametrize("side", [64, 100, 131, 192, 1])

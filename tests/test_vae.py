@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_imgen import VAE, networks
+from keras_imgen import VAE, losses, networks
 
 SHAPE = (12, 20, 1)
 CLEAN = np.random.default_rng(0).random((8, *SHAPE), "float32")
@@ -26,11 +26,12 @@ def parts_by_hand(vae, pictures, noise, loss="bernoulli"):
     """Return the two parts of the loss of each picture, for given noise."""
     mean, log_variance = (np.array(part, "float64") for part in vae.encoder(pictures))
     latents = mean + np.exp(log_variance / 2) * noise
-    p, x = np.array(vae.decoder(latents.astype("float32")), "float64"), pictures.astype("float64")
+    logits = np.array(vae.decoder(latents.astype("float32")), "float64")
+    p, x = 1.0 / (1.0 + np.exp(-logits)), pictures.astype("float64")
     if loss == "bernoulli":
         reconstruction = -(x * np.log(p) + (1 - x) * np.log(1 - p))
     else:
-        reconstruction = (x - p) ** 2 / (2 * 0.1**2)
+        reconstruction = (x - p) ** 2 / (2 * 0.1**2) + np.log(0.1 * np.sqrt(2 * np.pi))
     kl = (mean**2 + np.exp(log_variance) - 1 - log_variance) / 2
     return reconstruction.sum(axis=(1, 2, 3)), kl.sum(axis=1)
 
@@ -71,7 +72,9 @@ def test_held_out_figures_are_those_of_points_and_not_of_the_middles():
     grey = np.full((4000, *SHAPE), 0.5, "float32")
     figures = vae.evaluate(grey, batch_size=4000, verbose=0, return_dict=True)
     # The mean of 240 (0.1 z)^2 / (2 0.1^2) is 120; its standard error here 120 sqrt(2 / 4000).
-    assert figures["reconstruction_loss"] == pytest.approx(120.0, abs=4 * 120 * (2 / 4000) ** 0.5)
+    constant = 240 * np.log(0.1 * np.sqrt(2 * np.pi))
+    error = 4 * 120 * (2 / 4000) ** 0.5
+    assert figures["reconstruction_loss"] == pytest.approx(120.0 + constant, abs=error)
     assert figures["kl_loss"] == pytest.approx(0.0, abs=1e-6)
 
 
@@ -104,7 +107,7 @@ def test_the_step_goes_down_the_gradient():
     variables = [v.value for v in encoder.trainable_variables + decoder.trainable_variables]
     with tf.GradientTape() as tape:
         mean, log_variance = encoder(CLEAN)
-        p = decoder(mean + tf.exp(log_variance / 2) * noise)
+        p = tf.sigmoid(decoder(mean + tf.exp(log_variance / 2) * noise))
         reconstruction = -tf.reduce_sum(
             CLEAN * tf.math.log(p) + (1 - CLEAN) * tf.math.log(1 - p), (1, 2, 3)
         )
@@ -155,11 +158,11 @@ def laplace_nll(pictures, reconstructions):
 def test_a_loss_of_ones_own_saves(tmp_path):
     vae = make(loss=laplace_nll)
     figures = vae.evaluate(CLEAN, verbose=0, return_dict=True)
-    expected = np.abs(CLEAN - vae(CLEAN)[0]).sum((1, 2, 3)).mean()
+    expected = np.abs(CLEAN - tf.sigmoid(vae(CLEAN)[0])).sum((1, 2, 3)).mean()
     assert figures["reconstruction_loss"] == pytest.approx(expected, rel=1e-5)
     vae.save(tmp_path / "vae.keras")
     loaded = keras.saving.load_model(tmp_path / "vae.keras")
-    assert loaded.reconstruction_loss is laplace_nll
+    assert loaded.loss is laplace_nll
     assert loaded.evaluate(CLEAN, verbose=0, return_dict=True) == pytest.approx(figures, rel=1e-6)
 
 
@@ -169,7 +172,7 @@ def test_reconstructions_come_from_the_means():
     shown = vae.reconstruct(CLEAN)
     assert isinstance(shown, np.ndarray)
     assert (shown.shape, shown.dtype) == (CLEAN.shape, np.float32)
-    np.testing.assert_allclose(shown, vae.decoder(mean), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(shown, tf.sigmoid(vae.decoder(mean)), rtol=0, atol=1e-6)
     many = np.tile(CLEAN, (9, 1, 1, 1))  # more than go through at once
     np.testing.assert_allclose(vae.reconstruct(many)[-8:], shown, rtol=0, atol=1e-6)
     with pytest.raises(ValueError, match="to_float"):
@@ -183,7 +186,39 @@ def test_samples():
     assert (samples.shape, samples.dtype) == ((5, *SHAPE), np.float32)
     assert 0 <= samples.min() < samples.max() <= 1
     latents = keras.random.normal((5, 3), seed=1)
-    np.testing.assert_allclose(samples, vae.decoder(latents), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(samples, tf.sigmoid(vae.decoder(latents)), rtol=0, atol=1e-6)
     np.testing.assert_array_equal(vae.sample(5, seed=1), samples)
     assert np.abs(vae.sample(5, seed=2) - samples).max() > 1e-3
     assert np.abs(vae.sample(5) - vae.sample(5)).max() > 1e-3  # without a seed never the same
+
+
+@pytest.mark.parametrize("loss", ["bernoulli", "gaussian", losses.Gaussian(0.05), laplace_nll])
+def test_a_decoder_may_return_pictures_in_place_of_logits(loss, tmp_path):
+    vae = make(loss=loss)
+    pictures = keras.layers.Activation("sigmoid")(vae.decoder.output)
+    same = VAE(vae.encoder, keras.Model(vae.decoder.input, pictures), seed=5)
+    same.compile(loss=loss, run_eagerly=True)
+    figures = vae.evaluate(CLEAN, verbose=0, return_dict=True)
+    assert same.evaluate(CLEAN, verbose=0, return_dict=True) == pytest.approx(figures, rel=1e-5)
+    np.testing.assert_allclose(same.sample(3, seed=0), vae.sample(3, seed=0), atol=1e-6)
+    np.testing.assert_allclose(same.reconstruct(CLEAN), vae.reconstruct(CLEAN), atol=1e-6)
+    for model in (vae, same):
+        drawn, mean, log_variance = model.predict(CLEAN, verbose=0)
+        assert (drawn.shape, mean.shape, log_variance.shape) == (CLEAN.shape, (8, 3), (8, 3))
+        np.testing.assert_allclose(drawn, vae.predict(CLEAN, verbose=0)[0], atol=1e-6)
+    vae.save(tmp_path / "vae.keras")
+    loaded = keras.saving.load_model(tmp_path / "vae.keras")
+    assert loaded.evaluate(CLEAN, verbose=0, return_dict=True) == pytest.approx(figures, rel=1e-6)
+    assert loaded.get_compile_config() == vae.get_compile_config()
+
+
+def test_logits_and_losses_that_are_none_are_refused():
+    encoder = networks.vae_encoder(SHAPE, latent_dim=3, filters=2)
+    latents = keras.Input((3,))
+    flat = keras.layers.Dense(240, activation="sigmoid")(latents)
+    wrong = keras.Model(latents, keras.layers.Reshape(SHAPE, name="logits")(flat))
+    with pytest.raises(ValueError, match="activation 'sigmoid'.*Logits have none"):
+        VAE(encoder, wrong)
+    for loss in (losses.Gaussian, "mse", None, 3):
+        with pytest.raises(ValueError, match="one of 'bernoulli', 'gaussian', an object of"):
+            make(loss=loss)

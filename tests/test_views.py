@@ -6,8 +6,8 @@ import pytest
 from many_networks import NETWORKS, OF_HOLES, STRANGE, positive, strange
 
 from keras_imgen import networks
-from keras_imgen.tiling import UnknownLayerError, View, derived, measured
-from keras_imgen.tiling.measured import GRID
+from keras_imgen.inference import UnknownLayerError, View, derived, measured
+from keras_imgen.inference.measured import GRID
 
 
 def seen_from(network, grid):

@@ -245,33 +245,33 @@ print(inspect.getsource(ki.GAN.train_step))
 # 3. draw latents $z$ again;
 # 4. move the generator's weights a step down the slope of $L_G$.
 #
-# The code takes them from the inside out, because the discriminator's step is a part of the
-# generator's:
+# Read the end of the method first, where it happens in this order; the small functions above it are
+# only called there. `real` is the batch, $x$ in the formulas, and `formulas` is the pair of losses
+# from section 2. There are no `labels` before section 11.
 #
-# - `real` is the batch, $x$ in the formulas, and `formulas` is the pair of losses from section 2.
-#   There are no `labels` before section 11.
-# - `generator_loss` begins with `fake`: latents are drawn, and the generator makes its pictures
-#   $G(z)$.
-# - The inner `minimize` is line 2. It moves `self.discriminator.trainable_variables` and nothing
-#   else, down the slope of `discriminator_loss`: both kinds of pictures get their scores, the first
-#   formula turns scores into one value per picture, `ops.mean` averages them. `stop_gradient` hands
-#   the made pictures over as plain numbers, so that nothing in this step knows where they came
-#   from.
-# - Below the comment, the discriminator, which has just moved, gives new scores to *the same*
-#   pictures, and the second formula turns them into $L_G$. No real picture appears in it: all that
-#   the generator learns comes through the scores of its own pictures. (`neutral is None` marks two
-#   losses that need more than that; section 9.)
-# - The outer `minimize` is line 4. It follows the slope of $L_G$ from the scores back through the
-#   pictures into the generator, and moves `self.generator.trainable_variables` and nothing else.
-#   This is the whole fight: two losses, and each player may move only its own weights.
+# - *The generator draws pictures.* `drawn` draws latents and makes `fake`, $G(z)$; `recorded` notes
+#   what was computed on the way, so that later a wish for the pictures can be turned into one for
+#   the generator's weights: that is `pull_back`.
+# - *The discriminator takes a step* is line 2. `gradients` are the slopes of `discriminator_loss`
+#   by `critics`, the discriminator's weights: both kinds of pictures get their scores, the first
+#   formula turns scores into one value per picture, `ops.mean` averages them. `apply` moves these
+#   weights and nothing else; where the made pictures came from plays no part.
+# - *What do its new scores wish?* The discriminator has just moved. It gives new scores to *the
+#   same* pictures, and the second formula turns them into $L_G$, in `generator_loss`. No real
+#   picture appears in it: all that the generator learns comes through the scores of its own
+#   pictures. (`neutral is None` marks two losses that need more than that; section 9.) `wishes` are
+#   its slopes by the pictures, the instruction for every pixel of section 3.
+# - Line 4: `pull_back` follows the wishes from the pictures back into the generator, and `apply`
+#   moves `makers`, the generator's weights, and nothing else. This is the whole fight: two losses,
+#   and each player may move only its own weights.
 # - Line 3 is missing. The paper draws new latents for the generator's step; here both steps look at
 #   the same pictures, which saves drawing others. Many programs do that.
-# - `_follow_generator` keeps a slow **moving average** of the generator's weights. A generator that
+# - `follow` keeps a slow **moving average** of the generator's weights. A generator that
 #   fights sways; its average is steadier, and `sample` and `predict_latents` use it.
 # - The rest is housekeeping. `training=True` tells layers that behave differently in training that
 #   this is training. `turn` is true in every step here: the paper allows several steps of the
-#   discriminator for one of the generator. `_augmented` changes nothing, and `smoothing`, penalty
-#   and sums are 0, because we asked for none of them. `_track` keeps the logs.
+#   discriminator for one of the generator. `_augmented` changes nothing, and penalty and
+#   totals are 0, because we asked for none of them. `_track` keeps the logs.
 #
 # If the discriminator could also move the generator's weights, it would win by making the
 # generator worse. Check that it cannot, nor the other way round: the two lists of weights have
@@ -438,12 +438,12 @@ ki.plotting.plot_images(walks, 10, "from left to right: one latent vector turns 
 # %%
 training_digits = digits.take(digits.num_pictures)
 made = gan.sample(1000, seed=1)
-search = ki.metrics.memorisation(made, training_digits, test_digits)
+search = ki.metrics.memorization(made, training_digits, test_digits)
 print(search)
 print(f"median distance of made pictures: {np.median(search.distances):.3f}")
 print(f"median distance of test digits:   {np.median(search.held_out_distances):.3f}")
 
-ki.plotting.plot_neighbours(
+ki.plotting.plot_neighbors(
     made[:10],
     training_digits[search.indices[:10]],
     search.distances[:10],
@@ -559,12 +559,14 @@ plt.show()
 # A **penalty** is added to $L_D$. With $\nabla_x D(x)$, the slopes of the score by all pixels of
 # $x$ (the wishes of section 5), and $\lVert \cdot \rVert$, the length of such a list of numbers:
 #
-# | `penalty=` | what is added, times `penalty_weight` | at which $x$ | who |
+# | `penalty=` | what is added, times 10 | at which $x$ | who |
 # | --- | --- | --- | --- |
 # | `"r1"` | $\frac12 \lVert \nabla_x D(x) \rVert^2$ | real pictures | [6] |
 # | `"r2"` | the same | made pictures | [6] |
 # | `"r1_r2"` | both | both | [7] |
 # | `"gradient_penalty"` | $(\lVert \nabla_x D(x) \rVert - 1)^2$ | between real and made | [8] |
+#
+# Another weight is asked for by an object, as in `penalty=ki.losses.R1(weight=1.0)`.
 #
 # [6] Mescheder and others, 2018, [arXiv 1801.04406](https://arxiv.org/abs/1801.04406);
 # [7] Huang and others, 2025, [arXiv 2501.05441](https://arxiv.org/abs/2501.05441): with the

@@ -189,7 +189,8 @@ print(f"slope of z with respect to mu: {slopes[0]}, to sigma: {slopes[1]}")
 # beyond this network: on average it is an upper bound of $-\log p_\text{model}(x)$, the surprise at
 # the picture $x$ of somebody who draws latents at random and lets the decoder draw. (The proof is
 # in the first paper below; it takes half a page.) Its negative is known as the **ELBO**, the
-# evidence lower bound.
+# evidence lower bound. (Strictly that holds for black and white pictures. Of the few grey pixels
+# at the edges of these digits, $R$ is a cross-entropy, and no surprise of anybody.)
 
 # %% [markdown]
 # ## 4. One step of the training
@@ -206,7 +207,8 @@ print(inspect.getsource(ki.VAE.compute_loss))
 # - `noise` is $\varepsilon$, `ops.exp(0.5 * log_variance)` is $\sigma$, and `latents` the random
 #   point $z$. In training the noise is new each time. When the model is evaluated, it is drawn from
 #   the same seed every time, so that two results can be compared.
-# - `self.decoder(latents)`: the drawing $\hat{x}$.
+# - `self.decoder(latents)`: the drawing $\hat{x}$, as **logits**: any numbers, of which a sigmoid
+#   makes probabilities.
 # - `reconstruction`: $R$, one value per picture, *summed* over the pixels. With a mean in its place
 #   the first wish would weigh 784 times less, and KL would win. This is a frequent mistake.
 # - `kl`: the formula above, summed over the latents. The last line adds the two.
@@ -398,9 +400,9 @@ for row, (beta, model) in zip(axes, models.items(), strict=True):
         f"KL {logs['kl_loss']:5.1f} nats   middles spread by {np.std(mean):.2f}   "
         f"clouds {np.mean(np.exp(log_variance / 2)):.2f} wide"
     )
-    returned, _, _ = model(test_digits[:8])  # each from a random point of its cloud
+    returned = model.predict(test_digits[:8], verbose=0)[0]  # from random points of the clouds
     drawn = model.sample(8, seed=3)
-    ki.plotting.plot_images(returned.numpy(), 8, f"brought back, beta = {beta}", ax=row[0])
+    ki.plotting.plot_images(returned, 8, f"brought back, beta = {beta}", ax=row[0])
     ki.plotting.plot_images(drawn, 8, f"new samples, beta = {beta}", ax=row[1])
 plt.show()
 

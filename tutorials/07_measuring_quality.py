@@ -498,7 +498,7 @@ toy_real = np.concatenate([left, right, alone])
 left, far, guest = toy.uniform(-0.8, 0.8, (9, 2)), toy.uniform(-0.5, 0.5, (5, 2)), [[2, 2.2]]
 toy_made = np.concatenate([left, far + [6.6, 2.8], guest])
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.3), layout="constrained")
-shares = ki.metrics.precision_recall(toy_real, toy_made, neighbours=2)
+shares = ki.metrics.precision_recall(toy_real, toy_made, neighbors=2)
 panels = (
     ("precision", "made points in balls of real ones", toy_real, "tab:blue"),
     ("recall", "real points in balls of made ones", toy_made, "tab:orange"),
@@ -610,7 +610,7 @@ plt.show()
 # copier both draw pictures like the real ones. If you guessed C at the beginning, you saw the
 # quality, and could not see the cheating either.
 #
-# To catch it, compare with what it was *trained on*. `ki.metrics.memorisation` looks for the
+# To catch it, compare with what it was *trained on*. `ki.metrics.memorization` looks for the
 # nearest training picture of every sample. How near is too near? The test digits say: they were
 # certainly not copied, and one of 100 of them finds a training picture within the **threshold**.
 # Of a model's samples about one of 100 should, too. More of them is **memorisation**. (Here
@@ -619,13 +619,13 @@ plt.show()
 # %%
 found = {}
 for name, pictures in models.items():
-    found[name] = ki.metrics.memorisation(pictures, real_digits, test_digits)
+    found[name] = ki.metrics.memorization(pictures, real_digits, test_digits)
     print(f"{name}: {found[name]}")
 result = found["the copier"]
 ki.plotting.plot_distances(result.distances, result.held_out_distances, result.threshold)
 
 # %%
-ki.plotting.plot_neighbours(
+ki.plotting.plot_neighbors(
     copies[:12],
     real_digits[result.indices[:12]],
     result.distances[:12],
@@ -634,7 +634,7 @@ ki.plotting.plot_neighbours(
 
 # %%
 result = found["GAN"]
-ki.plotting.plot_neighbours(
+ki.plotting.plot_neighbors(
     samples["GAN"][:12],
     real_digits[result.indices[:12]],
     result.distances[:12],
@@ -758,7 +758,7 @@ for name, pictures in compared.items():
 # - **Section 5**: Frechet distances from 30 or more (150 pictures) to 2 (2,400), each about half of
 #   the one before; the kernel distance within its spread of 0. *If not*, draw more often.
 # - **Section 6**: both built models at 15; precision 0.95 and 0.76, recall 0.31 and 0.90. The VAE:
-#   Frechet 140 to 225, precision 0.78 to 0.87, recall 0.12 to 0.52. The GAN: 95 to 105, 0.68 to
+#   Frechet 135 to 225, precision 0.78 to 0.87, recall 0.12 to 0.52. The GAN: 95 to 105, 0.68 to
 #   0.72, 0.65 to 0.76. *If not*, and a model lies outside: look at its grid first.
 # - **Section 7**: 100 % of the copier's pictures within the threshold, of the models at most 0.1 %.
 #   *If not*, and a model has more than 2 %: it copies, or it is blurred. Look at the pairs.

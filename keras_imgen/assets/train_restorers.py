@@ -35,8 +35,9 @@ class ObedientDenoiser(ki.Restorer):
         super().__init__(network, degradation, **kwargs)
         self.more = OneOf([AdditiveNoise(0.0), AdditiveNoise((0.0, 25 / 255))], seed=1)
 
-    def _pair(self, data, training):
-        observed, clean = super()._pair(data, training)
+    def prepared(self, batch, training):
+        """Return observed pictures, spoiled once more, and clean ones."""
+        observed, clean = super().prepared(batch, training)
         if not training:
             return observed, clean
         noise, level = observed[..., :-1] - clean, observed[..., -1:]
@@ -53,7 +54,7 @@ def begin_from(model, trained):
     """
     for weight, begin in zip(model.network.weights, trained.network.get_weights(), strict=True):
         if weight.shape != begin.shape:
-            colors, places = model.picture_shape[-1], 4
+            colors, places = model.image_shape[-1], 4
             if begin.shape[2] == 2 * places:  # the first layer, which takes a picture and its level
                 begin = begin.reshape(3, 3, places, 2, -1)
                 picture, level = begin[..., :1, :], begin[..., 1:, :]
@@ -98,7 +99,7 @@ def main():
         kind = ObedientDenoiser if args.obedient else ki.Restorer
         model = kind(model.network, noise, seed=0)
     files = [f for f in sorted(list_pictures(args.data)[0]) if f.name not in args.leave_out]
-    channels = model.picture_shape[-1]
+    channels = model.image_shape[-1]
     pictures = ki.data.sources.with_channels(map(read_picture, files), channels)
     options = {"batch_size": args.batch_size, "crop_size": (args.crop, args.crop), "seed": 0}
     train = PictureDataset(pictures[:-HELD_OUT], None, crops=CROPS, shuffle=True, **options)

@@ -2,12 +2,16 @@
 
 Each backend has one short module with the same functions:
 
-`minimize(optimizer, variables, compute_loss, turn)`
-    One step of one of several optimizers, taken only if `turn` is true. `compute_loss()` returns
-    `(loss, aux)`; `aux` is returned. It may itself let another player take a step.
+`run_in_place(model, step, *args)`
+    A training or test step that changes variables in place, on the data that come last in `args`.
+`recorded(function, variables)`
+    `(outputs, aux, pull_back)`: what `function()` returns as `(outputs, aux)`, and a function that
+    turns the gradient of something by the outputs into its gradients by the variables.
 `input_gradients(function, inputs)`
-    The gradient, by each input, of the sum of what a function returns; `minimize` differentiates
-    through it.
+    `(gradient, aux)`: `function(inputs)` returns `(values, aux)`; the gradient, by the inputs, of
+    the sum of the values. It can be differentiated again.
+`cond(condition, then, otherwise)`
+    As `keras.ops.cond`, but what is called may draw random numbers and change variables.
 `prepared_step(model, step, prepare, *args)`
     Keras's own `step` on `prepare(data)`, where `prepare` may draw random numbers.
 `check(condition, message, value)`
@@ -16,6 +20,8 @@ Each backend has one short module with the same functions:
     NaN. What is computed from the value is computed after the check.
 `in_reading(dataset, check)`
     A `tf.data.Dataset` that calls `check`, a function of one batch, with each batch as it is read.
+`drawn(seed)`
+    The two numbers that `poisson` wants as a seed, from an integer or a generator, which moves on.
 `poisson(rates, seed)`
     Poisson numbers of these rates, as float32.
 `with_shape(x, shape)`
@@ -31,6 +37,7 @@ Each backend has one short module with the same functions:
 """
 
 import contextlib
+import functools
 import importlib
 
 import keras
@@ -38,17 +45,21 @@ from keras import ops
 
 __all__ = [
     "SeedGenerator",
+    "apply",
     "check",
-    "check_minimize",
+    "cond",
     "draw_apart",
+    "drawn",
+    "gradients",
+    "in_place",
     "in_reading",
     "input_gradients",
     "lean",
     "marked_errors",
-    "minimize",
     "poisson",
     "prepared_step",
     "readable_errors",
+    "recorded",
     "replicas",
     "share",
     "with_shape",
@@ -67,24 +78,53 @@ def _backend():
     return importlib.import_module(f"keras_imgen.backends.{name}")
 
 
-def check_minimize() -> None:
-    """Raise an error if the backend cannot train a model of several optimizers."""
-    _backend().check_minimize()
+def in_place(step):
+    """Let a model's step change variables in place, also where state goes in and comes out.
+
+    Args:
+        step: method `train_step(self, data)` or `test_step(self, data)`.
+    """
+
+    @functools.wraps(step)
+    def run(model, *args):
+        return _backend().run_in_place(model, step, *args)
+
+    return run
 
 
-def minimize(optimizer, variables, compute_loss, turn=True):
-    """Take one step of `optimizer` on `variables` down the gradient of the loss, if `turn`."""
-    if not variables:
-        raise ValueError(
-            "There is nothing to train. Received: a network that was frozen after the model was "
-            "made. Set its `trainable` to True again: each step changes only one network anyway."
-        )
-    return _backend().minimize(optimizer, variables, compute_loss, turn)
+def recorded(function, variables):
+    """Return outputs, what else a function returns, and what pulls wishes back to variables."""
+    return _backend().recorded(function, variables)
+
+
+def gradients(loss, variables):
+    """Return the gradients by the variables of the number that `loss()` returns first, and aux."""
+    value, aux, pull_back = recorded(loss, variables)
+    return pull_back(ops.ones_like(value)), aux
 
 
 def input_gradients(function, inputs):
-    """Return the gradient of the sum of `function(inputs)` by `inputs`."""
+    """Return the gradient by the inputs of the sum of the values of a function, and aux."""
     return _backend().input_gradients(function, inputs)
+
+
+def cond(condition, then, otherwise):
+    """Return what one of two functions returns; only that one is run."""
+    if isinstance(condition, bool):
+        return then() if condition else otherwise()
+    return _backend().cond(condition, then, otherwise)
+
+
+def apply(optimizer, gradients, variables, turn=True) -> None:
+    """Take a step of an optimizer, if `turn`: else all that it changes stays as it was."""
+    if turn is True:
+        optimizer.apply(gradients, variables)
+        return
+    changed = [*variables, *optimizer.variables]
+    before = [ops.copy(ops.convert_to_tensor(variable)) for variable in changed]
+    optimizer.apply(gradients, variables)
+    for variable, value in zip(changed, before, strict=True):
+        variable.assign(ops.where(turn, ops.convert_to_tensor(variable), value))
 
 
 def prepared_step(model, step, prepare, *args):
@@ -123,6 +163,11 @@ def in_reading(dataset, look):
         return batch
 
     return dataset.map(seen)
+
+
+def drawn(seed):
+    """Return a seed for `poisson` of an integer or a generator."""
+    return _backend().drawn(seed)
 
 
 def poisson(rates, seed):

@@ -1,26 +1,80 @@
 """Training steps on JAX: state goes in and comes out, nothing is changed in place."""
 
+import contextvars
+import functools
+
 import jax
 import keras
 
-
-def check_minimize():
-    """Refuse: models of several optimizers need TensorFlow so far."""
-    raise NotImplementedError(
-        "A GAN trains on the TensorFlow backend only. Received: KERAS_BACKEND=jax. Set "
-        "KERAS_BACKEND=tensorflow before importing keras. VAE and Restorer train on JAX too, and a "
-        "saved GAN can be sampled: load it with compile=False."
-    )
+# The variables of the step that is running: all that it may change.
+_known = contextvars.ContextVar("known", default=())
 
 
-def minimize(optimizer, variables, compute_loss, turn):
-    """Refuse, as `check_minimize`."""
-    check_minimize()
+def run_in_place(model, step, state, data):
+    """Run a step whose variables have the values in `state`; return its logs and their new ones."""
+    groups = [model.trainable_variables, model.non_trainable_variables]
+    groups += [model.optimizer.variables] if len(state) == 4 else []  # not in a test step
+    groups += [model.metrics_variables]
+    known = [variable for group in groups for variable in group]
+    running = _known.set(known)
+    try:
+        logs, values = _run(lambda: step(model, data), known, [v for part in state for v in part])
+    finally:
+        _known.reset(running)
+    values = iter(values)
+    return logs, tuple([next(values) for _ in group] for group in groups)
+
+
+def recorded(function, variables):
+    """Return outputs, aux and a pull-back by variables; see `keras_imgen.backends`."""
+    known = [*_known.get(), *variables]
+    before = [variable.value for variable in known]
+
+    def run(values):
+        mapped = [*before[: len(before) - len(values)], *values]
+        (outputs, aux), after = _run(function, known, mapped)
+        return outputs, (aux, after)
+
+    values = [variable.value for variable in variables]
+    outputs, pull_back, (aux, after) = jax.vjp(run, values, has_aux=True)
+    _change(known, after)
+    return outputs, aux, lambda wishes: pull_back(wishes)[0]
 
 
 def input_gradients(function, inputs):
-    """Refuse, as `check_minimize`."""
-    check_minimize()
+    """Return a gradient by inputs, and aux; see `keras_imgen.backends`."""
+    known = _known.get()
+    before = [variable.value for variable in known]
+
+    def run(inputs):
+        (values, aux), after = _run(lambda: function(inputs), known, before)
+        return jax.numpy.sum(values), (aux, after)
+
+    gradient, (aux, after) = jax.grad(run, has_aux=True)(inputs)
+    _change(known, after)
+    return gradient, aux
+
+
+def cond(condition, then, otherwise):
+    """Return what one of two functions returns."""
+    known = _known.get()
+    before = [variable.value for variable in known]
+    branches = [functools.partial(_run, branch, known) for branch in (then, otherwise)]
+    result, after = jax.lax.cond(condition, *branches, before)
+    _change(known, after)
+    return result
+
+
+def _run(function, variables, values):
+    """Return what a function returns where variables have these values, and their new ones."""
+    with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
+        result = function()
+    return result, [scope.get_current_value(variable) for variable in variables]
+
+
+def _change(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def prepared_step(model, step, prepare, state, data):
@@ -48,10 +102,15 @@ def check(condition, message, value):
     return jax.numpy.where(condition, value, jax.numpy.nan)
 
 
+def drawn(seed):
+    """Return a seed for `poisson`; see `keras_imgen.backends`."""
+    seed = seed.next() if isinstance(seed, keras.random.SeedGenerator) else [seed, 0]
+    return jax.numpy.asarray(seed, "uint32")
+
+
 def poisson(rates, seed):
     """Draw Poisson numbers; see `keras_imgen.backends`."""
-    seed = seed.next() if isinstance(seed, keras.random.SeedGenerator) else [seed, 0]
-    key = jax.random.wrap_key_data(jax.numpy.asarray(seed, "uint32"), impl="threefry2x32")
+    key = jax.random.wrap_key_data(seed, impl="threefry2x32")
     return jax.random.poisson(key, rates).astype("float32")
 
 

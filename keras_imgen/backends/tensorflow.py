@@ -6,36 +6,37 @@ import tensorflow as tf
 from keras_imgen.backends import MARK
 
 
-def check_minimize():
-    """Do nothing: `minimize` works."""
+def run_in_place(model, step, data):
+    """Run a step: here all of them change variables in place."""
+    return step(model, data)
 
 
-def minimize(optimizer, variables, compute_loss, turn):
-    """Take one step of `optimizer` on `variables`, if `turn`; see `keras_imgen.backends`."""
+def recorded(function, variables):
+    """Return outputs, aux and a pull-back by variables; see `keras_imgen.backends`."""
     values = [variable.value for variable in variables]
-    # Watch only this player's variables, so that the other's work is not recorded.
+    # Watch only these variables, so that the other player's work is not recorded.
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
-        loss, aux = compute_loss()
-        loss = optimizer.scale_loss(loss / replicas_in_step())  # devices' gradients are summed up
+        outputs, aux = function()
 
-    def move():
-        optimizer.apply(tape.gradient(loss, values), variables)
+    def pull_back(wishes):
+        zeros = tf.UnconnectedGradients.ZERO
+        return [tf.convert_to_tensor(g) for g in tape.gradient(outputs, values, wishes, zeros)]
 
-    if isinstance(turn, bool):
-        if turn:
-            move()
-    else:
-        tf.cond(turn, move, lambda: None)
-    return aux
+    return outputs, aux, pull_back
 
 
 def input_gradients(function, inputs):
-    """Return the gradient of `function` by its inputs; see `keras_imgen.backends`."""
+    """Return a gradient by inputs, and aux; see `keras_imgen.backends`."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(inputs)
-        outputs = function(inputs)
-    return tape.gradient(outputs, inputs)
+        values, aux = function(inputs)
+    return tape.gradient(values, inputs), aux
+
+
+def cond(condition, then, otherwise):
+    """Return what one of two functions returns."""
+    return tf.cond(condition, then, otherwise)
 
 
 def prepared_step(model, step, prepare, data):
@@ -69,16 +70,15 @@ def lean(function, channels):
     return tf.function(function, input_signature=[tf.TensorSpec((1, None, None, channels))])
 
 
+def drawn(seed):
+    """Return a seed for `poisson`; see `keras_imgen.backends`."""
+    seed = seed.next() if isinstance(seed, keras.random.SeedGenerator) else [seed, 0]
+    return tf.cast(tf.math.floormod(tf.cast(seed, "int64"), tf.int32.max), "int32")
+
+
 def poisson(rates, seed):
     """Draw Poisson numbers; see `keras_imgen.backends`."""
-    seed = tf.cast(tf.math.floormod(_drawn(seed), tf.int32.max), "int32")
     return tf.random.stateless_poisson(tf.shape(rates), seed, rates, "float32")
-
-
-def _drawn(seed):
-    if isinstance(seed, keras.random.SeedGenerator):
-        return tf.cast(seed.next(), "int64")
-    return tf.constant([seed, 0], "int64")
 
 
 def replicas(model):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_imgen import backends, checks
+from keras_imgen import checks, losses
 from keras_imgen.callbacks.first import first_pictures
 from keras_imgen.data import check_pictures
 from keras_imgen.training import PictureModel, Rollback, check_finite
@@ -163,7 +163,7 @@ class TrainingHealth(Rollback):
                     "`pictures` are compared with samples of a GAN or VAE. Received: `pictures` "
                     f"for a {type(self.model).__name__}. Leave them out."
                 )
-            check_pictures(self.pictures, self.model.picture_shape, "pictures")
+            check_pictures(self.pictures, self.model.image_shape, "pictures")
         if self.factor is not None:
             self.check_learning_rates()
 
@@ -222,7 +222,7 @@ class TrainingHealth(Rollback):
         """Return what can be measured of this model."""
         figures = {}
         if hasattr(self.model, "discriminator"):
-            if self.model.adversarial_loss != "wasserstein":
+            if not isinstance(self.model.adversarial_loss, losses.Wasserstein):
                 figures["discriminator_accuracy"] = float(logs["discriminator_accuracy"])
             figures["score_slope"] = _score_slope(self.model)
         if self.pictures is not None:
@@ -337,6 +337,6 @@ def _score_slope(gan, n=64) -> float:
     latents = keras.random.normal((n, gan.latent_dim), dtype="float32", seed=0)
     labels = np.arange(n) % gan.num_classes if gan.num_classes else None
     pictures = keras.ops.convert_to_tensor(gan.predict_latents(latents, labels))
-    slopes = backends.input_gradients(lambda made: gan.score(made, labels), pictures)
+    slopes = gan.score_slopes(pictures, labels)
     slopes = keras.ops.convert_to_numpy(keras.ops.cast(slopes, "float32"))
     return float(np.mean(np.linalg.norm(slopes.reshape(n, -1), axis=1)))

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_imgen import checks, plotting
-from keras_imgen.callbacks.pictures import EpochPicture
+from keras_imgen.callbacks.samples import EpochPicture
 from keras_imgen.checks import whole_number
 from keras_imgen.plotting.grids import enlarged
 

@@ -21,13 +21,13 @@ from keras_imgen import (  # noqa: F401
     networks,
     plotting,
 )
-from keras_imgen.cli import complain
-from keras_imgen.cli.pictures import LeftOut, find, split_off_collisions
+from keras_imgen.cli.command import complain
+from keras_imgen.cli.inputs import LeftOut, find, split_off_collisions
 from keras_imgen.data import sources, to_float
 from keras_imgen.data.photos import read_photo, read_picture, write_photo
 from keras_imgen.files import write_whole
-from keras_imgen.noise import level_to_tell
 from keras_imgen.pretrained import UNTRAINED
+from keras_imgen.sigma import level_to_tell
 
 
 def sample(args) -> None:
@@ -48,7 +48,7 @@ def sample(args) -> None:
             f"{args.model!r} is a {type(model).__name__}, which draws no new pictures. "
             "Use `keras-imgen restore`, or pass a GAN or VAE."
         )
-    pixels = args.n * np.prod(model.picture_shape[:2], dtype=float) * args.scale**2
+    pixels = args.n * np.prod(model.image_shape[:2], dtype=float) * args.scale**2
     if pixels > Image.MAX_IMAGE_PIXELS:
         raise ValueError(
             f"{args.n} pictures at --scale {args.scale} would make one of {pixels / 1e6:.0f} "
@@ -101,11 +101,11 @@ def restore(args) -> int:
     model = _load(args.model)
     told = _told(model, args)
     mask = None if args.mask is None else _read_mask(args.mask)
-    of_sequences = len(model.picture_shape) == 4
+    of_sequences = len(model.image_shape) == 4
     if of_sequences:
         if refused:  # without one of its frames it is another sequence
             raise ValueError(refused[0][1])
-        frames = _stack_frames([read_picture(file) for file, _ in kept], model.picture_shape[-1])
+        frames = _stack_frames([read_picture(file) for file, _ in kept], model.image_shape[-1])
         sequence = _restore(model, frames[None], mask, args.degrade, told)[0]
         restored = dict(zip([file for file, _ in kept], sequence, strict=True))
     for note in notes:
@@ -151,7 +151,7 @@ def evaluate(args) -> int:
     """
     (found, notes), left_out = find([args.data]), LeftOut()
     model = _load(args.model)
-    if not hasattr(model, "restore") or len(model.picture_shape) == 4:
+    if not hasattr(model, "restore") or len(model.image_shape) == 4:
         raise ValueError(
             f"{args.model!r} is a {type(model).__name__} that restores no single pictures. Pass a "
             "model trained to denoise or inpaint."
@@ -175,7 +175,7 @@ def evaluate(args) -> int:
         complain(note)
     for file, name in found:
         try:
-            pixels = sources.with_channels(read_picture(file), model.picture_shape[-1])
+            pixels = sources.with_channels(read_picture(file), model.image_shape[-1])
             clean = to_float(pixels)[None]
             _check_colors(model, clean)
             observed = keras.ops.convert_to_numpy(degradation(clean, training=False))
@@ -276,7 +276,7 @@ def _told(model, args):
 
 def _restore_any(model, picture, mask, degrade, told):
     """Restore one picture, whatever its channels and the model's."""
-    channels = model.picture_shape[-1]
+    channels = model.image_shape[-1]
     if channels == 1 and picture.shape[-1] == 3:  # one by one
         planes = np.moveaxis(picture, -1, 0)[..., None]
         restored = [_restore(model, plane[None], mask, degrade, told)[0] for plane in planes]

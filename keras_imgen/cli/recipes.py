@@ -114,11 +114,11 @@ def _measure_vae(model, test):
     """What a picture costs to describe: by one grey value for all, and by the VAE."""
     pictures = test.take(1000)
     mean = np.broadcast_to(pictures.mean(axis=0), pictures.shape)
-    error = np.mean(keras.ops.convert_to_numpy(model.reconstruction_loss(pictures, mean)))
+    error = np.mean(keras.ops.convert_to_numpy(model.loss.nll_of_mean(pictures, mean)))
     loss = model.evaluate(pictures, verbose=0, return_dict=True)["loss"]
     reconstructed = model.reconstruct(pictures)
     return {
-        "bound on the negative log-likelihood, nats": (float(error), float(loss)),
+        "loss (reconstruction and KL), nats": (float(error), float(loss)),
         "PSNR of reconstructions, dB": tuple(
             float(np.mean(metrics.psnr(pictures, x))) for x in (mean, reconstructed)
         ),

@@ -8,8 +8,9 @@ own channels: degradations that hide pixels append a mask (1 where known, 0 wher
 others, with `append_level=True`, their strength. `observed[..., :C]` is the picture to show.
 """
 
-from keras_imgen.degradations.base import Compose, Degradation, OneOf
+from keras_imgen.degradations.base import Degradation, WithMask, WithStrength
 from keras_imgen.degradations.blurs import Blur, Downsample, MotionBlur
+from keras_imgen.degradations.combined import Compose, OneOf
 from keras_imgen.degradations.holes import MissingBlocks, MissingFrames, MissingPixels
 from keras_imgen.degradations.jpeg import JpegCompression
 from keras_imgen.degradations.noise import AdditiveNoise, PoissonNoise, SaltAndPepper
@@ -31,4 +32,6 @@ __all__ = [
     "PoissonNoise",
     "SaltAndPepper",
     "TextOverlay",
+    "WithMask",
+    "WithStrength",
 ]

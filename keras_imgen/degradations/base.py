@@ -16,8 +16,12 @@ from keras_imgen.settings import as_meant
 class Degradation(keras.layers.Layer):
     """Base of all degradations: who draws, when the draw is fixed, and how many channels are added.
 
-    A subclass implements `degrade(clean, seeds)`, where `next(seeds)` is the seed for one random
-    operation, and sets `appends` if it appends channels.
+    A degradation draws, and applies what it has drawn: `draw(shape, seeds)` returns the parameters,
+    such as a mask or a kernel, and `apply(clean, parameters)` the observed pictures. So the same
+    mask can be put on other pictures, and slopes go through `apply`. A subclass implements both,
+    or, if nobody asks for its parameters, `degrade(clean, seeds)` in one; `next(seeds)` is the seed
+    for one random operation. It sets `appends` if it appends channels. `WithStrength` and
+    `WithMask` are bases of those that have a strength or a mask.
 
     Args:
         seed: integer; the same seed gives the same draws. By default one is drawn, and kept when
@@ -34,6 +38,12 @@ class Degradation(keras.layers.Layer):
         ...         return 0.5 + contrast * (clean - 0.5)
         >>> tuple(Faded(seed=0)(np.ones((2, 8, 8, 1), "float32")).shape)
         (2, 8, 8, 1)
+        >>> from keras_imgen.degradations import MissingBlocks
+        >>> holes = MissingBlocks(0.3, seed=0)
+        >>> drawn = holes.draw((1, 8, 8, 1), holes.seeds())
+        >>> bright, dark = (holes.apply(x * np.ones((1, 8, 8, 1)), drawn) for x in (1.0, 0.5))
+        >>> bool(np.all(bright[..., 0] == 2.0 * dark[..., 0]))  # the same holes
+        True
     """
 
     # What the channels behind the picture's own are: "mask", 1 where a pixel is known, or "level".
@@ -65,11 +75,36 @@ class Degradation(keras.layers.Layer):
                 f"{type(self).__name__} spoils floating-point pictures in [0, 1]. Received: "
                 f"dtype={dtype}. Convert pictures of 8 bits with keras_imgen.data.to_float."
             )
-        return self.degrade(clean, self._seeds(training))
+        return self.degrade(clean, self.seeds(training))
 
-    def degrade(self, clean, seeds: Iterator):
-        """Return the observed pictures; subclasses implement this."""
-        raise NotImplementedError
+    def degrade(self, clean, seeds):
+        """Return the observed pictures, with parameters that are drawn now."""
+        return self.apply(clean, self.draw(ops.shape(clean), seeds))
+
+    def draw(self, shape, seeds):
+        """Return the parameters for clean pictures of a shape; subclasses implement this.
+
+        Args:
+            shape: `(..., height, width, channels)`.
+            seeds: what `seeds()` returns, the fixed draw, or `seeds(training=True)`, a new one.
+        """
+        raise NotImplementedError(self._in_one)
+
+    def apply(self, clean, parameters):
+        """Return the observed pictures for given parameters; subclasses implement this.
+
+        Args:
+            clean: pictures, as tensors or arrays, of the shape that was drawn for. Unlike a call of
+                the layer, it checks nothing.
+            parameters: what `draw` returned.
+        """
+        raise NotImplementedError(self._in_one)
+
+    def seeds(self, training=None) -> Iterator:
+        """Return seeds for `draw`: of a new draw in training, else those of the fixed one."""
+        if training:
+            return itertools.repeat(self.seed_generator)
+        return map(self._seed_of_draw, itertools.count(1))
 
     def compute_output_shape(self, input_shape):
         """Shape of the observed pictures: the clean shape with the extra channels appended."""
@@ -89,10 +124,12 @@ class Degradation(keras.layers.Layer):
         """Return the constructor's arguments."""
         return {**super().get_config(), "seed": self.seed}
 
-    def _seeds(self, training) -> Iterator:
-        if training:
-            return itertools.repeat(self.seed_generator)
-        return map(self._seed_of_draw, itertools.count(1))
+    @property
+    def _in_one(self):
+        return (
+            f"{type(self).__name__} draws and applies in one method, `degrade`. To use its "
+            "parameters again, write `draw(shape, seeds)` and `apply(clean, parameters)` instead."
+        )
 
     def _seed_of_draw(self, draw: int) -> int:
         # Every kind of degradation gets numbers of its own. From the same ones, noise would be
@@ -100,11 +137,12 @@ class Degradation(keras.layers.Layer):
         return zlib.crc32(f"{type(self).__name__} {self.seed} {draw}".encode())
 
 
-class Graded(Degradation):
-    """A degradation of one strength; it may tell the network which strength it has drawn.
+class WithStrength(Degradation):
+    """Base of degradations of one strength, which may be appended as the level channel.
 
-    A subclass implements `spoil(clean, strength, seeds)`, where `strength` is broadcastable to the
-    pictures `(..., 1, 1, 1)`.
+    A subclass implements `degraded(clean, strength)`, where `strength` is broadcastable to the
+    pictures, `(..., 1, 1, 1)`. What else it draws it returns from `draw_others(shape, seeds)`, a
+    dict of more arguments of `degraded`.
 
     Args:
         argument: name of the one that is the strength, kept as an attribute of that name.
@@ -115,6 +153,20 @@ class Graded(Degradation):
             tells it of that share of the pictures, and 0 of the others, so that a network learns to
             do with and without.
         **kwargs: as for `Degradation`.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.degradations import WithStrength
+        >>> class Darker(WithStrength):
+        ...     def __init__(self, share=(0.0, 0.5), *, append_level=False, **kwargs):
+        ...         hint = "It is the share of light that is lost."
+        ...         super().__init__(
+        ...             "share", share, (0.0, 1.0), hint, append_level=append_level, **kwargs
+        ...         )
+        ...     def degraded(self, clean, strength):
+        ...         return clean * (1.0 - strength)
+        >>> tuple(Darker(append_level=True, seed=0)(np.ones((2, 8, 8, 3), "float32")).shape)
+        (2, 8, 8, 4)
     """
 
     def __init__(
@@ -137,20 +189,32 @@ class Graded(Degradation):
         self.append_level = append_level
         self.appends = ("level",) if append_level else ()
 
-    def degrade(self, clean, seeds):
+    def draw(self, shape, seeds):
+        """Return the strength, what else is drawn, and the draw by which a level is told."""
+        strength = per_picture(shape, *self.range, next(seeds))
+        drawn = {"strength": strength, **self.draw_others(shape, seeds)}
+        if 0.0 < self.share_told < 1.0:
+            drawn["share"] = per_picture(shape, 0.0, 1.0, next(seeds))
+        return drawn
+
+    def apply(self, clean, parameters):
         """Return the observed pictures and, if asked, behind them their strength as a channel."""
-        strength = per_picture(clean, *self.range, next(seeds))
-        observed = self.spoil(clean, strength, seeds)
+        drawn = dict(parameters)
+        share = drawn.pop("share", None)
+        observed = self.degraded(clean, **drawn)
         if not self.append_level:
             return observed
-        told = self.told(ops.cast(strength, self.compute_dtype))
-        if self.share_told < 1.0:
-            share = per_picture(clean, 0.0, 1.0, next(seeds))
+        told = self.told(ops.cast(drawn["strength"], self.compute_dtype))
+        if share is not None:
             told = ops.where(share < self.share_told, told, 0.0)
         level = ops.broadcast_to(told, (*ops.shape(clean)[:-1], 1))
         return ops.concatenate([observed, level], axis=-1)
 
-    def spoil(self, clean, strength, seeds: Iterator):
+    def draw_others(self, shape, seeds) -> dict:
+        """Return what is drawn beside the strength: more arguments of `degraded`."""
+        return {}
+
+    def degraded(self, clean, strength):
         """Return the observed pictures; subclasses implement this."""
         raise NotImplementedError
 
@@ -178,136 +242,47 @@ class Graded(Degradation):
         return {**super().get_config(), **own}
 
 
-class _Combined(Degradation):
-    """A degradation made of others."""
+class WithMask(Degradation):
+    """Base of degradations that set some pixels to 0 and append the mask of the known ones.
 
-    def __init__(self, degradations: Sequence[Degradation], **kwargs):
-        super().__init__(**kwargs)
-        name, is_list = type(self).__name__, isinstance(degradations, Sequence)
-        if (
-            not is_list
-            or not degradations
-            or not all(isinstance(d, Degradation) for d in degradations)
-        ):
-            raise ValueError(
-                f"{name} takes a list of at least one degradation. "
-                f"Received: degradations={shown(degradations)}. "
-                f"Example: {name}([MissingBlocks(0.1), MissingPixels(0.3)])."
-            )
-        self.degradations = list(degradations)
-
-    def get_config(self):
-        """Return the constructor's arguments."""
-        parts = keras.saving.serialize_keras_object(self.degradations)
-        return {**super().get_config(), "degradations": parts}
-
-    @classmethod
-    def from_config(cls, config):
-        """Rebuild the layer and its parts."""
-        degradations = keras.saving.deserialize_keras_object(config.pop("degradations"))
-        return cls(degradations, **config)
-
-
-def _parts(degradation):
-    """Return all that a degradation applies one after the other."""
-    if not isinstance(degradation, Compose):
-        return [degradation]
-    return [part for each in degradation.degradations for part in _parts(each)]
-
-
-@keras.saving.register_keras_serializable("keras_imgen")
-class Compose(_Combined):
-    """Apply several degradations one after the other.
-
-    Each one spoils the picture's own channels; the channels that they append are collected behind
-    the picture in the same order. Put noise before holes, or the holes will be noisy.
+    A subclass implements `known(shape, seeds)`.
 
     Args:
-        degradations: list of degradations; two of the same kind need different seeds, or they would
-            draw the same.
-
-    Raises:
-        ValueError: if two of the same kind have the same seed.
+        seed: see `Degradation`.
 
     Example:
-        >>> from keras_imgen.degradations import AdditiveNoise, Compose, MissingFrames
-        >>> Compose([AdditiveNoise(0.1), MissingFrames(2)]).extra_channels
-        1
+        >>> import keras
+        >>> import numpy as np
+        >>> from keras_imgen.degradations import WithMask
+        >>> class MissingRow(WithMask):
+        ...     def known(self, shape, seeds):
+        ...         leading, height = shape[:-3], shape[-3]
+        ...         row = keras.random.randint((*leading, 1, 1, 1), 0, height, seed=next(seeds))
+        ...         return keras.ops.arange(height)[:, None, None] != row
+        >>> tuple(MissingRow(seed=0)(np.ones((2, 8, 8, 3), "float32")).shape)
+        (2, 8, 8, 4)
     """
 
-    def __init__(self, degradations: Sequence[Degradation], **kwargs):
-        if "seed" in kwargs:
-            raise ValueError(
-                "Compose draws nothing itself, so it takes no `seed`. Give one to each part: "
-                "Compose([AdditiveNoise(0.1, seed=0), MissingPixels(0.3, seed=0)])."
-            )
-        super().__init__(degradations, **kwargs)
-        draws = [(type(d).__name__, d.seed) for d in _parts(self)]
-        if twice := [draw for draw in draws if draws.count(draw) > 1]:
-            raise ValueError(
-                "Two degradations of one kind need different seeds, or they draw the same. "
-                f"Received: {twice[0][0]} twice with seed={twice[0][1]}. Give each a seed of its "
-                "own, or none."
-            )
-        self.appends = tuple(name for d in self.degradations for name in d.appends)
+    appends = ("mask",)
 
-    @as_meant()
-    def call(self, clean, training=None):
-        """Apply the parts in order."""
-        channels = clean.shape[-1]
-        picture, extras = clean, []
-        for degradation in self.degradations:
-            observed = degradation(picture, training=training)
-            picture = observed[..., :channels]
-            if degradation.extra_channels:
-                extras.append(observed[..., channels:])
-        return ops.concatenate([picture, *extras], axis=-1) if extras else picture
+    def draw(self, shape, seeds):
+        """Return the mask, `(..., height, width, 1)`."""
+        mask = ops.cast(self.known(shape, seeds), self.compute_dtype)
+        return {"mask": ops.broadcast_to(mask, (*shape[:-1], 1))}
 
-    def get_config(self):
-        """Return the constructor's arguments."""
-        config = super().get_config()
-        del config["seed"]
-        return config
+    def apply(self, clean, parameters):
+        """Return the known pixels and, behind them, the mask channel."""
+        mask = parameters["mask"]
+        return ops.concatenate([clean * mask, mask], axis=-1)
 
+    def known(self, shape, seeds):
+        """Return the mask, 1 where the pixel is known, broadcastable to `(..., height, width, 1)`.
 
-@keras.saving.register_keras_serializable("keras_imgen")
-class OneOf(_Combined):
-    """Spoil each picture in one of several ways, drawn at random.
-
-    For training one network for all of them. Whatever is drawn, the same channels are appended.
-
-    Args:
-        degradations: list of degradations that append the same channels; two of the same kind need
-            different seeds, or they draw the same.
-        seed: see `Degradation`; it is for which way is drawn.
-
-    Example:
-        >>> from keras_imgen.degradations import MissingBlocks, MissingPixels, OneOf
-        >>> OneOf([MissingPixels(0.5), MissingBlocks(0.2)]).extra_channels
-        1
-    """
-
-    def __init__(self, degradations: Sequence[Degradation], *, seed=None, **kwargs):
-        super().__init__(degradations, seed=seed, **kwargs)
-        appended = sorted({", ".join(d.appends) or "nothing" for d in self.degradations})
-        if len(appended) > 1:
-            raise ValueError(
-                "OneOf takes degradations that append the same channels. Received: some that "
-                f"append {' and some that append '.join(appended)}. Put together holes, or noises."
-            )
-        self.appends = self.degradations[0].appends
-
-    @as_meant()
-    def call(self, clean, training=None):
-        """Spoil all pictures in all ways, and keep one of them for each."""
-        leading = ops.shape(clean)[:-3]
-        draw = keras.random.uniform((*leading, 1, 1, 1), seed=next(self._seeds(training)))
-        way = ops.floor(draw * len(self.degradations))
-        observed = 0.0
-        for index, degradation in enumerate(self.degradations):
-            spoiled = degradation(clean, training=training)
-            observed = observed + spoiled * ops.cast(way == index, spoiled.dtype)
-        return observed
+        Args:
+            shape: that of the clean pictures, `(..., height, width, channels)`.
+            seeds: iterator; `next(seeds)` is the seed for one random operation.
+        """
+        raise NotImplementedError
 
 
 def strength_range(name: str, value, low: float, high: float, hint: str) -> tuple[float, float]:
@@ -325,12 +300,11 @@ def strength_range(name: str, value, low: float, high: float, hint: str) -> tupl
     return smallest, largest
 
 
-def per_picture(clean, low: float, high: float, seed):
+def per_picture(shape, low: float, high: float, seed):
     """Draw one number in [low, high] for each picture, shaped to broadcast over its pixels."""
-    leading = ops.shape(clean)[:-3]
     if low == high:
         return low
-    return keras.random.uniform((*leading, 1, 1, 1), low, high, seed=seed)
+    return keras.random.uniform((*shape[:-3], 1, 1, 1), low, high, seed=seed)
 
 
 def as_batch(clean, *strengths):

@@ -7,11 +7,11 @@ import keras
 from keras import ops
 
 from keras_imgen.checks import number, whole_number
-from keras_imgen.degradations.base import Degradation, Graded, as_batch
+from keras_imgen.degradations.base import Degradation, WithStrength, as_batch, per_picture
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class Blur(Graded):
+class Blur(WithStrength):
     """Blur as a lens out of focus does: each pixel becomes a Gaussian average of its neighbours.
 
     Beyond its border a picture is taken to go on as its mirror image.
@@ -47,7 +47,7 @@ class Blur(Graded):
         options = {"append_level": append_level, "seed": seed, **kwargs}
         super().__init__("sigma", sigma, (0.0, 20.0), hint, **options)
 
-    def spoil(self, clean, strength, seeds):
+    def degraded(self, clean, strength):
         """Return the average along columns of the average along rows."""
         batch, sigma = as_batch(clean, ops.cast(strength, "float32"))
         radius = math.ceil(3.0 * self.range[1])
@@ -65,7 +65,7 @@ class Blur(Graded):
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class MotionBlur(Graded):
+class MotionBlur(WithStrength):
     """Blur as a camera does that moved in a straight line while it exposed.
 
     Beyond its border a picture is taken to go on as its mirror image.
@@ -105,12 +105,14 @@ class MotionBlur(Graded):
         super().__init__("length", length, (0.0, 60.0), hint, **options)
         self.angle = None if angle is None else number("angle", angle, -360.0, 360.0)
 
-    def spoil(self, clean, strength, seeds):
+    def draw_others(self, shape, seeds):
+        """Return the direction of the way, in radians."""
+        if self.angle is not None:
+            return {"turn": math.radians(self.angle)}
+        return {"turn": per_picture(shape, 0.0, math.pi, next(seeds))}
+
+    def degraded(self, clean, strength, turn):
         """Return the mean of the pictures shifted along the way."""
-        turn = 0.0 if self.angle is None else math.radians(self.angle)
-        if self.angle is None:
-            leading = ops.shape(clean)[:-3]
-            turn = keras.random.uniform((*leading, 1, 1, 1), 0.0, math.pi, seed=next(seeds))
         cast = [ops.cast(value, "float32") for value in (strength, turn)]
         batch, length, turn = as_batch(clean, *cast)
         # Points evenly on the way, at least two for each pixel, each shared out among the four
@@ -163,7 +165,11 @@ class Downsample(Degradation):
         advice = "It is by how much each side shrinks: 2 leaves a quarter of the pixels."
         self.factor = whole_number("factor", factor, 1, advice)
 
-    def degrade(self, clean, seeds):
+    def draw(self, shape, seeds):
+        """Return nothing: all pictures shrink alike."""
+        return {}
+
+    def apply(self, clean, parameters):
         """Return the pictures shrunk and enlarged."""
         if self.factor == 1:
             return clean

@@ -6,30 +6,13 @@ import keras
 from keras import ops
 
 from keras_imgen.checks import whole_number
-from keras_imgen.degradations.base import Degradation, per_picture, strength_range
-
-
-class Hiding(Degradation):
-    """A degradation that sets some pixels to 0 and appends the mask of the known ones."""
-
-    appends = ("mask",)
-
-    def known(self, clean, seeds):
-        """Return the mask, 1 where the pixel is known, broadcastable to `(..., H, W, 1)`."""
-        raise NotImplementedError
-
-    def degrade(self, clean, seeds):
-        """Return the known pixels and, behind them, the mask channel."""
-        mask = ops.cast(self.known(clean, seeds), self.compute_dtype)
-        mask = ops.broadcast_to(mask, (*ops.shape(clean)[:-1], 1))
-        return ops.concatenate([clean * mask, mask], axis=-1)
-
+from keras_imgen.degradations.base import WithMask, per_picture, strength_range
 
 SHARE = "It is the share of pixels to hide: for 30 % pass 0.3."
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class MissingPixels(Hiding):
+class MissingPixels(WithMask):
     """Hide single pixels, each with the same probability.
 
     Hidden pixels are 0 in every channel; the mask channel (1 = known) follows the picture's own.
@@ -52,10 +35,10 @@ class MissingPixels(Hiding):
         self.fraction = fraction
         self._low, self._high = strength_range("fraction", fraction, 0.0, 1.0, SHARE)
 
-    def known(self, clean, seeds):
+    def known(self, shape, seeds):
         """Return a mask in which each pixel is known with probability `1 - fraction`."""
-        fraction = per_picture(clean, self._low, self._high, next(seeds))
-        draw = keras.random.uniform((*ops.shape(clean)[:-1], 1), seed=next(seeds))
+        fraction = per_picture(shape, self._low, self._high, next(seeds))
+        draw = keras.random.uniform((*shape[:-1], 1), seed=next(seeds))
         return draw >= fraction
 
     def get_config(self):
@@ -64,7 +47,7 @@ class MissingPixels(Hiding):
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class MissingBlocks(Hiding):
+class MissingBlocks(WithMask):
     """Hide square blocks at random places, as scratches and stains do.
 
     Blocks may overlap and are cut off at the border, so that every pixel is hidden with the same
@@ -94,13 +77,13 @@ class MissingBlocks(Hiding):
             "block_size", block_size, 1, "It is the side of a block in pixels."
         )
 
-    def known(self, clean, seeds):
+    def known(self, shape, seeds):
         """Return a mask that is 0 inside the blocks."""
-        *leading, height, width, _ = ops.shape(clean)
+        *leading, height, width, _ = shape
         size = self.block_size
         # A pixel is hidden if a block begins at any of the size x size places that reach it; each
         # place begins a block with the probability that makes this the wanted fraction.
-        fraction = per_picture(clean, self._low, self._high, next(seeds))
+        fraction = per_picture(shape, self._low, self._high, next(seeds))
         begins = 1.0 - (1.0 - fraction) ** (1.0 / size**2)
         places = (*leading, height + size - 1, width + size - 1, 1)
         corners = keras.random.uniform(places, seed=next(seeds)) < begins
@@ -115,7 +98,7 @@ class MissingBlocks(Hiding):
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class MissingFrames(Hiding):
+class MissingFrames(WithMask):
     """Lose whole frames of a sequence, at places drawn for each sequence.
 
     Args:
@@ -142,20 +125,20 @@ class MissingFrames(Hiding):
             "num_frames", num_frames, 0, "Each sequence loses so many. For 3 of 10 frames pass 3."
         )
 
-    def known(self, clean, seeds):
+    def known(self, shape, seeds):
         """Return a mask that is 0 in the lost frames: those with the smallest of random numbers."""
-        if len(clean.shape) < 4:
+        if len(shape) < 4:
             raise ValueError(
                 "MissingFrames needs sequences of shape (..., time, height, width, channels). "
-                f"Received: shape={tuple(clean.shape)}, which has no time axis."
+                f"Received: shape={tuple(shape)}, which has no time axis."
             )
-        length = clean.shape[-4]
-        if length is not None and self.num_frames >= length:
+        length = shape[-4]
+        if isinstance(length, int) and self.num_frames >= length:
             raise ValueError(
                 "At least one frame must remain. "
                 f"Received: num_frames={self.num_frames} for sequences of {length} frames."
             )
-        draw = keras.random.uniform(ops.shape(clean)[:-3], seed=next(seeds))  # (..., T)
+        draw = keras.random.uniform(shape[:-3], seed=next(seeds))  # (..., T)
         rank = ops.argsort(ops.argsort(draw, axis=-1), axis=-1)
         return (rank >= self.num_frames)[..., None, None, None]
 

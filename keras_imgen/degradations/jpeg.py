@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_imgen.degradations.base import Graded, as_batch
+from keras_imgen.degradations.base import WithStrength, as_batch
 
 # How coarsely each of the 8 x 8 frequencies is kept at quality 50, of brightness and of colour.
 BRIGHTNESS = (
@@ -37,7 +37,7 @@ DCT = DCT.astype("float32")
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class JpegCompression(Graded):
+class JpegCompression(WithStrength):
     """Compress as a JPEG file does, down to blocks of 8 x 8 pixels and rings along edges.
 
     What it does is what a JPEG encoder and decoder do to a picture, with halved colour planes
@@ -78,7 +78,7 @@ class JpegCompression(Graded):
         options = {"append_level": append_level, "seed": seed, **kwargs}
         super().__init__("quality", quality, (1.0, 100.0), hint, **options)
 
-    def spoil(self, clean, strength, seeds):
+    def degraded(self, clean, strength):
         """Return the pictures as they come back from a file."""
         channels = clean.shape[-1]
         if channels not in (1, 3):

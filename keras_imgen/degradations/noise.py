@@ -6,11 +6,11 @@ import keras
 from keras import ops
 
 from keras_imgen import backends
-from keras_imgen.degradations.base import Graded
+from keras_imgen.degradations.base import WithStrength
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class AdditiveNoise(Graded):
+class AdditiveNoise(WithStrength):
     """Add white Gaussian noise, as a camera does in bad light.
 
     The observed picture is **not** clipped to [0, 1], so that the noise stays Gaussian: this is the
@@ -45,13 +45,17 @@ class AdditiveNoise(Graded):
         options = {"append_level": append_level, "seed": seed, **kwargs}
         super().__init__("sigma", sigma, (0.0, 1.0), hint, **options)
 
-    def spoil(self, clean, strength, seeds):
+    def draw_others(self, shape, seeds):
+        """Return the noise, of standard deviation 1."""
+        return {"noise": keras.random.normal(shape, seed=next(seeds))}
+
+    def degraded(self, clean, strength, noise):
         """Return `clean + sigma * noise`."""
-        return clean + strength * keras.random.normal(ops.shape(clean), seed=next(seeds))
+        return clean + strength * noise
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class PoissonNoise(Graded):
+class PoissonNoise(WithStrength):
     """Count photons: bright pixels are noisier than dark ones, as in short exposures.
 
     Each pixel becomes `gain` times a Poisson number with mean `pixel / gain`, so that its variance
@@ -88,17 +92,21 @@ class PoissonNoise(Graded):
         # TensorFlow's XLA draws no Poisson numbers: Keras then compiles without it.
         self.supports_jit = keras.backend.backend() != "tensorflow"
 
-    def spoil(self, clean, strength, seeds):
+    def draw_others(self, shape, seeds):
+        """Return the seed of the counts, which depend on the pictures."""
+        return {"seed": backends.drawn(next(seeds))}
+
+    def degraded(self, clean, strength, seed):
         """Return `gain * Poisson(clean / gain)`."""
         if self.range == (0.0, 0.0):
             return clean
         gain = ops.maximum(ops.cast(strength, "float32"), 1e-5)
         rates = ops.clip(ops.cast(clean, "float32"), 0.0, 1.0) / gain
-        return gain * backends.poisson(rates, next(seeds))
+        return gain * backends.poisson(rates, seed)
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class SaltAndPepper(Graded):
+class SaltAndPepper(WithStrength):
     """Set single pixels to black or white, as broken sensors and lost bits do.
 
     No mask is appended: which pixels are wrong, the network must find out.
@@ -129,8 +137,11 @@ class SaltAndPepper(Graded):
         options = {"append_level": append_level, "seed": seed, **kwargs}
         super().__init__("fraction", fraction, (0.0, 1.0), hint, **options)
 
-    def spoil(self, clean, strength, seeds):
+    def draw_others(self, shape, seeds):
+        """Return a uniform number for each pixel."""
+        return {"draw": keras.random.uniform((*shape[:-1], 1), seed=next(seeds))}
+
+    def degraded(self, clean, strength, draw):
         """Return the pictures with a share of their pixels, in all channels, black or white."""
-        draw = keras.random.uniform((*ops.shape(clean)[:-1], 1), seed=next(seeds))
         observed = ops.where(draw < 0.5 * strength, 0.0, clean)
         return ops.where(draw >= 1.0 - 0.5 * strength, 1.0, observed)

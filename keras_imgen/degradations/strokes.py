@@ -9,12 +9,12 @@ import numpy as np
 from keras import ops
 
 from keras_imgen.checks import shown, whole_number
-from keras_imgen.degradations.base import per_picture, strength_range
-from keras_imgen.degradations.holes import SHARE, Hiding
+from keras_imgen.degradations.base import WithMask, per_picture, strength_range
+from keras_imgen.degradations.holes import SHARE
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class FreeFormHoles(Hiding):
+class FreeFormHoles(WithMask):
     """Hide strokes of a brush, as scratches, cracks and a hand with an eraser do.
 
     Each stroke is a chain of straight lines that change their direction at random. Strokes are
@@ -51,10 +51,10 @@ class FreeFormHoles(Hiding):
         self._low, self._high = strength_range("fraction", fraction, 0.0, 1.0, SHARE)
         self.strokes = whole_number("strokes", strokes, 1, "It is the number of strokes.")
 
-    def known(self, clean, seeds):
+    def known(self, shape, seeds):
         """Return a mask that is 0 in the pixels nearest to the strokes."""
-        *leading, height, width, _ = ops.shape(clean)
-        fraction = per_picture(clean, self._low, self._high, next(seeds))
+        *leading, height, width, _ = shape
+        fraction = per_picture(shape, self._low, self._high, next(seeds))
         distance = self._distances(leading, height, width, seeds)
         # The share asked for is that of the pixels below the distance of this rank.
         flat = ops.reshape(distance, (*leading, height * width))
@@ -105,7 +105,7 @@ class FreeFormHoles(Hiding):
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class TextOverlay(Hiding):
+class TextOverlay(WithMask):
     """Hide lines of text across the whole picture, as captions and watermarks do.
 
     Every picture gets another part of the same page, so that letters lie elsewhere each time.
@@ -131,9 +131,9 @@ class TextOverlay(Hiding):
         advice = "It is the height of the letters in pixels."
         self.text, self.size = text, whole_number("size", size, 6, advice, 200)
 
-    def known(self, clean, seeds):
+    def known(self, shape, seeds):
         """Return a mask that is 0 in the letters."""
-        *leading, height, width, _ = ops.shape(clean)
+        *leading, height, width, _ = shape
         page = _page(self.text, self.size)
         rows, columns = (
             ops.cast(keras.random.uniform((*leading, 1), 0.0, side, seed=next(seeds)), "int32")

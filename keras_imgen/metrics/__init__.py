@@ -7,8 +7,8 @@ from keras_imgen.metrics.distributions import (
     precision_recall,
 )
 from keras_imgen.metrics.features import DigitFeatures, Features, InceptionFeatures
-from keras_imgen.metrics.neighbours import Memorisation, memorisation, nearest
-from keras_imgen.metrics.restoration import PSNR, SSIM, psnr, ssim
+from keras_imgen.metrics.neighbors import Memorization, memorization, nearest
+from keras_imgen.metrics.restored import PSNR, SSIM, psnr, ssim
 
 __all__ = [
     "PSNR",
@@ -18,11 +18,11 @@ __all__ = [
     "FrechetDistance",
     "InceptionFeatures",
     "KernelDistance",
-    "Memorisation",
+    "Memorization",
     "PrecisionRecall",
     "frechet_distance",
     "kernel_distance",
-    "memorisation",
+    "memorization",
     "nearest",
     "precision_recall",
     "psnr",

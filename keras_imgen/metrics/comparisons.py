@@ -90,17 +90,17 @@ class PrecisionRecallResult(Result):
     Attributes:
         precision: share of made pictures among real ones, in [0, 1].
         recall: share of real pictures among made ones, in [0, 1].
-        neighbours: which neighbour a ball reaches to.
+        neighbors: which neighbor a ball reaches to.
     """
 
     precision: float
     recall: float
-    neighbours: int
+    neighbors: int
 
     def __str__(self):
         return (
             f"Precision {self.precision:.3f}, recall {self.recall:.3f} "
-            f"({self._protocol()}; neighbours: {self.neighbours})"
+            f"({self._protocol()}; neighbors: {self.neighbors})"
         )
 
 
@@ -261,11 +261,11 @@ class PrecisionRecall(_Comparison):
     Args:
         real: as for `FrechetDistance`.
         extractor: as for `FrechetDistance`.
-        neighbours: which neighbour a ball reaches to.
+        neighbors: which neighbor a ball reaches to.
 
     Raises:
         TypeError, ValueError: for what are no pictures, pictures that do not fit the extractor, and
-            no more of either kind than `neighbours`.
+            no more of either kind than `neighbors`.
 
     Example:
         >>> from keras_imgen import load
@@ -277,25 +277,25 @@ class PrecisionRecall(_Comparison):
         (True, True)
     """
 
-    def __init__(self, real, extractor=None, *, neighbours: int = 3):
-        self.neighbours = whole_number("neighbours", neighbours, 1)
+    def __init__(self, real, extractor=None, *, neighbors: int = 3):
+        self.neighbors = whole_number("neighbors", neighbors, 1)
         super().__init__(real, extractor)
-        self._radii = distributions.radii(self.real_features, self.neighbours)
+        self._radii = distributions.radii(self.real_features, self.neighbors)
 
     def __call__(self, made) -> PrecisionRecallResult:
         """Return precision and recall of made pictures, and what both depend on."""
         features = self._made_features(made)
-        made_radii = distributions.radii(features, self.neighbours)
+        made_radii = distributions.radii(features, self.neighbors)
         precision, recall = distributions.coverage(
             self.real_features, features, self._radii, made_radii
         )
-        stated = {**self._stated(features), "neighbours": self.neighbours}
+        stated = {**self._stated(features), "neighbors": self.neighbors}
         return PrecisionRecallResult(precision=precision, recall=recall, **stated)
 
     def _check_count(self, name, count, num_features):
-        if count <= self.neighbours:
+        if count <= self.neighbors:
             raise ValueError(
-                f"A neighbour number {self.neighbours} needs at least {self.neighbours + 1} "
+                f"A neighbor number {self.neighbors} needs at least {self.neighbors + 1} "
                 f"pictures of each kind. Received: {count:,} in `{name}`. Pass more: thousands "
                 "give steady figures."
             )

@@ -125,24 +125,24 @@ def _kernel(left, right):
     return (left @ right.T / left.shape[1] + 1.0) ** 3
 
 
-def precision_recall(real, made, neighbours: int = 3) -> tuple[float, float]:
+def precision_recall(real, made, neighbors: int = 3) -> tuple[float, float]:
     """How many made pictures look real, and how many kinds of real pictures are made.
 
     Each set covers a region: balls around its points, as large as the distance to their
-    `neighbours`-th nearest neighbour in the set. Both figures depend on how many pictures there
+    `neighbors`-th nearest neighbor in the set. Both figures depend on how many pictures there
     are, so compare only figures of equally many.
 
     Args:
         real: features of real pictures, float array `(number, features)`.
         made: features of made pictures, as many columns.
-        neighbours: which neighbour a ball reaches to.
+        neighbors: which neighbor a ball reaches to.
 
     Returns:
         Precision, the share of made features in the region of the real ones, and recall, the share
         of real features in the region of the made ones.
 
     Raises:
-        ValueError: for what is no such pair of arrays, or no more rows than `neighbours`.
+        ValueError: for what is no such pair of arrays, or no more rows than `neighbors`.
 
     Source: Kynkaanniemi et al. 2019 (arXiv 1904.06991), equations 1 and 2.
 
@@ -153,21 +153,21 @@ def precision_recall(real, made, neighbours: int = 3) -> tuple[float, float]:
         >>> precision_recall(real, real[:4])  # the balls of 0 to 3 reach up to 6
         (1.0, 0.7)
     """
-    neighbours = whole_number("neighbours", neighbours, 1)
+    neighbors = whole_number("neighbors", neighbors, 1)
     real, made = _checked_pair(
-        real, made, neighbours + 1, f"for a neighbour number {neighbours}; pass fewer `neighbours`"
+        real, made, neighbors + 1, f"for a neighbor number {neighbors}; pass fewer `neighbors`"
     )
-    return coverage(real, made, radii(real, neighbours), radii(made, neighbours))
+    return coverage(real, made, radii(real, neighbors), radii(made, neighbors))
 
 
-def radii(features, neighbours: int) -> np.ndarray:
-    """Return each point's squared distance to its `neighbours`-th nearest other point."""
+def radii(features, neighbors: int) -> np.ndarray:
+    """Return each point's squared distance to its `neighbors`-th nearest other point."""
     found = np.empty(len(features))
     for rows in _blocks(len(features), len(features)):
         distances = _squared_distances(features[rows], features)
         numbers = np.arange(len(features))[rows]
-        distances[np.arange(len(numbers)), numbers] = np.inf  # a point is no neighbour of itself
-        found[rows] = np.partition(distances, neighbours - 1, axis=1)[:, neighbours - 1]
+        distances[np.arange(len(numbers)), numbers] = np.inf  # a point is no neighbor of itself
+        found[rows] = np.partition(distances, neighbors - 1, axis=1)[:, neighbors - 1]
     return found
 
 

@@ -6,14 +6,14 @@ and returns a network whose last layer is float32. Odd sides work everywhere; `d
 channels that the degradation appends to a picture, `degradation.extra_channels`.
 """
 
-from keras_imgen.networks.adversarial import (
+from keras_imgen.networks.gans import (
     dcgan_discriminator,
     dcgan_generator,
     resnet_discriminator,
     resnet_generator,
 )
-from keras_imgen.networks.restoration import conv_lstm, dncnn, drunet, unet
-from keras_imgen.networks.variational import vae_decoder, vae_encoder
+from keras_imgen.networks.restorers import conv_lstm, dncnn, drunet, unet
+from keras_imgen.networks.vaes import vae_decoder, vae_encoder
 
 __all__ = [
     "conv_lstm",

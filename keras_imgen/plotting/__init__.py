@@ -16,7 +16,7 @@ from keras_imgen.plotting.grids import (
     save_gif,
     save_grid,
 )
-from keras_imgen.plotting.neighbours import plot_distances, plot_neighbours
+from keras_imgen.plotting.nearest import plot_distances, plot_neighbors
 
 __all__ = [
     "image_grid",
@@ -24,7 +24,7 @@ __all__ = [
     "plot_distances",
     "plot_history",
     "plot_images",
-    "plot_neighbours",
+    "plot_neighbors",
     "plot_sequence",
     "save_gif",
     "save_grid",

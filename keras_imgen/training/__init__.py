@@ -1,18 +1,16 @@
 """What every model shares, so that its data are checked and it saves, resumes and is sampled."""
 
-from keras_imgen.training.batches import Batch, pictures_in, step_batch
-from keras_imgen.training.exporting import export
-from keras_imgen.training.labels import network_inputs, with_labels
-from keras_imgen.training.latent import LatentModel, in_batches
-from keras_imgen.training.model import PictureModel
-from keras_imgen.training.parts import (
+from keras_imgen.training.architectures import (
     by_batch,
     check_last_activation,
     check_network,
-    copied,
     has_batch_norm,
-    prepare_optimizer,
 )
+from keras_imgen.training.averages import average_of, follow
+from keras_imgen.training.batches import Batch, pictures_in, step_batch
+from keras_imgen.training.labels import network_inputs, with_labels
+from keras_imgen.training.latent import LatentModel, Sampler
+from keras_imgen.training.model import PictureModel
 from keras_imgen.training.players import (
     TwoPlayers,
     check_pair,
@@ -28,7 +26,9 @@ __all__ = [
     "PictureModel",
     "Resume",
     "Rollback",
+    "Sampler",
     "TwoPlayers",
+    "average_of",
     "by_batch",
     "check_finite",
     "check_last_activation",
@@ -36,13 +36,10 @@ __all__ = [
     "check_pair",
     "check_slope",
     "checked_augmentation",
-    "copied",
-    "export",
+    "follow",
     "has_batch_norm",
-    "in_batches",
     "network_inputs",
     "pictures_in",
-    "prepare_optimizer",
     "step_batch",
     "with_labels",
 ]

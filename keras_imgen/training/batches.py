@@ -20,6 +20,11 @@ class Batch(NamedTuple):
         clean: the pictures that are learned.
         labels: theirs, of a conditional model.
         observed: what is to become of them, of a model that learns from pairs.
+
+    Example:
+        >>> from keras_imgen.models import Batch
+        >>> Batch(clean="pictures", labels="labels").observed is None
+        True
     """
 
     clean: Any
@@ -79,19 +84,32 @@ def check_batch(model, batch: Batch, name: str) -> None:
     """Raise unless arrays are in the format of this package and fit the model."""
     clean, labels, observed = batch
     if observed is None:
-        check_pictures(clean, model.picture_shape, name)
+        check_pictures(clean, model.image_shape, name)
     else:
         check_pictures(observed, model.observed_shape, f"observed pictures of {name}", NOISE)
-        check_pictures(clean, model.picture_shape, f"clean pictures of {name}")
+        check_pictures(clean, model.image_shape, f"clean pictures of {name}")
         check_pairs(observed, clean)
     if model.num_classes:
         check_labels(labels, model.num_classes, len(clean))
 
 
 def step_batch(model, data) -> Batch:
-    """Return what a training or test step works on: float32 tensors, and rows for labels."""
+    """Return what a training or test step works on: float32 tensors, and rows for labels.
+
+    Args:
+        model: the model whose step it is.
+        data: a batch as `fit` takes it.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen import VAE, networks
+        >>> from keras_imgen.models import step_batch
+        >>> vae = VAE(networks.vae_encoder((8, 8, 1)), networks.vae_decoder((8, 8, 1)))
+        >>> tuple(step_batch(vae, np.zeros((2, 8, 8, 1))).clean.shape)
+        (2, 8, 8, 1)
+    """
     clean, labels, observed = batch_of(model, data)
-    clean = _tensor(clean, model.picture_shape)
+    clean = _tensor(clean, model.image_shape)
     if observed is not None:
         observed = _tensor(observed, model.observed_shape)
     return Batch(clean, label_rows(labels, model.num_classes), observed)

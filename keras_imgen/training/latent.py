@@ -1,24 +1,39 @@
-"""`LatentModel`, the base of all models that draw pictures from latents."""
+"""`Sampler` and `LatentModel`, the base of all models that draw pictures from latents."""
 
 import math
 import secrets
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_imgen import checks
 from keras_imgen.data.sources import check_memory
-from keras_imgen.training.exporting import export
+from keras_imgen.inference import export, in_batches
 from keras_imgen.training.labels import check_labels
 from keras_imgen.training.model import PictureModel
 
 
-class LatentModel(PictureModel):
-    """Base of `GAN` and `VAE`: pictures are drawn by decoding normally distributed latents.
+class Sampler(PictureModel):
+    """Base of models that draw new pictures.
 
-    A subclass sets `latent_dim` and implements `predict_latents`.
+    A subclass implements `_sampled(n, labels, seed)`, which returns `n` pictures as an array for a
+    list of labels, empty without classes, and an integer seed.
+
+    Args:
+        seed: as for `PictureModel`.
+
+    Example:
+        >>> import keras
+        >>> from keras_imgen.models import Sampler
+        >>> class Noise(Sampler):
+        ...     image_shape = (4, 4, 1)
+        ...     def _sampled(self, n, labels, seed):
+        ...         return keras.random.uniform((n, *self.image_shape), seed=seed)
+        >>> tuple(Noise().sample(3, seed=0).shape)
+        (3, 4, 4, 1)
     """
+
+    latent_dim = 0  # values that are drawn for each picture, if others than its own
 
     def sample(self, n: int, labels=None, seed: int | None = None):
         """Draw new pictures.
@@ -39,12 +54,56 @@ class LatentModel(PictureModel):
                 memory; if there are labels that the model does not know.
         """
         n = checks.whole_number("n", n, 1)
-        values = max(math.prod(side or 1 for side in self.picture_shape), self.latent_dim)
+        values = max(math.prod(side or 1 for side in self.image_shape), self.latent_dim)
         check_memory(4 * n * values, f"n={n:,}", "Draw fewer at a time")
         labels = self._labels_to_draw(n, labels)
         seed = secrets.randbits(24) if seed is None else checks.seed(seed)
-        latents = keras.random.normal((n, self.latent_dim), dtype="float32", seed=seed)
-        return in_batches(self.predict_latents, latents, *labels)
+        return self._sampled(n, labels, seed)
+
+    def _sampled(self, n, labels, seed):
+        """Return `n` pictures; `labels` is a list of their array, empty without classes."""
+        raise NotImplementedError
+
+    def _labels_to_draw(self, n, labels):
+        """Return a list with the array of labels, empty if the model knows none."""
+        if not self.num_classes:
+            if labels is not None:
+                raise ValueError(
+                    "This model was built without classes. Received: labels="
+                    f"{checks.shown(labels)}. Leave them out, or build its networks with "
+                    "`num_classes`."
+                )
+            return []
+        if labels is None:
+            return [np.arange(n) % self.num_classes]
+        if isinstance(labels, int | np.integer):
+            labels = np.repeat(labels, n)
+        return [check_labels(labels, self.num_classes, n)]
+
+    def _checked_labels(self, labels, count):
+        """Return labels as an array, None of a model without classes, or raise."""
+        if self.num_classes and labels is None:
+            raise ValueError(
+                "A conditional model needs a label for each picture. Received: none. Pass `labels`,"
+                f" {count} whole numbers from 0 to {self.num_classes - 1}."
+            )
+        return next(iter(self._labels_to_draw(count, labels)), None)
+
+
+class LatentModel(Sampler):
+    """Base of `GAN` and `VAE`: pictures are drawn by decoding normally distributed latents.
+
+    A subclass sets `latent_dim` and implements `predict_latents`.
+
+    Args:
+        seed: as for `PictureModel`.
+
+    Example:
+        >>> from keras_imgen import GAN, VAE
+        >>> from keras_imgen.models import LatentModel
+        >>> issubclass(GAN, LatentModel) and issubclass(VAE, LatentModel)
+        True
+    """
 
     def export(self, filepath, format: str = "tf_saved_model", **kwargs):
         """Export what turns latents (and labels) into pictures, as `predict_latents` does.
@@ -67,21 +126,9 @@ class LatentModel(PictureModel):
         labels = keras.InputSpec("int32", (None,), name="labels")
         return [latents, labels] if self.num_classes else [latents]
 
-    def _labels_to_draw(self, n, labels):
-        """Return a list with the array of labels, empty if the model knows none."""
-        if not self.num_classes:
-            if labels is not None:
-                raise ValueError(
-                    "This model was built without classes. Received: labels="
-                    f"{checks.shown(labels)}. Leave them out, or build its networks with "
-                    "`num_classes`."
-                )
-            return []
-        if labels is None:
-            return [np.arange(n) % self.num_classes]
-        if isinstance(labels, int | np.integer):
-            labels = np.repeat(labels, n)
-        return [check_labels(labels, self.num_classes, n)]
+    def _sampled(self, n, labels, seed):
+        latents = keras.random.normal((n, self.latent_dim), dtype="float32", seed=seed)
+        return in_batches(self.predict_latents, latents, *labels)
 
     def predict_latents(self, latents):
         """Return the picture in [0, 1] of each latent vector `(batch, latent_dim)`.
@@ -103,19 +150,3 @@ class LatentModel(PictureModel):
                 f"{tuple(latents.shape)}. For new pictures call sample(n), which draws them."
             )
         return latents
-
-    def _checked_labels(self, labels, count):
-        """Return labels as an array, None of a model without classes, or raise."""
-        if self.num_classes and labels is None:
-            raise ValueError(
-                "A conditional model needs a label for each picture. Received: none. Pass `labels`,"
-                f" {count} whole numbers from 0 to {self.num_classes - 1}."
-            )
-        return next(iter(self._labels_to_draw(count, labels)), None)
-
-
-def in_batches(function, *values, size: int = 64) -> np.ndarray:
-    """Apply a function of tensors to a few entries at a time, so that memory lasts for many."""
-    starts = range(0, len(values[0]), size)
-    parts = [function(*(value[i : i + size] for value in values)) for i in starts]
-    return np.concatenate([ops.convert_to_numpy(part) for part in parts])

@@ -1,6 +1,5 @@
 """`PictureModel`, the base of all models."""
 
-import contextlib
 from typing import ClassVar
 
 import keras
@@ -9,28 +8,31 @@ from keras import ops
 from keras_imgen import backends, checks
 from keras_imgen.interrupts import deferred
 from keras_imgen.settings import as_meant
-from keras_imgen.training.batches import batch_of, check_batch
-from keras_imgen.training.parts import check_trainable
-from keras_imgen.training.pictures import (
-    Guard,
-    as_callbacks,
+from keras_imgen.training.batches import Batch, batch_of, check_batch, step_batch
+from keras_imgen.training.comparison import described
+from keras_imgen.training.guard import Guard, as_callbacks
+from keras_imgen.training.optimizers import check_trainable, prepare_optimizer
+from keras_imgen.training.reading import Look, looked_at
+from keras_imgen.training.resume import resume_among, unsaved
+from keras_imgen.training.rollback import Rollback
+from keras_imgen.training.sets import (
     counts_checked,
-    described,
     given_checked,
     held_out_set,
     training_set,
 )
-from keras_imgen.training.reading import Look, looked_at
-from keras_imgen.training.resume import Resume
-from keras_imgen.training.rollback import Rollback
 from keras_imgen.training.stored import Stored
 
 # Of the files that models are saved in; raised whenever older versions could not read them.
-FORMAT = 2
+FORMAT = 3
 
 
 class PictureModel(Stored):
-    """Base of `GAN`, `VAE` and `Restorer`.
+    """Base of `GAN`, `VAE`, `Restorer` and model classes of your own.
+
+    A subclass is a `keras.Model` with `call`, `image_shape` and, in `get_config`, its own
+    arguments beside those of this class. Keras's own step trains it on what `prepared` makes of a
+    batch, by the `loss` that `compile` is given or the `compute_loss` that it writes.
 
     It checks what goes into `fit` and `evaluate`, serves data in an order that is a function of
     `(seed, epoch)`, stops when a log is no longer a number, and saves the state of every random
@@ -38,6 +40,34 @@ class PictureModel(Stored):
 
     Args:
         seed: integer for everything that the model draws, 0 or more; by default one is drawn.
+
+    Example:
+        >>> import keras
+        >>> import numpy as np
+        >>> from keras_imgen.models import PictureModel
+        >>> @keras.saving.register_keras_serializable("mine")
+        ... class Autoencoder(PictureModel):
+        ...     def __init__(self, network, **kwargs):
+        ...         super().__init__(**kwargs)
+        ...         self.network = network
+        ...         self.built = True
+        ...     @property
+        ...     def image_shape(self):
+        ...         return self.network.input_shape[1:]
+        ...     def prepared(self, batch, training):
+        ...         return batch.clean, batch.clean
+        ...     def call(self, pictures, training=None):
+        ...         return self.network(pictures, training=training)
+        ...     def get_config(self):
+        ...         network = keras.saving.serialize_keras_object(self.network)
+        ...         return {**super().get_config(), "network": network}
+        >>> layers = [keras.Input((8, 8, 1)), keras.layers.Conv2D(1, 3, padding="same")]
+        >>> network = keras.Sequential(layers)
+        >>> model = Autoencoder(network, seed=0)
+        >>> model.compile(loss="mse")
+        >>> history = model.fit(np.random.rand(64, 8, 8, 1), epochs=1, verbose=0)
+        >>> sorted(history.history)
+        ['loss']
     """
 
     def __init__(self, *, seed: int | None = None, **kwargs):
@@ -55,21 +85,39 @@ class PictureModel(Stored):
     _players = ()
     # Whether a training batch of one picture would teach nothing.
     _needs_batch = False
+    # Of Adam, if no optimizer is passed.
+    default_rate = 1e-3
     # On how many devices a strategy trains it, None without one.
     replicas = None
     # Which way is better, for callbacks that look at a figure.
     _directions: ClassVar[dict[str, str]] = {"loss": "min"}
 
     @property
-    def picture_shape(self) -> tuple:
+    def image_shape(self) -> tuple:
         """Shape of one clean picture (or sequence) as the networks take it; None is free."""
         raise NotImplementedError
 
     @as_meant()
-    def compile(self, *, run_eagerly=False, jit_compile="auto", steps_per_execution=1, **kwargs):
-        """Compile as in Keras, whose optimizer, loss and metrics are in `kwargs`.
+    def compile(
+        self,
+        optimizer=None,
+        *,
+        run_eagerly=False,
+        jit_compile="auto",
+        steps_per_execution=1,
+        **kwargs,
+    ):
+        """Compile as in Keras.
+
+        Args:
+            optimizer: by default Adam with the learning rate `default_rate`.
+            run_eagerly: as in Keras, like the next two.
+            jit_compile: whether to compile with XLA.
+            steps_per_execution: batches per call of the compiled step.
+            **kwargs: as in Keras: `loss`, `metrics`.
 
         Raises:
+            TypeError, ValueError: for an optimizer that is none.
             NotImplementedError: for what does not work under a strategy of several devices.
         """
         checks.flag("run_eagerly", run_eagerly)
@@ -89,8 +137,20 @@ class PictureModel(Stored):
             )
         if self.replicas:
             backends.draw_apart(self._flatten_layers())
+        if not self._players:  # which have optimizers of their own
+            default = {"class_name": "Adam", "config": {"learning_rate": self.default_rate}}
+            optimizer = prepare_optimizer(optimizer, default, type(self).__name__, self)
         how = {**self._execution, "jit_compile": False if self.replicas else jit_compile}
-        super().compile(**how, **kwargs)
+        super().compile(optimizer=optimizer, **how, **kwargs)
+
+    def _refuse_others(self, options):
+        """Raise if there is more among the options of `compile` than how steps are executed."""
+        known = ("run_eagerly", "jit_compile", "steps_per_execution")
+        if others := [f"`{name}`" for name in options if name not in known]:
+            raise TypeError(
+                f"`compile` of a {type(self).__name__} got {', '.join(others)}, which it does not "
+                f"know. Leave it out; of Keras's options it takes {', '.join(known)}."
+            )
 
     def get_compile_config(self):
         """Return the arguments of `compile` as they were given; None before.
@@ -107,6 +167,31 @@ class PictureModel(Stored):
     def compile_from_config(self, config):
         """Compile as the saved model was."""
         self.compile(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+
+    def train_step(self, *args):
+        """Take Keras's own step on what `prepared` makes of a batch.
+
+        Args:
+            *args: `data`; on JAX `state, data`.
+        """
+        return backends.prepared_step(
+            self, super().train_step, lambda data: self._prepared(data, training=True), *args
+        )
+
+    def test_step(self, *args):
+        """Take Keras's own test step on what `prepared` makes of a batch."""
+        return backends.prepared_step(
+            self, super().test_step, lambda data: self._prepared(data, training=False), *args
+        )
+
+    def prepared(self, batch: Batch, training: bool) -> tuple:
+        """Return what Keras's own step takes: what `call` is given and, behind it, the targets.
+
+        Args:
+            batch: `clean` pictures, as a float32 tensor, and `labels` as rows of zeros with a one.
+            training: False for held-out pictures, of which nothing should be drawn anew.
+        """
+        return (batch.clean,)
 
     @as_meant()
     def fit(self, x=None, y=None, *, batch_size=None, callbacks=None, **kwargs):
@@ -135,13 +220,12 @@ class PictureModel(Stored):
                 once), with a word on how to go on.
         """
         kwargs = counts_checked(kwargs)
-        for name in self._players:
-            check_trainable(name, getattr(self, name))
-        resume, callbacks = _resume_among(as_callbacks(callbacks), kwargs)
+        self._check_players()
+        resume, callbacks = resume_among(as_callbacks(callbacks), kwargs)
         for callback in callbacks:
             self._show_direction(callback)
         epochs = kwargs.get("epochs", 1)
-        run = resume.running(self, callbacks, epochs) if resume else _unsaved()
+        run = resume.running(self, callbacks, epochs) if resume else unsaved()
         with deferred() as check_interrupt, run as first_epoch:
             given = x
             x, kwargs = training_set(self, x, y, batch_size, kwargs)
@@ -250,9 +334,18 @@ class PictureModel(Stored):
 
     def _inputs(self):
         """Return what `call` takes, as a list of `keras.InputSpec`."""
-        raise NotImplementedError
+        return [keras.InputSpec("float32", (None, *self.image_shape), name="pictures")]
+
+    def _prepared(self, data, training):
+        return self.prepared(step_batch(self, data), training)
+
+    def _check_players(self):
+        for name in self._players:
+            check_trainable(name, getattr(self, name))
 
     def _checked_batch(self, x, y, options, training):
+        if training:
+            self._check_players()
         batch = batch_of(self, given_checked(self, x, y, options))
         check_batch(self, batch, "x")
         Look(self, training)(batch)
@@ -287,30 +380,6 @@ class PictureModel(Stored):
                 "the file comes from, or a newer one."
             )
         return cls(**{key: keras.saving.deserialize_keras_object(v) for key, v in config.items()})
-
-
-def _resume_among(callbacks, options):
-    """Return the `Resume` of a training, or None, and the other callbacks."""
-    found = [callback for callback in callbacks if isinstance(callback, Resume)]
-    if len(found) > 1 or (found and options.get("initial_epoch")):
-        raise ValueError(
-            "One Resume decides where a training goes on. Received: "
-            f"{len(found)} of them, initial_epoch={options.get('initial_epoch', 0)}. Pass one, and "
-            "leave out `initial_epoch`."
-        )
-    return next(iter(found), None), [c for c in callbacks if not isinstance(c, Resume)]
-
-
-@contextlib.contextmanager
-def _unsaved():
-    """Say what a training without `Resume` leaves when it is interrupted."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            "Interrupted. The model is as it was at that moment, and saved nowhere. To be able to "
-            "go on exactly, pass callbacks=[keras_imgen.callbacks.Resume(folder)]."
-        ) from None
 
 
 def _fits(shape, wanted):

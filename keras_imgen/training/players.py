@@ -4,10 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_imgen import backends, checks
+from keras_imgen import backends, checks, losses
+from keras_imgen.training.architectures import check_last_activation
 from keras_imgen.training.labels import network_inputs
 from keras_imgen.training.latent import LatentModel
-from keras_imgen.training.parts import check_last_activation, prepare_optimizer, rate_of
+from keras_imgen.training.optimizers import prepare_optimizer, rate_of
 
 
 class OptimizerPair:
@@ -107,6 +108,19 @@ class TwoPlayers(LatentModel):
         names = [f"{name}_optimizer" for name in self._players]
         return {n: keras.saving.serialize_keras_object(getattr(self, n)) for n in names}
 
+    def compile_from_config(self, config):
+        """Compile as the saved model was; before format 3, objects were numbers beside names."""
+        if "penalty_weight" in config:
+            usual = {"label_smoothing": 0.0, "penalty_weight": 10.0, "penalty_every": 1}
+            smoothing, weight, every = (config.get(name, usual[name]) for name in usual)
+            config = {name: value for name, value in config.items() if name not in usual}
+            if smoothing:
+                config["loss"] = losses.NonSaturating(smoothing)
+            if config["penalty"] is not None:
+                kind = type(losses.PENALTIES[config["penalty"]])
+                config["penalty"] = kind(weight, every=every)
+        super().compile_from_config(config)
+
     def save_own_variables(self, store):
         """Store what all models do, and the proportion of both learning rates."""
         super().save_own_variables(store)
@@ -137,7 +151,7 @@ def checked_augmentation(augmentation):
     )
 
 
-def check_slope(augmentation, picture_shape) -> None:
+def check_slope(augmentation, image_shape) -> None:
     """Raise if a generator could not learn through an augmentation: one gradient tells.
 
     What the augmentation draws for that is not missing in the training.
@@ -146,14 +160,14 @@ def check_slope(augmentation, picture_shape) -> None:
         return
     states = [(variable, np.array(variable)) for variable in augmentation.variables]
     rng = np.random.default_rng(0)
-    pictures = rng.uniform(0.25, 0.75, (16, *picture_shape)).astype("float32")
+    pictures = rng.uniform(0.25, 0.75, (16, *image_shape)).astype("float32")
 
     def seen(x):
         changed = augmentation(x, training=True)
         # Weighed, for the mean of a picture may be the same whatever is in it.
-        return changed * ops.cast(rng.uniform(0.5, 1.5, changed.shape), changed.dtype)
+        return changed * ops.cast(rng.uniform(0.5, 1.5, changed.shape), changed.dtype), None
 
-    slopes = backends.input_gradients(seen, ops.convert_to_tensor(pictures))
+    slopes, _ = backends.input_gradients(seen, ops.convert_to_tensor(pictures))
     for variable, value in states:
         variable.assign(value)
     learned = 0 if slopes is None else np.count_nonzero(np.any(np.array(slopes), axis=(1, 2, 3)))

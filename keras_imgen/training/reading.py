@@ -6,7 +6,7 @@ import numpy as np
 from keras_imgen import backends
 from keras_imgen.data import PictureDataset
 from keras_imgen.training.batches import ONE_PICTURE, batch_of, check_batch
-from keras_imgen.training.pictures import Stream
+from keras_imgen.training.sets import Stream
 
 
 class Look:

@@ -14,8 +14,8 @@ import numpy as np
 from keras_imgen import checks
 from keras_imgen.files import locked, write_whole
 from keras_imgen.saving import damage
+from keras_imgen.training.comparison import canonical, differences, setup_of
 from keras_imgen.training.rollback import Rollback, check_finite
-from keras_imgen.training.setup import canonical, differences, setup_of
 
 # What callbacks remember from one epoch to the next.
 _MEMORY = {
@@ -318,3 +318,27 @@ def _stem(epochs):
 
 def _names(callback):
     return next(names for kind, names in _MEMORY.items() if isinstance(callback, kind))
+
+
+def resume_among(callbacks, options):
+    """Return the `Resume` of a training, or None, and the other callbacks."""
+    found = [callback for callback in callbacks if isinstance(callback, Resume)]
+    if len(found) > 1 or (found and options.get("initial_epoch")):
+        raise ValueError(
+            "One Resume decides where a training goes on. Received: "
+            f"{len(found)} of them, initial_epoch={options.get('initial_epoch', 0)}. Pass one, and "
+            "leave out `initial_epoch`."
+        )
+    return next(iter(found), None), [c for c in callbacks if not isinstance(c, Resume)]
+
+
+@contextlib.contextmanager
+def unsaved():
+    """Say what a training without `Resume` leaves when it is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "Interrupted. The model is as it was at that moment, and saved nowhere. To be able to "
+            "go on exactly, pass callbacks=[keras_imgen.callbacks.Resume(folder)]."
+        ) from None

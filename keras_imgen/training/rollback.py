@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_imgen.training.parts import rate_of
+from keras_imgen.training.optimizers import rate_of
 
 ADVICE = "training has diverged. Lower the learning rate"
 

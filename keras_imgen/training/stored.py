@@ -12,7 +12,7 @@ from keras_imgen import checks
 from keras_imgen.degradations import Degradation
 from keras_imgen.files import write_whole
 from keras_imgen.saving import in_short
-from keras_imgen.training.parts import lambdas
+from keras_imgen.training.architectures import lambdas
 from keras_imgen.training.seal import Seal
 
 _KEPT = (keras.Layer, keras.Variable, keras.random.SeedGenerator)

@@ -22,7 +22,7 @@ from PIL import Image
 from keras_imgen import load_pretrained, metrics
 from keras_imgen.data import to_float
 from keras_imgen.data.photos import read_picture
-from keras_imgen.noise import level_to_tell
+from keras_imgen.sigma import level_to_tell
 
 SIDE = 160
 SAVED = [None, *((quality, colours) for quality in (75, 85, 95) for colours in ("4:4:4", "4:2:0"))]

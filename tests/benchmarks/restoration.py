@@ -105,7 +105,7 @@ def noise(args):
         )[0],
     }
     cases = {f"sigma {sigma:g}": sigma / 255.0 for sigma in args.sigmas}
-    table(args, methods, cases, add_noise, model.picture_shape[-1])
+    table(args, methods, cases, add_noise, model.image_shape[-1])
 
 
 def holes(args):
@@ -141,7 +141,7 @@ def holes(args):
 def borders(args, begin=32, band=8):
     """Print how much larger errors are at the borders of a picture than inside a larger one."""
     model = ki.load_pretrained(args.model)
-    pictures = pictures_in(args.data, model.picture_shape[-1], args.last)
+    pictures = pictures_in(args.data, model.image_shape[-1], args.last)
     bands = {"top": np.s_[:band], "left": np.s_[:, :band]}
     bands |= {"bottom": np.s_[-band:], "right": np.s_[:, -band:], "inside": np.s_[16:-16, 16:-16]}
     print(f"| {len(pictures)} pictures, seed {args.seed} | {' | '.join(bands)} |")

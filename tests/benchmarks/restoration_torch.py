@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from keras_imgen import load_pretrained
+from keras_imgen.matching import conditioned
 
 BLOCK = 2  # block_size of the restorers, and their num_blocks
 BLOCKS = 2
@@ -109,9 +110,9 @@ def main():
     tf.config.threading.set_intra_op_parallelism_threads(args.threads)
     restorer = load_pretrained(args.model)
     theirs = copied(restorer.network)
-    channels = restorer.picture_shape[-1]
+    channels = restorer.image_shape[-1]
     picture = np.random.default_rng(0).random((1, args.side, args.side, channels), "float32")
-    observed = restorer._told(picture, None, None)
+    observed = conditioned(restorer, picture, None, None)
     as_torch = torch.tensor(np.moveaxis(observed, -1, 1)).to(memory_format=torch.channels_last)
 
     def by_keras():

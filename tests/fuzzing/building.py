@@ -30,6 +30,7 @@ REAL = np.random.default_rng(0).random((80, *SHAPE))  # more than their pixels
 PIXELS = keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten()])
 COMPARED = {"real": REAL, "extractor": metrics.Features(PIXELS, "pixels")}
 GENERATED = {"image_shape": IMAGE_SHAPES, "filters": 2, "num_classes": 0}
+PENALTIES = (losses.R1, losses.R2, losses.R1R2, losses.GradientPenalty)
 CONSTRUCTORS = {
     networks.dncnn: {"image_shape": IMAGE_SHAPES, "depth": 3, "filters": 2, "extra_channels": 0},
     networks.drunet: {
@@ -67,12 +68,15 @@ CONSTRUCTORS = {
     callbacks.TrainingHealth: {"patience": 3, "least_diversity": 0.5, "max_rollbacks": 3, "n": 8},
     callbacks.TrainingGif: {"folder": "samples", "seconds": 0.1},
     callbacks.Resume: {"folder": "run"},
+    losses.NonSaturating: {"label_smoothing": 0.1},
+    losses.Gaussian: {"sigma": 0.1},
+    **{penalty: {"weight": 1.0, "every": 2} for penalty in PENALTIES},
     losses.Charbonnier: {"epsilon": 1e-3},
     losses.StructuralL1: {"weight": 0.84},
     metrics.Features: {"network": PIXELS, "name": "pixels", "resize": None},
     metrics.FrechetDistance: COMPARED,
     metrics.KernelDistance: {**COMPARED, "subset_size": 5, "seed": 0},
-    metrics.PrecisionRecall: {**COMPARED, "neighbours": 2},
+    metrics.PrecisionRecall: {**COMPARED, "neighbors": 2},
     load_moving_digits: {
         "num_sequences": 2,
         "num_frames": 2,
@@ -140,8 +144,7 @@ def compilations(draw):
     }
     arguments = dict.fromkeys((*names, "loss"), odd) | dict.fromkeys(flags, small_numbers)
     if kind == "gan":
-        counts = ("critic_steps", "penalty_every", "penalty_weight", "label_smoothing")
-        arguments |= dict.fromkeys(counts, small_numbers)
+        arguments["critic_steps"] = small_numbers
         arguments["loss"] = arguments["penalty"] = mostly(st.sampled_from(ADVERSARIAL), odd)
     chosen = draw(options(1, seed=numbers, name=st.sampled_from(["a/b", "x", 3]), **settings[kind]))
     return kind, chosen, draw(options(**arguments))

@@ -16,9 +16,7 @@ from fuzzing.files import offline, paths, zoo
 from fuzzing.inputs import mostly, options
 from fuzzing.judge import LEAKS, LONGEST, SECONDS, StillRunning, time_limit
 from fuzzing.models import file_of, model_of, shape_for
-from keras_imgen import (
-    cli,
-)
+from keras_imgen.cli import command as cli
 from keras_imgen.cli import recipes
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60)

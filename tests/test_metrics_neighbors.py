@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_imgen.metrics import memorisation, nearest, neighbours
+from keras_imgen.metrics import memorization, nearest, neighbors
 
 SHAPE = (4, 3, 1)
 
@@ -15,7 +15,7 @@ def pictures(count, seed):
 @pytest.mark.parametrize("k", [1, 3, 50])
 @pytest.mark.parametrize("block", [7, 1024])
 def test_the_nearest_are_those_of_a_search_one_by_one(k, block, monkeypatch):
-    monkeypatch.setattr(neighbours, "_BLOCK", block)  # 23 and 50 are no multiples of 7
+    monkeypatch.setattr(neighbors, "_BLOCK", block)  # 23 and 50 are no multiples of 7
     samples, training = pictures(23, 0), pictures(50, 1)
     indices, distances = nearest(samples, training, k)
     assert indices.shape == distances.shape == (23, k)
@@ -39,20 +39,20 @@ def test_black_and_white_are_one_apart_and_copies_zero():
 
 def test_exact_copies_are_found():
     training, held_out = pictures(200, 0), pictures(100, 1)
-    found = memorisation(training[30:70], training, held_out)
+    found = memorization(training[30:70], training, held_out)
     assert found.share == 1.0
     assert found.indices.tolist() == list(range(30, 70))
     assert not found.distances.any()
     assert str(found).startswith("100.0 % of the samples lie within")
     assert str(found).endswith("of a training picture; of held-out pictures 1 % do.")
     # Also if the held-out pictures are copies themselves: nothing can be nearer.
-    assert memorisation(training[:5], training, training).share == 1.0
+    assert memorization(training[:5], training, training).share == 1.0
 
 
 @pytest.mark.parametrize("quantile", [0.01, 0.1])
 def test_new_pictures_are_as_near_as_held_out_ones(quantile):
     training = pictures(200, 0)
-    found = memorisation(pictures(4000, 1), training, pictures(4000, 2), quantile)
+    found = memorization(pictures(4000, 1), training, pictures(4000, 2), quantile)
     # Two counts of 4000 each: their difference has a standard deviation of sqrt(2 q (1 - q) / n).
     spread = np.sqrt(2 * quantile * (1 - quantile) / 4000)
     assert abs(found.share - quantile) < 4 * spread
@@ -63,7 +63,7 @@ def test_new_pictures_are_as_near_as_held_out_ones(quantile):
 def test_a_tenth_of_copies_is_a_tenth():
     training = pictures(300, 0)
     samples = np.concatenate([training[:40] + 0.001, pictures(360, 1)])
-    share = memorisation(samples, training, pictures(1000, 2)).share
+    share = memorization(samples, training, pictures(1000, 2)).share
     assert 0.10 <= share <= 0.14  # the copies, and 1 % of the others, about
 
 
@@ -75,7 +75,7 @@ def test_a_tenth_of_copies_is_a_tenth():
         (lambda: nearest(pictures(2, 0), np.zeros((2, *SHAPE), "uint8")), "`among`.*dtype=uint8"),
         (lambda: nearest(pictures(2, 0), pictures(2, 0) * np.nan), "`among`.* NaN or infinity"),
         (lambda: nearest(pictures(2, 0), pictures(2, 0), k=3), "`k` must be .* at most 2"),
-        (lambda: memorisation(*[pictures(2, 0)] * 3, quantile=1.5), "For 1 % pass 0.01"),
+        (lambda: memorization(*[pictures(2, 0)] * 3, quantile=1.5), "For 1 % pass 0.01"),
     ],
 )
 def test_mistakes_are_explained(make, advice):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from keras_imgen import Restorer, degradations, estimate_sigma, load, load_pretrained, networks
-from keras_imgen.noise import level_to_tell
+from keras_imgen.sigma import level_to_tell
 
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["grey", "colour"])

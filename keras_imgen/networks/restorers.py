@@ -4,15 +4,17 @@ import keras
 from keras import layers
 
 from keras_imgen.checks import flag, one_of, shown, whole_number
-from keras_imgen.networks.convolutions import (
+from keras_imgen.networks.geometry import check_shape
+from keras_imgen.networks.layers import (
+    CropLike,
     DepthToSpace,
     FillHoles,
+    FramewiseModel,
     GatedConv2D,
     MirrorToMultiple,
     PartialConv2D,
     SpaceToDepth,
 )
-from keras_imgen.networks.parts import CropLike, FramewiseModel, check_shape
 from keras_imgen.settings import as_meant
 
 

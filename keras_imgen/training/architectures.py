@@ -1,4 +1,4 @@
-"""Checks and prepares what a model is made of: networks and optimizers."""
+"""Looks at the networks that a model is made of: whether they will do, and what is in them."""
 
 import contextlib
 import functools
@@ -6,8 +6,7 @@ import functools
 import keras
 from keras import layers
 
-from keras_imgen.checks import shown
-from keras_imgen.settings import as_meant
+from keras_imgen.training.optimizers import check_trainable
 
 _BatchNorm = keras.layers.BatchNormalization
 
@@ -110,48 +109,3 @@ def by_batch(network):
 
 def _call_by_batch(call, *args, training=None, **kwargs):
     return call(*args, training=True, **kwargs)
-
-
-@as_meant()  # rates of half precision would be others
-def prepare_optimizer(optimizer, default, name: str, network):
-    """Return an optimizer that fits the network's precision and is built, so that it saves."""
-    if isinstance(optimizer, type):
-        raise TypeError(
-            f"An optimizer must be an object. Received: the class {optimizer.__name__}. "
-            f"Write {optimizer.__name__}(...), with brackets."
-        )
-    try:
-        optimizer = keras.optimizers.get(default if optimizer is None else optimizer)
-    except (TypeError, ValueError):
-        raise ValueError(
-            "An optimizer must be an object, such as keras.optimizers.Adam(1e-3), or the name of "
-            f'one of Keras, such as "adam". Received: {shown(optimizer)}.'
-        ) from None
-    check_trainable(name, network)
-    half = any(layer.compute_dtype == "float16" for layer in network._flatten_layers())
-    if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    # Without this, loading a file would silently lose the optimizer's moments.
-    optimizer.build(network.trainable_variables)
-    known = {id(variable) for variable in optimizer._trainable_variables}
-    if any(id(variable) not in known for variable in network.trainable_variables):
-        raise ValueError(
-            f"An optimizer serves one model. Received: the {optimizer.name!r} of another one for "
-            f"`{name}`. Make a new one."
-        )
-    return optimizer
-
-
-def check_trainable(name: str, network) -> None:
-    """Raise if a network that must learn is frozen."""
-    if not network.trainable or not network.trainable_variables:
-        raise ValueError(
-            f"`{name}` has nothing to train. Received: the model {network.name!r} with "
-            f"trainable={network.trainable}. Set `{name}.trainable = True`: each step changes only "
-            "the weights that it should anyway."
-        )
-
-
-def rate_of(optimizer) -> float:
-    """Return an optimizer's learning rate, also where it is kept on several devices."""
-    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))

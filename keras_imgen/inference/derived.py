@@ -9,8 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_imgen.networks import convolutions
-from keras_imgen.networks.parts import CropLike
+from keras_imgen.networks import layers as own
 
 LINE = 2**8 * 3**2 * 5  # pixels in which to look how far places see: of it, a quarter
 
@@ -23,7 +22,7 @@ class View(NamedTuple):
         grid: at multiples of how many pixels a tile may begin; the product of its strides.
 
     Example:
-        >>> from keras_imgen.tiling import View
+        >>> from keras_imgen.inference import View
         >>> View(reach=20, grid=8).margin  # whole cells of the grid
         24
     """
@@ -54,7 +53,7 @@ def derived(network: keras.Model) -> View | None:
 
     Example:
         >>> from keras_imgen import networks
-        >>> from keras_imgen.tiling import derived
+        >>> from keras_imgen.inference import derived
         >>> derived(networks.dncnn(depth=5, filters=2))
         View(reach=5, grid=1)
     """
@@ -316,13 +315,13 @@ _RULES: dict[type, Callable] = {
     layers.ZeroPadding2D: _padded,
     layers.Cropping2D: _cropped,
     layers.SpectralNormalization: _wrapped,
-    convolutions.FillHoles: _fill_holes,
-    convolutions.GatedConv2D: _gated,
-    convolutions.PartialConv2D: _partial,
-    convolutions.MirrorToMultiple: _mirrored,
-    convolutions.SpaceToDepth: _space_to_depth,
-    convolutions.DepthToSpace: _depth_to_space,
-    CropLike: _first,
+    own.FillHoles: _fill_holes,
+    own.GatedConv2D: _gated,
+    own.PartialConv2D: _partial,
+    own.MirrorToMultiple: _mirrored,
+    own.SpaceToDepth: _space_to_depth,
+    own.DepthToSpace: _depth_to_space,
+    own.CropLike: _first,
 }
 
 # Operations of `keras.ops` on every place for itself; they are no layers, and have no public class.

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from keras_imgen.cli import complain
+from keras_imgen.cli.command import complain
 from keras_imgen.data import folders
 
 

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from keras_imgen.checks import whole_number
-from keras_imgen.networks.parts import check_generated, check_latent_dim, grow, halvings
+from keras_imgen.networks.geometry import check_generated, check_latent_dim, grow, halvings
 from keras_imgen.settings import as_meant
 
 
@@ -56,7 +56,8 @@ def vae_decoder(image_shape, latent_dim: int = 16, filters: int = 16) -> keras.M
             many.
 
     Returns:
-        A network from latents `(batch, latent_dim)` to pictures in [0, 1].
+        A network from latents `(batch, latent_dim)` to an output named "logits", in the shape of
+        pictures; a sigmoid makes pictures of them.
 
     Raises:
         ValueError: if `image_shape` is no picture shape, or smaller than 8 x 8.
@@ -78,5 +79,5 @@ def vae_decoder(image_shape, latent_dim: int = 16, filters: int = 16) -> keras.M
     x = layers.Dense(256, activation="relu")(latents)
     x = layers.Dense(height * width * deepest, activation="relu")(x)
     x = layers.Reshape((height, width, deepest))(x)
-    pictures = grow(x, sides, filters, image_shape[2], batch_norm=False)
-    return keras.Model(latents, pictures, name="decoder")
+    logits = grow(x, sides, filters, image_shape[2], batch_norm=False, logits=True)
+    return keras.Model(latents, logits, name="decoder")

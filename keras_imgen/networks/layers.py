@@ -1,4 +1,4 @@
-"""Layers that networks for restoration are built of: what knows of holes, and blocks."""
+"""Layers that networks are built of: for odd sides, for sequences, for holes, and blocks."""
 
 import keras
 from keras import layers, ops
@@ -6,6 +6,69 @@ from keras import layers, ops
 from keras_imgen.sizes import mirrored
 
 LAYOUT = "channels_last"  # whatever keras.json says
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class CropLike(layers.Layer):
+    """Cut the first input to the height and width of the second.
+
+    Halving an odd side rounds up, so doubling it again gives one row or column too many.
+    """
+
+    def call(self, inputs):
+        """Return `inputs[0]`, cut to the sides of `inputs[1]`."""
+        x, like = inputs
+        shape = ops.shape(like)
+        return x[:, : shape[1], : shape[2], :]
+
+    def compute_output_shape(self, input_shapes):
+        """Shape of the first input, with the sides of the second."""
+        x, like = input_shapes
+        return (x[0], like[1], like[2], x[3])
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class FramewiseModel(layers.Layer):
+    """Apply a network to every frame of one or several sequences, all frames at once.
+
+    `keras.layers.TimeDistributed` takes one input only and runs frame after frame.
+
+    Args:
+        network: functional model over batches of frames.
+    """
+
+    def __init__(self, network: keras.Model, **kwargs):
+        # The network casts its inputs itself: a picture that it changes must not be rounded before.
+        super().__init__(autocast=False, **kwargs)
+        self.network = network
+        self.built = True
+
+    def call(self, sequences, training=None):
+        """Return the network's outputs as one sequence."""
+        leading = ops.shape(sequences[0])[:2]
+        frames = [ops.reshape(s, (-1, *ops.shape(s)[2:])) for s in sequences]
+        frames = frames[0] if len(frames) == 1 else frames
+        outputs = self.network(frames, training=training)
+        return ops.reshape(outputs, (*leading, *ops.shape(outputs)[1:]))
+
+    def compute_output_spec(self, sequences, training=None):
+        """Symbolic result: the network's output shape behind batch and time."""
+        frames = [keras.KerasTensor((None, *s.shape[2:]), dtype=s.dtype) for s in sequences]
+        frames = frames[0] if len(frames) == 1 else frames
+        outputs = self.network.compute_output_spec(frames)
+        shape = (*sequences[0].shape[:2], *outputs.shape[1:])
+        return keras.KerasTensor(shape, dtype=outputs.dtype)
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        network = keras.saving.serialize_keras_object(self.network)
+        return {**super().get_config(), "network": network}
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuild the layer and its network."""
+        network = keras.saving.deserialize_keras_object(config.pop("network"))
+        return cls(network, **config)
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
@@ -23,7 +86,7 @@ class GatedConv2D(layers.Layer):
 
     Example:
         >>> import numpy as np
-        >>> from keras_imgen.networks.convolutions import GatedConv2D
+        >>> from keras_imgen.networks.layers import GatedConv2D
         >>> GatedConv2D(4, 3)(np.ones((1, 8, 8, 2), "float32")).shape
         TensorShape([1, 8, 8, 4])
     """
@@ -70,7 +133,7 @@ class PartialConv2D(layers.Layer):
 
     Example:
         >>> import numpy as np
-        >>> from keras_imgen.networks.convolutions import PartialConv2D
+        >>> from keras_imgen.networks.layers import PartialConv2D
         >>> known = np.ones((1, 8, 8, 1), "float32")
         >>> known[:, 2:5, 2:5] = 0.0  # a hole of 3 x 3
         >>> features, known = PartialConv2D(4, 3)([known, known])
@@ -131,7 +194,7 @@ class FillHoles(layers.Layer):
 
     Example:
         >>> import numpy as np
-        >>> from keras_imgen.networks.convolutions import FillHoles
+        >>> from keras_imgen.networks.layers import FillHoles
         >>> known = np.ones((1, 8, 8, 1), "float32")
         >>> known[:, 2:5, 2:5] = 0.0
         >>> observed = np.concatenate([0.25 * known, known], axis=-1)  # grey, with a hole
@@ -191,7 +254,7 @@ class MirrorToMultiple(layers.Layer):
 
     Example:
         >>> import numpy as np
-        >>> from keras_imgen.networks.convolutions import MirrorToMultiple
+        >>> from keras_imgen.networks.layers import MirrorToMultiple
         >>> row = np.arange(5.0, dtype="float32").reshape(1, 1, 5, 1)
         >>> np.asarray(MirrorToMultiple(8)(row))[0, 0, :, 0]
         array([0., 1., 2., 3., 4., 3., 2., 1.], dtype=float32)

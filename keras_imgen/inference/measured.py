@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from keras import ops
 
-from keras_imgen.tiling.derived import View
+from keras_imgen.inference.derived import View
 
 MARGINS = (32, 64, 128, 256)  # pixels; what sees farther sees everything
 GRID = MARGINS[0]  # what has other strides than 2, 4, ... 32 is not cut
@@ -29,7 +29,7 @@ def measured(restore: Callable, observed) -> View | None:
     Example:
         >>> import numpy as np
         >>> from keras_imgen import networks
-        >>> from keras_imgen.tiling import measured
+        >>> from keras_imgen.inference import measured
         >>> measured(networks.dncnn(depth=5, filters=2), np.random.rand(1, 64, 64, 1))
         View(reach=32, grid=32)
     """

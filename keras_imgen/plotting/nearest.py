@@ -1,4 +1,4 @@
-"""Draws what tells whether a model copies: pictures beside their neighbours, and distances."""
+"""Draws what tells whether a model copies: pictures beside their neighbors, and distances."""
 
 import numpy as np
 
@@ -7,44 +7,44 @@ from keras_imgen.plotting.figures import new_figure, show_picture, showable
 from keras_imgen.plotting.grids import checked_pictures, image_grid
 
 
-def plot_neighbours(pictures, neighbours, distances=None, titles: list[str] | None = None):
+def plot_neighbors(pictures, neighbors, distances=None, titles: list[str] | None = None):
     """Draw pictures in a row, and below each one those of another set that are nearest to it.
 
     Args:
         pictures: array in [0, 1], `(n, height, width, channels)`.
-        neighbours: the nearest of each one, same shape; or `(n, k, height, width, channels)` for k
+        neighbors: the nearest of each one, same shape; or `(n, k, height, width, channels)` for k
             of them, the nearest first.
-        distances: of each picture to its first neighbour, shape `(n,)`; by default not written.
-        titles: texts above the pictures and above the neighbours.
+        distances: of each picture to its first neighbor, shape `(n,)`; by default not written.
+        titles: texts above the pictures and above the neighbors.
 
     Returns:
         The figure.
 
     Raises:
-        ValueError: if not every picture has its neighbours.
+        ValueError: if not every picture has its neighbors.
 
     Example:
         >>> from keras_imgen import load
-        >>> from keras_imgen.plotting import plot_neighbours
+        >>> from keras_imgen.plotting import plot_neighbors
         >>> digits = load("digits").take(4)
-        >>> figure = plot_neighbours(digits, digits[::-1], distances=[0.25, 0.5, 0.5, 0.25])
+        >>> figure = plot_neighbors(digits, digits[::-1], distances=[0.25, 0.5, 0.5, 0.25])
         >>> [ax.get_title() for ax in figure.axes]
         ['pictures', 'the nearest, at 0.250 to 0.500']
     """
-    pictures, neighbours = checked_pictures(pictures, rank=4), np.asarray(neighbours)
-    if neighbours.ndim == pictures.ndim:
-        neighbours = neighbours[:, None]
-    if neighbours.shape[:1] + neighbours.shape[2:] != pictures.shape:
+    pictures, neighbors = checked_pictures(pictures, rank=4), np.asarray(neighbors)
+    if neighbors.ndim == pictures.ndim:
+        neighbors = neighbors[:, None]
+    if neighbors.shape[:1] + neighbors.shape[2:] != pictures.shape:
         raise ValueError(
-            "Every picture must have its neighbours, of its own shape. Received: pictures of shape "
-            f"{pictures.shape}, neighbours of shape {neighbours.shape}. Take the same pictures of "
+            "Every picture must have its neighbors, of its own shape. Received: pictures of shape "
+            f"{pictures.shape}, neighbors of shape {neighbors.shape}. Take the same pictures of "
             "both, as in `samples[:10], training[indices[:10]]`."
         )
     count = len(pictures)
     # Row by row: the nearest of all pictures, the second nearest of all pictures, ...
     grids = (
         image_grid(pictures, count),
-        image_grid(np.concatenate([*neighbours.swapaxes(0, 1)]), count),
+        image_grid(np.concatenate([*neighbors.swapaxes(0, 1)]), count),
     )
     above, below = titles or ["pictures", "the nearest"]
     if distances is not None:

@@ -1,15 +1,12 @@
-"""Restores large pictures tile by tile: how far a network sees, and where a picture is cut."""
+"""Finds out how far a network sees, by its layers or by an experiment."""
 
 import contextlib
 from collections.abc import Callable
 
 import keras
 
-from keras_imgen.tiling.derived import UnknownLayerError, View, derived
-from keras_imgen.tiling.measured import measured
-from keras_imgen.tiling.tiles import Tile, tiles
-
-__all__ = ["Tile", "UnknownLayerError", "View", "derived", "measured", "tiles", "view_of"]
+from keras_imgen.inference.derived import UnknownLayerError, View, derived
+from keras_imgen.inference.measured import measured
 
 
 def view_of(restore: Callable, network: keras.Model | None, observed) -> View | None:

@@ -70,7 +70,7 @@ def level_to_tell(model, picture: np.ndarray) -> float | None:
     if model.appends != ("level",) or not isinstance(degradation, AdditiveNoise):
         return None
     may_see = degradation.share_told < 1.0
-    if may_see and 1 in (model.picture_shape[-1], picture.shape[-1]):
+    if may_see and 1 in (model.image_shape[-1], picture.shape[-1]):
         return None
     sigma = estimate_sigma(picture[None])[0]
     if may_see and (sigma < LEAST or _sigma_taken_away(model, picture[None])[0] > 0.75 * sigma):
@@ -86,7 +86,7 @@ def _sigma_taken_away(model, pictures):
             spreads.append(0.0)
             continue
         windows = np.stack(list(_windows(picture)))
-        if model.picture_shape[-1] == 1:
+        if model.image_shape[-1] == 1:
             windows = _brightness(windows)
         removed = _brightness(windows - model.restore(windows))[..., 0]
         height, width = (side // 2 * 2 for side in removed.shape[1:])

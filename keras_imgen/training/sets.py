@@ -1,14 +1,11 @@
-"""Checks and prepares the pictures that go into `fit` and `evaluate`, and guards what comes out."""
+"""Makes of what `fit` and `evaluate` are given something that Keras can iterate over, checked."""
 
 import keras
-import numpy as np
-from keras import ops
 
 from keras_imgen.checks import dtype_name, number, shown, whole_number
 from keras_imgen.data import PictureDataset, load_arrays
 from keras_imgen.training.batches import ONE_PICTURE, PAIRS, Batch, batch_of, check_batch
 from keras_imgen.training.labels import check_labels
-from keras_imgen.training.rollback import ADVICE
 
 
 def counts_checked(options: dict) -> dict:
@@ -55,100 +52,6 @@ def held_out_set(model, x, y, batch_size, options: dict):
     """Return what `evaluate` iterates over, checked."""
     x = given_checked(model, x, y, options)
     return _fixed(_checked(model, x, batch_size, options.get("steps")))
-
-
-def described(x, given) -> dict:
-    """Return what tells the data of one training from those of another.
-
-    Args:
-        x: what `fit` iterates over.
-        given: what it was given; the order of arrays follows the model's own seed.
-    """
-    if isinstance(x, Stream):
-        return {**described(x.dataset, given), "steps_per_epoch": x.steps}
-    if isinstance(x, PictureDataset):
-        names = ("num_pictures", "batch_size", "crops", "shuffle")
-        names += ("seed",) if x is given else ()
-        return {name: getattr(x, name) for name in names} | {"image_shape": list(x.image_shape)}
-    batches = x.num_batches if isinstance(x, keras.utils.PyDataset) else int(x.cardinality())
-    return {"batches": batches}
-
-
-def as_callbacks(callbacks) -> list:
-    """Return a list of callbacks, or say what is none."""
-    callbacks = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
-    callbacks = [callback for callback in callbacks if callback is not None]
-    for callback in callbacks:
-        if not isinstance(callback, keras.callbacks.Callback):
-            raise TypeError(
-                f"`callbacks` must be a list of callback objects. Received: {callback!r} in it. "
-                "If that is a class, call it."
-            )
-    return callbacks
-
-
-class Guard(keras.callbacks.Callback):
-    """Tells the dataset which epoch it is, and stops at Ctrl-C and at logs that are no numbers.
-
-    Args:
-        dataset: what `fit` iterates over.
-        check_interrupt: function that raises KeyboardInterrupt if there has been one.
-        rollbacks: `Rollback` callbacks, which may bring the model back to a good state.
-        begun: how many epochs were shown before those that are counted from 0 now.
-    """
-
-    def __init__(self, dataset=None, check_interrupt=lambda: None, rollbacks=(), begun=0):
-        super().__init__()
-        self.begun = begun
-        self.dataset, self.check_interrupt = dataset, check_interrupt
-        self.rollbacks = rollbacks
-        # A step need not wait for the look at its logs, unless that may change the model.
-        self.async_safe = not rollbacks
-        self.place = ""
-        self._went_back = False
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Note the epoch."""
-        self.place = f"epoch {epoch + 1}, "
-        if isinstance(self.dataset, PictureDataset | Stream):
-            self.dataset.epoch = self.begun + epoch
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Note that the epoch is whole."""
-        self.model.epochs_trained = self.begun + epoch + 1
-
-    def on_train_batch_begin(self, batch, logs=None):
-        """Begin the averages anew after the model went back: they hold a NaN."""
-        if self._went_back:
-            self.model.reset_metrics()
-            self._went_back = False
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Look at the logs."""
-        try:
-            self._look(logs, f"batch {batch + 1}", ADVICE)
-        except FloatingPointError as error:
-            self._went_back = any(rollback.rescue(error) for rollback in self.rollbacks)
-            if not self._went_back:
-                raise
-
-    def on_train_end(self, logs=None):
-        """Put in the averages that optimizers keep, as Keras does with those that it knows."""
-        self.model.end_training()
-
-    def on_test_batch_end(self, batch, logs=None):
-        """Look at the logs."""
-        self._look(logs, f"held-out batch {batch + 1}", "the model or these pictures are at fault")
-
-    def _look(self, logs, batch, reason):
-        self.check_interrupt()
-        for name, value in (logs or {}).items():
-            value = ops.convert_to_numpy(value)
-            if not np.all(np.isfinite(value)):
-                raise FloatingPointError(
-                    f"`{name}` became {value} in {self.place}{batch}: {reason}; look for NaN in "
-                    "the data with np.isfinite."
-                )
 
 
 class Stream(keras.utils.PyDataset):
@@ -289,7 +192,7 @@ def _check_first(model, data, name):
     # Single pictures first: a pair of them would look like a batch with labels.
     first = data[0] if isinstance(data, tuple | list) and data else data
     first = data.get("image", data.get("observed")) if isinstance(data, dict) else first
-    if len(getattr(first, "shape", ())) == len(model.picture_shape):
+    if len(getattr(first, "shape", ())) == len(model.image_shape):
         raise ValueError(
             f"`{name}` must give batches of pictures. Received: single pictures of shape "
             f"{tuple(first.shape)}. Batch the dataset with `.batch(32)`; if grey pictures lack "

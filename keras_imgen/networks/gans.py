@@ -1,10 +1,10 @@
 """Networks of a `GAN`: pairs of a generator and a discriminator, with labels if asked for."""
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from keras_imgen.checks import flag, number, whole_number
-from keras_imgen.networks.parts import check_generated, check_latent_dim, grow, halvings
+from keras_imgen.networks.geometry import check_generated, check_latent_dim, grow, halvings
 from keras_imgen.settings import as_meant
 
 
@@ -72,7 +72,7 @@ def dcgan_discriminator(
             them is: training is quicker, and no kind of picture is forgotten. Switch it off for a
             penalty, which looks at one picture at a time.
         spectral_norm: whether every layer is kept from stretching what goes through it
-            (`keras.layers.SpectralNormalization`): steadier with high learning rates and with the
+            (`SpectralNormalization`): steadier with high learning rates and with the
             hinge loss.
         num_classes: how many classes a conditional discriminator knows; 0 for none.
 
@@ -249,13 +249,63 @@ def _scored(pictures, features, num_classes, normed):
 def _normed(spectral_norm):
     """Return what wraps each layer of a discriminator."""
     flag("spectral_norm", spectral_norm)
-
-    def normed(layer):
-        # In the layer's own precision: Keras would return what comes out in that of the wrapper.
-        return layers.SpectralNormalization(layer, dtype=layer.dtype_policy)
-
-    return normed if spectral_norm else lambda layer: layer
+    return SpectralNormalization if spectral_norm else lambda layer: layer
 
 
 def _checked_classes(num_classes) -> int:
     return whole_number("num_classes", num_classes, 0, "It counts the classes; 0 is for none.")
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class SpectralNormalization(layers.Wrapper):
+    """Divide a layer's kernel by its largest singular value, so that the layer stretches nothing.
+
+    The layer of this name in Keras overwrites the kernel by the quotient, on some backends. Here
+    the kernel stays what the optimizer makes of it, and the slopes go through the division.
+
+    Args:
+        layer: layer with a `kernel`, such as `Dense` or `Conv2D`.
+        **kwargs: `name`.
+
+    Source: Miyato et al. 2018 (arXiv 1802.05957), equation 8 and algorithm 1, one step of the power
+        method in each step of the training.
+
+    Example:
+        >>> import keras
+        >>> import numpy as np
+        >>> from keras_imgen.networks.gans import SpectralNormalization
+        >>> layer = SpectralNormalization(keras.layers.Dense(3, use_bias=False))
+        >>> for _ in range(50):
+        ...     answers = layer(np.eye(3, dtype="float32"), training=True)
+        >>> print(f"{np.linalg.norm(np.array(answers), 2):.2f}")
+        1.00
+    """
+
+    def __init__(self, layer, **kwargs):
+        # In the kernel's own precision; the layer casts by itself.
+        super().__init__(layer, **{**kwargs, "dtype": "float32", "autocast": False})
+
+    def build(self, input_shape=None):
+        """Build the layer, and what is known of its singular vector."""
+        super().build(input_shape)
+        shape = (1, self.layer.kernel.shape[-1])
+        self.right = self.add_weight(shape, "random_normal", trainable=False, name="right")
+
+    def call(self, inputs, training=None):
+        """Return what the layer makes of the inputs with the divided kernel."""
+        kernel = self.layer.kernel
+        matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))
+        left = _unit(ops.matmul(self.right, ops.transpose(matrix)))
+        right = _unit(ops.matmul(left, matrix))
+        if training:
+            self.right.assign(right)
+        left, right = ops.stop_gradient(left), ops.stop_gradient(right)
+        sigma = ops.sum(ops.matmul(left, matrix) * right)
+        divided = kernel / ops.where(sigma > 0.0, sigma, 1.0)  # a kernel of zeros stays
+        weights = [(w, divided if w is kernel else w.value) for w in self.layer.variables]
+        with keras.StatelessScope(weights):
+            return self.layer(inputs)
+
+
+def _unit(vector):
+    return vector / ops.maximum(ops.norm(vector), keras.config.epsilon())

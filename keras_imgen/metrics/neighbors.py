@@ -7,14 +7,14 @@ import numpy as np
 
 from keras_imgen import checks
 
-__all__ = ["Memorisation", "memorisation", "nearest"]
+__all__ = ["Memorization", "memorization", "nearest"]
 
 # Of both sets at a time: their distances and 64-bit copies stay below 100 MB, for any number.
 _BLOCK, _VALUES = 1024, 2**22
 
 
-class Memorisation(NamedTuple):
-    """What `memorisation` found; printed, it is one sentence.
+class Memorization(NamedTuple):
+    """What `memorization` found; printed, it is one sentence.
 
     Attributes:
         indices: of each sample the nearest training picture, shape `(n,)`.
@@ -26,9 +26,9 @@ class Memorisation(NamedTuple):
 
     Example:
         >>> import numpy as np
-        >>> from keras_imgen.metrics import Memorisation
+        >>> from keras_imgen.metrics import Memorization
         >>> zeros = np.zeros(4)
-        >>> print(Memorisation(zeros, zeros, zeros + 0.2, 0.1, 1.0, 0.01))
+        >>> print(Memorization(zeros, zeros, zeros + 0.2, 0.1, 1.0, 0.01))
         100.0 % of the samples lie within 0.1 of a training picture; of held-out pictures 1 % do.
     """
 
@@ -86,7 +86,7 @@ def nearest(pictures, among, k: int = 1):
     return np.concatenate(indices), np.concatenate(distances)
 
 
-def memorisation(samples, training, held_out, quantile: float = 0.01) -> Memorisation:
+def memorization(samples, training, held_out, quantile: float = 0.01) -> Memorization:
     """Tell whether samples are nearer to the training pictures than new pictures are.
 
     The yardstick is held-out pictures, which certainly were not copied: the threshold is the
@@ -95,7 +95,7 @@ def memorisation(samples, training, held_out, quantile: float = 0.01) -> Memoris
 
     Pictures that are smoother than real ones are near to everything: blurred samples raise the
     share, and are no copies. So look at the nearest pairs, too
-    (`keras_imgen.plotting.plot_neighbours`).
+    (`keras_imgen.plotting.plot_neighbors`).
 
     Args:
         samples: float array in [0, 1], `(n, height, width, channels)`; 1000 are a good number.
@@ -105,19 +105,19 @@ def memorisation(samples, training, held_out, quantile: float = 0.01) -> Memoris
         quantile: the share of held-out pictures that sets the threshold, 0 to 1.
 
     Returns:
-        A `Memorisation`.
+        A `Memorization`.
 
     Raises:
         ValueError: if a set is empty, or they differ in shape.
 
     Source: the comparison with held-out pictures: Meehan et al. 2020 (arXiv 2004.05675);
-        why a look at neighbours alone may miss copies: Theis et al. 2016 (arXiv 1511.01844).
+        why a look at neighbors alone may miss copies: Theis et al. 2016 (arXiv 1511.01844).
 
     Example:
         >>> from keras_imgen import load
-        >>> from keras_imgen.metrics import memorisation
+        >>> from keras_imgen.metrics import memorization
         >>> training, held_out = load("digits").take(1000), load("digits", "test").take(200)
-        >>> memorisation(training[:50], training, held_out).share  # a model that copies
+        >>> memorization(training[:50], training, held_out).share  # a model that copies
         1.0
     """
     quantile = checks.number("quantile", quantile, 0.0, 1.0, "For 1 % pass 0.01.")
@@ -126,7 +126,7 @@ def memorisation(samples, training, held_out, quantile: float = 0.01) -> Memoris
     threshold = float(np.quantile(held_out_distances, quantile))
     # Not `<`: with equal pictures in both sets the threshold is 0, and copies lie at 0.
     share = float(np.mean(distances <= threshold))
-    return Memorisation(indices, distances, held_out_distances, threshold, share, quantile)
+    return Memorization(indices, distances, held_out_distances, threshold, share, quantile)
 
 
 def _nearest_of(pictures, among, k, size):

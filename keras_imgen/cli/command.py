@@ -1,0 +1,342 @@
+"""Reads the arguments of `keras-imgen`, and turns errors into one sentence."""
+
+import argparse
+import contextlib
+import errno
+import importlib
+import logging
+import math
+import os
+import re
+import sys
+import warnings
+from pathlib import Path
+
+from keras_imgen import __version__
+from keras_imgen.interrupts import deferred
+
+FAMILIES = ("gan", "vae", "denoise", "inpaint", "sequence")
+
+MAX_MINUTES = 10_000  # a week
+MAX_SEED = 2**31 - 1  # which every generator takes
+
+RESTORER = "denoiser-gray, denoiser-color, inpainter, or a .keras file"
+SELF_ENSEMBLE = "restore each picture in eight positions: a little better, eight times as slow"
+
+# What to do when the operating system refuses a path, by the name of its error.
+ADVICE = {
+    "ENOSPC": "Free some space, then give the same command again.",
+    "EDQUOT": "Free some space, then give the same command again.",
+    "EACCES": "Pass another path, or get the right to use this one.",
+    "EPERM": "Pass another path, or get the right to use this one.",
+    "EROFS": "Pass a path on another disk.",
+    "ENAMETOOLONG": "Pass a shorter name.",
+    "ENOTDIR": "A part of this path is a file: pass another one.",
+    "EISDIR": "This is a folder: pass a file.",
+    "EEXIST": "Something else is there: pass another path.",
+    "ENOENT": "It is not there and cannot be made: pass another path.",
+    "ELOOP": "A link leads back to itself: pass another path.",
+}
+FAILED = ("ENOSPC", "EDQUOT", "EIO")  # a failed run; with the other errors, an argument was wrong
+WRONG_ARGUMENT = (
+    ValueError,
+    TypeError,
+    FileExistsError,
+    FileNotFoundError,
+    NotADirectoryError,
+    PermissionError,
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, 2 for a wrong argument, 1 for a failed run."""
+    if hasattr(sys.stdout, "reconfigure"):  # a file's name may hold what cannot be printed
+        sys.stdout.reconfigure(errors="backslashreplace")
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if not hasattr(args, "module"):
+        parser.print_help(sys.stderr)
+        return 2
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *where: complain(f"warning: {message}")
+        return _run(args)
+
+
+def _run(args):
+    try:
+        if hasattr(args, "out"):
+            _check_writable(Path(args.out or "runs"))
+        with deferred() as check_interrupt:  # TensorFlow, while it loads, makes an error of it
+            command = _import_quietly(f"keras_imgen.cli.{args.module}")
+        check_interrupt()
+        for name in ("tensorflow", "absl"):  # notices for those who write networks
+            logging.getLogger(name).setLevel(logging.ERROR)
+        status = getattr(command, args.function)(args) or 0
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt as error:
+        goes_on = args.function in ("train", "demo")
+        print(file=sys.stderr)  # behind what was being printed
+        complain(str(error) or "interrupted." + " The same command goes on from here." * goes_on)
+        return 130
+    except BrokenPipeError:  # whoever read what is printed has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
+        return 1
+    except Exception as error:
+        if args.debug:
+            raise
+        sentence, status = _explain(error, getattr(args, "out", None))
+        complain(sentence)
+        return status
+
+
+def _explain(error, out):
+    """Return what an error says to people, and the exit status."""
+    if isinstance(error, OSError) and error.strerror:  # the operating system's own
+        name = errno.errorcode.get(error.errno, "")
+        path = str(error.filename2 or error.filename or out)
+        path = re.sub(r"\.unfinished-\d+-", "", path)  # as `write_whole` calls what it is writing
+        advice = ADVICE.get(name, "Look after its cause, then give the same command again.")
+        return f"{path!r} cannot be used: {error.strerror}. {advice}", 1 if name in FAILED else 2
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return "there is not enough memory. Pass fewer or smaller pictures or batches.", 1
+    return str(error) or type(error).__name__, 2 if isinstance(error, WRONG_ARGUMENT) else 1
+
+
+def complain(text):
+    """Print one line on stderr; what it says of a function's arguments, it says of options."""
+    text = re.sub(
+        r"`?\b(size|crops|channels|batch_size|tile|num_frames|labels)(=True`|=True|=`|`|=)",
+        lambda match: (
+            f"--{match[1].removeprefix('num_').replace('_', '-')}{' ' * (match[2] == '=')}"
+        ),
+        " ".join(str(text).split()),
+    )
+    print(f"keras-imgen: {text}", file=sys.stderr, flush=True)
+
+
+def _check_writable(path):
+    """Raise, before any work is done, if nothing could be written to a path."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.lstat(path)  # which the operating system refuses if it can be no path at all
+    there = next(place for place in (path, *path.absolute().parents) if os.path.exists(place))
+    if there != path and not os.path.isdir(there):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    if not os.access(there, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence."""
+
+    def error(self, message):
+        message = " ".join(message.split())  # it repeats what was typed, whatever that is
+        message = message if len(message) <= 300 else f"{message[:300]}..."
+        self.exit(2, f"{self.prog}: {message}. See {self.prog} --help.\n")
+
+
+def _parser():
+    parser = _Parser(
+        prog="keras-imgen",
+        description="Train, sample and restore with GAN, VAE, convolutional and ConvLSTM networks.",
+    )
+    parser.add_argument("--version", action="version", version=f"keras-imgen {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND")
+
+    def command(name, module, text):
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        sub.set_defaults(module=module, function=name)
+        return sub
+
+    demo = command("demo", "demo", "Train all five models on embedded pictures, in five minutes.")
+    demo.add_argument(
+        "--out", type=_path, default="runs/demo", help="folder of the results [%(default)s]"
+    )
+    demo.add_argument(
+        "--seed", type=_count(0, MAX_SEED), default=0, help="random seed [%(default)s]"
+    )
+    demo.add_argument(
+        "--minutes", type=_minutes, default=5.0, help="how long it takes in all [%(default)g]"
+    )
+
+    train = command("train", "runs", "Train one model on your pictures or on a set by name.")
+    train.add_argument("family", choices=FAMILIES, help="what to train")
+    train.add_argument("--data", help="embedded set, TFDS name or folder [the family's own]")
+    train.add_argument(
+        "--size", type=_count(8), help="side of the pictures in pixels [as they are]"
+    )
+    train.add_argument("--crops", type=_count(0), help="random crops per picture; 0 resizes")
+    train.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 colour")
+    train.add_argument("--frames", type=_count(2), help="frames of a sequence in a folder [10]")
+    train.add_argument(
+        "--labels",
+        action="store_true",
+        default=None,
+        help="gan: learn the classes of the set, or of the folder's subfolders",
+    )
+    train.add_argument(
+        "--sigma",
+        type=_range_of_grey_levels,
+        help="denoise: noise to learn from in grey levels of 8 bits, 0 to 255, or a range "
+        "such as 0-50 [25]",
+    )
+    train.add_argument(
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        type=_path,
+        help="begin with the weights of this .keras file, of a run with the same options",
+    )
+    train.add_argument("--epochs", type=_count(1), help="epochs [the family's own]")
+    train.add_argument("--batch-size", type=_count(1), help="pictures per batch [the family's own]")
+    train.add_argument(
+        "--seed", type=_count(0, MAX_SEED), default=0, help="random seed [%(default)s]"
+    )
+    train.add_argument("--out", type=_path, help="folder of the results [runs/FAMILY]")
+
+    sample = command("sample", "apply", "Draw new pictures with a trained GAN or VAE.")
+    sample.add_argument("model", type=_path, help="the .keras file")
+    sample.add_argument("-n", type=_count(1), default=64, help="number of pictures [%(default)s]")
+    sample.add_argument(
+        "--label", help="class to draw, its number or name [each in turn, by column]"
+    )
+    sample.add_argument(
+        "--seed", type=_count(0, MAX_SEED), help="random seed [another one every time]"
+    )
+    sample.add_argument("--scale", type=_count(1), default=2, help="enlargement [%(default)s]")
+    sample.add_argument("--out", type=_path, default="samples.png", help="PNG file [%(default)s]")
+
+    restore = command("restore", "apply", "Restore pictures of any size with a trained model.")
+    restore.add_argument("model", type=_path, help=RESTORER)
+    restore.add_argument(
+        "pictures", type=_path, nargs="+", help="PNG or JPEG files, or folders of them"
+    )
+    holes = restore.add_mutually_exclusive_group()
+    holes.add_argument("--mask", type=_path, help="picture that is white where pixels are missing")
+    holes.add_argument(
+        "--degrade", action="store_true", help="spoil the pictures first, as in training"
+    )
+    restore.add_argument(
+        "--sigma",
+        type=_sigma,
+        default="auto",
+        help="noise in grey levels of 8 bits, 0 to 255, for pictures of 16 bits too; auto lets the "
+        "model see for itself, and helps where it cannot [%(default)s]",
+    )
+    restore.add_argument(
+        "--tile",
+        type=_tile,
+        default=1024,
+        help="side of the tiles of large pictures in pixels; none: whole [%(default)s]",
+    )
+    restore.add_argument("--self-ensemble", action="store_true", help=SELF_ENSEMBLE)
+    restore.add_argument(
+        "--out", type=_path, default="restored", help="folder of the results [%(default)s]"
+    )
+
+    evaluate = command("evaluate", "apply", "Measure how well a model restores a folder.")
+    evaluate.add_argument("model", type=_path, help=RESTORER)
+    evaluate.add_argument(
+        "--data", type=_path, required=True, help="folder of clean PNG or JPEG files"
+    )
+    evaluate.add_argument(
+        "--sigma",
+        type=_grey_levels,
+        help="noise in grey levels of 8 bits, 0 to 255 [as in training]",
+    )
+    evaluate.add_argument(
+        "--seed", type=_count(0, MAX_SEED), default=0, help="random seed [%(default)s]"
+    )
+    evaluate.add_argument("--self-ensemble", action="store_true", help=SELF_ENSEMBLE)
+
+    notebooks = command("tutorials", "tutorials", "Copy the tutorials' notebooks into a folder.")
+    notebooks.add_argument(
+        "out", type=_path, metavar="folder", help="where to; made if it is missing"
+    )
+    notebooks.add_argument(
+        "--solutions", action="store_true", help="the teacher's copies, exercises solved"
+    )
+
+    command("doctor", "doctor", "Show versions, devices and what can be reached.")
+    return parser
+
+
+def _path(text):
+    """Return a path, "~" at its beginning replaced by the home folder."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"must be a path, not {text!r}")
+    return os.path.expanduser(text)
+
+
+def _grey_levels(text):
+    """Return a standard deviation of noise in grey levels."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 255.0:
+        raise argparse.ArgumentTypeError(f"must be grey levels from 0 to 255, not {text!r}")
+    return value
+
+
+def _minutes(text):
+    """Return a time in minutes."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value <= MAX_MINUTES:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most {MAX_MINUTES}, not {text!r}")
+    return value
+
+
+def _sigma(text):
+    """Return grey levels, or "auto"."""
+    return text if text == "auto" else _grey_levels(text)
+
+
+def _range_of_grey_levels(text):
+    """Return one number of grey levels, or two as a list."""
+    values = list(map(_grey_levels, text.split("-")))
+    if len(values) == 1 and values[0] > 0.0:
+        return values[0]
+    if len(values) != 2 or not values[0] < values[1]:
+        raise argparse.ArgumentTypeError(
+            f"must be grey levels above 0, or a range such as 0-50, not {text!r}"
+        )
+    return values
+
+
+def _tile(text):
+    """Return the side of a tile, or None for none."""
+    return None if text.lower() == "none" else _count(64)(text)
+
+
+def _count(least: int, most: int = sys.maxsize):
+    """Return a converter to whole numbers from `least` to `most`."""
+
+    def convert(text):
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, not {value}")
+        if value > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most}, not {value}")
+        return value
+
+    convert.__name__ = "whole number"
+    return convert
+
+
+def _import_quietly(name: str):
+    """Import a module without the notices that TensorFlow's C++ part prints while it loads."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            return importlib.import_module(name)
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

@@ -1,0 +1,34 @@
+"""Slow averages of a network's weights (EMA), which answer more steadily than the weights."""
+
+from keras import ops
+
+from keras_imgen.training.architectures import copied
+
+
+def average_of(network):
+    """Return a network of the same layers, whose weights are to be an average of the network's."""
+    average = copied(network)
+    average.name = f"average_of_{network.name}"
+    average.trainable = False
+    return average
+
+
+def follow(average, network, momentum: float, step, turn=True) -> None:
+    """Move an average after a step.
+
+    The momentum begins small, or the average would long remember the untrained weights.
+
+    Args:
+        average: what `average_of(network)` returned.
+        network: whose weights it follows.
+        momentum: the share of the old average that is kept.
+        step: how many steps there were.
+        turn: whether the network has moved.
+
+    Source: Yazici et al. 2019 (arXiv 1806.04498), equation 5.
+    """
+    step = ops.cast(step, "float32")
+    momentum = ops.minimum(momentum, (1.0 + step) / (10.0 + step))
+    momentum = ops.where(turn, momentum, 1.0)
+    for slow, weight in zip(average.weights, network.weights, strict=True):
+        slow.assign(momentum * slow + (1.0 - momentum) * weight)

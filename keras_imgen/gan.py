@@ -16,7 +16,10 @@ from keras_imgen.training import (
     follow,
     has_batch_norm,
     network_inputs,
+    one_each,
     step_batch,
+    total,
+    weighed,
     with_labels,
 )
 
@@ -165,34 +168,35 @@ class GAN(TwoPlayers):
         """
         real, labels, _ = step_batch(self, data)
         formulas = self.adversarial_loss
-        critics = self.discriminator.trainable_variables
-        makers = self.generator.trainable_variables
+        players = (self.discriminator, self.generator)
+        critics, makers = (player.trainable_variables for player in players)
         turn = self._generators_turn()
 
         def drawn():
             fake = self._generated(ops.shape(real)[0], labels, self.seed_generator, training=True)
-            return [fake, _total(self.generator.losses)], None
+            return [fake, total(self.generator.losses)], None
 
         def discriminator_loss():
             real_seen, fake_seen = self._augmented(real), self._augmented(fake)
             real_scores = self._scores(real_seen, labels, training=True)
             fake_scores = self._scores(fake_seen, labels, training=True)
             values = formulas.discriminator(real_scores, fake_scores)
+            values = one_each(values, formulas, "discriminator")
             loss = ops.mean(values) + self._penalty(real_seen, fake_seen, labels)
-            loss += _total(self.discriminator.losses)
-            loss = _weighed(self.discriminator_optimizer, loss)
+            loss += total(self.discriminator.losses)
+            loss = weighed(self.discriminator_optimizer, loss)
             return loss, (values, real_scores, fake_scores)
 
         def generator_loss(fake):
             scores, real_scores = self._scores(self._augmented(fake), labels, training=True), None
             if formulas.neutral is None:
                 real_scores = self._scores(self._augmented(real), labels, training=True)
-            values = ops.cast(formulas.generator(real_scores, scores), "float32")
-            return _weighed(self.generator_optimizer, ops.mean(values)), values
+            values = one_each(formulas.generator(real_scores, scores), formulas, "generator")
+            return weighed(self.generator_optimizer, ops.mean(values)), values
 
         def wished():
             wishes, values = backends.input_gradients(generator_loss, fake)
-            return pull_back([wishes, _weighed(self.generator_optimizer, ops.ones(()))]), values
+            return pull_back([wishes, weighed(self.generator_optimizer, ops.ones(()))]), values
 
         def nothing():
             return [ops.zeros(w.shape, w.dtype) for w in makers], ops.zeros_like(fake[:, :1, 0, 0])
@@ -382,19 +386,13 @@ class GAN(TwoPlayers):
         self.trackers["discriminator_accuracy"].update_state(ops.cast(right, "float32"))
 
 
-def _total(penalties):
-    """Return the sum of what layers with regularizers ask of their weights."""
-    return ops.convert_to_tensor(sum(penalties, 0.0), "float32")
-
-
-def _weighed(optimizer, loss):
-    """Return this device's share of a loss, scaled as the optimizer's precision wants it."""
-    return optimizer.scale_loss(backends.share(loss))
-
-
 def _chosen(name, given, known, kind):
     """Return an object of a kind that was given as such, or by the name of a known one."""
     if isinstance(given, kind):
         return given
-    checks.one_of(name, given, known)
+    if not isinstance(given, str) or given not in known:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(map(repr, known))}, or an object of "
+            f"losses.{kind.__name__}. Received: {name}={checks.shown(given)}."
+        )
     return known[given]

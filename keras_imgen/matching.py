@@ -151,15 +151,20 @@ def level_channel(model, x, level):
             "This model must be told a level. Received: none. Pass `level`, a number or one for "
             "each picture."
         )
-    told = 0.0 if level is None else _told_levels(model.degradation, level)
+    told = 0.0 if level is None else _told_levels(model.degradation, level, x.shape[0])
     told = ops.reshape(told, (-1, *[1] * len(wanted)))
     return ops.broadcast_to(told, (*ops.shape(x)[:-1], 1))
 
 
-def _told_levels(degradation, level):
+def _told_levels(degradation, level, count):
     if isinstance(level, int | float):
         return ops.convert_to_tensor(degradation.checked_level(level), "float32")
     level = ops.convert_to_tensor(level, "float32")
+    if len(level.shape) > 1 or (len(level.shape) == 1 and level.shape[0] not in (1, None, count)):
+        raise ValueError(
+            "`level` must be a number or one for each picture. Received: "
+            f"shape={tuple(level.shape)} for {count} pictures."
+        )
     low, high = degradation.range
     message = (
         f"Levels of this model lie between {low:g} and {high:g}: it has learned from no others. "

@@ -227,8 +227,8 @@ class Restorer(PictureModel):
 
         Raises:
             ValueError: if the model fills holes or learns from pairs with more channels, if the
-                shape does not fit, or a level is none that the model has learned from (in a
-                compiled step of JAX the picture is then NaN).
+                shape does not fit, or a level is none that the model has learned from (where
+                XLA or JAX compile, the picture is then NaN).
         """
         x = ops.convert_to_tensor(x, "float32")
         channels = level_channel(self, x, level)

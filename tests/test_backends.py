@@ -145,6 +145,24 @@ for path in sorted(pathlib.Path().glob("steps_*.keras")):
     held_out = gan.evaluate(clean, batch_size=3, verbose=0, return_dict=True)
     report["steps"][path.stem] = {"logs": logs, "held out": held_out}
     np.savez(path.stem, *(np.asarray(v) for v in gan.variables))
+# A model class of one's own, whose network takes other channels than a picture has.
+class Colours(keras_imgen.models.PictureModel):
+    def __init__(self, network, **kwargs):
+        super().__init__(**kwargs)
+        self.network, self.built = network, True
+    @property
+    def image_shape(self):
+        return self.network.output_shape[1:]
+    def prepared(self, batch, training):
+        return keras.ops.mean(batch.clean, axis=-1, keepdims=True), batch.clean
+    def call(self, grey, training=None):
+        return self.network(grey, training=training)
+
+inputs = keras.Input((12, 20, 1))
+own = Colours(keras.Model(inputs, keras.layers.Conv2D(3, 3, padding="same")(inputs)), seed=0)
+own.compile(loss="mse", metrics=["mae"])
+colours = np.repeat(clean, 3, axis=-1)
+report["own"] = own.fit(colours, epochs=3, validation_data=colours, verbose=0).history
 json.dump(report, open("report.json", "w"))
 """
 
@@ -314,6 +332,12 @@ def test_a_gans_steps_on_jax_are_those_here(name, jax, monkeypatch):
         np.testing.assert_allclose(value, here, rtol=1e-3, atol=1e-4, err_msg=variable.path)
     moved = [np.abs(a - b).max() for a, b in zip(before, gan.generator.get_weights(), strict=True)]
     assert max(moved) > 1e-3  # far more than the tolerance
+
+
+def test_a_model_class_of_ones_own_trains_on_jax(jax):
+    history = jax[0]["own"]
+    assert set(history) == {"loss", "mae", "val_loss", "val_mae"}
+    assert history["val_loss"][2] < history["val_loss"][0]
 
 
 def test_features_on_jax_are_those_here(jax):

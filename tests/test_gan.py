@@ -466,7 +466,7 @@ def test_it_learns_a_grey():
     [
         (
             {"penalty": "r3"},
-            "`penalty` must be one of 'r1', 'r2', 'r1_r2', 'gradient_penalty'. Rec",
+            "'gradient_penalty', or an object of losses.Penalty. Received: penalty='r3'",
         ),
         ({"loss": losses.Hinge}, "`loss` must be one of .*Received: loss=<class"),
         ({"critic_steps": 0}, "`critic_steps` must be a whole number, at least 1. Received"),

@@ -10,7 +10,7 @@ from tiny_models import FAMILIES, SHAPE, equal, values
 
 from keras_imgen import GAN, VAE, load_arrays, networks
 from keras_imgen.callbacks import HealthWarning, Resume, TrainingHealth
-from keras_imgen.callbacks.health import _mean_distance, _score_slope
+from keras_imgen.callbacks.vitals import mean_distance, score_slope
 from keras_imgen.plotting import plot_history
 
 CLEAN = np.random.default_rng(0).random((8, *SHAPE), "float32")
@@ -132,8 +132,8 @@ def test_the_mean_distance_is_that_of_all_pairs():
     pictures = np.random.default_rng(0).random((7, *SHAPE))
     pairs = [(i, j) for i in range(7) for j in range(i)]
     expected = np.mean([np.linalg.norm(pictures[i] - pictures[j]) for i, j in pairs])
-    assert _mean_distance(pictures) == pytest.approx(expected, rel=1e-12)
-    assert _mean_distance(np.stack([pictures[0]] * 3)) == pytest.approx(0.0, abs=1e-7)
+    assert mean_distance(pictures) == pytest.approx(expected, rel=1e-12)
+    assert mean_distance(np.stack([pictures[0]] * 3)) == pytest.approx(0.0, abs=1e-7)
 
 
 def test_diversity_is_one_for_pictures_of_the_same_kind():
@@ -150,7 +150,7 @@ def test_the_slope_of_a_linear_score_is_the_length_of_its_weights():
     discriminator = keras.Model(pixels, keras.layers.Dense(1)(flat))
     model = GAN(networks.dcgan_generator(SHAPE, latent_dim=2, filters=2), discriminator)
     kernel = keras.ops.convert_to_numpy(discriminator.weights[0])
-    assert _score_slope(model) == pytest.approx(np.linalg.norm(kernel), rel=1e-5)
+    assert score_slope(model) == pytest.approx(np.linalg.norm(kernel), rel=1e-5)
 
 
 def test_slopes_of_conditional_models_are_those_of_each_label():
@@ -163,7 +163,7 @@ def test_slopes_of_conditional_models_are_those_of_each_label():
     model = GAN(generator, discriminator)
     norms = np.linalg.norm(discriminator.get_weights()[0], axis=1)
     expected = norms[np.arange(64) % 3].mean()
-    assert _score_slope(model) == pytest.approx(expected, rel=1e-5)
+    assert score_slope(model) == pytest.approx(expected, rel=1e-5)
 
 
 # Troubles

@@ -16,7 +16,7 @@ from tiny_models import equal, values
 import keras_imgen
 from keras_imgen import GAN, Restorer, degradations, networks
 from keras_imgen.saving import damage
-from keras_imgen.training.model import FORMAT
+from keras_imgen.training.stored import FORMAT
 
 FILES = Path(__file__).parent / "files"
 sys.path.insert(0, str(FILES))

@@ -3,11 +3,11 @@
 import warnings
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
 from keras_imgen import checks, losses
 from keras_imgen.callbacks.first import first_pictures
+from keras_imgen.callbacks.vitals import mean_distance, samples_of, score_slope
 from keras_imgen.data import check_pictures
 from keras_imgen.training import PictureModel, Rollback, check_finite
 
@@ -224,9 +224,9 @@ class TrainingHealth(Rollback):
         if hasattr(self.model, "discriminator"):
             if not isinstance(self.model.adversarial_loss, losses.Wasserstein):
                 figures["discriminator_accuracy"] = float(logs["discriminator_accuracy"])
-            figures["score_slope"] = _score_slope(self.model)
+            figures["score_slope"] = score_slope(self.model)
         if self.pictures is not None:
-            figures["diversity"] = _mean_distance(*_samples(self.model, self.n))
+            figures["diversity"] = mean_distance(*samples_of(self.model, self.n))
             figures["diversity"] /= self._real_distance
         return figures
 
@@ -302,41 +302,10 @@ def _limits(accuracy):
 
 
 def _checked_distance(pictures):
-    distance = _mean_distance(pictures)
+    distance = mean_distance(pictures)
     if not distance > 0.0:
         raise ValueError(
             "`pictures` must be different ones, at least two. Received: "
             f"{len(pictures)} that do not differ."
         )
     return distance
-
-
-def _samples(model, n):
-    """Return samples, and of a conditional model their labels: several of each."""
-    if not model.num_classes:
-        return (model.sample(n, seed=0),)
-    labels = np.arange(n) % min(model.num_classes, max(n // 8, 1))
-    return model.sample(n, labels=labels, seed=0), labels
-
-
-def _mean_distance(pictures, labels=None) -> float:
-    """Return the mean distance of all pairs of different pictures, with labels of equal ones."""
-    flat = np.reshape(pictures, (len(pictures), -1)).astype("float64")
-    flat -= flat.mean(axis=0)  # what all have in common would only cost digits
-    lengths = np.sum(np.square(flat), axis=1)
-    squares = lengths[:, None] + lengths - 2.0 * flat @ flat.T
-    first, second = np.triu_indices(len(flat), k=1)
-    if labels is not None:
-        alike = labels[first] == labels[second]
-        first, second = first[alike], second[alike]
-    return float(np.mean(np.sqrt(np.maximum(squares[first, second], 0.0)))) if len(first) else 0.0
-
-
-def _score_slope(gan, n=64) -> float:
-    """Return the mean length of the gradient of a made picture's score by its pixels."""
-    latents = keras.random.normal((n, gan.latent_dim), dtype="float32", seed=0)
-    labels = np.arange(n) % gan.num_classes if gan.num_classes else None
-    pictures = keras.ops.convert_to_tensor(gan.predict_latents(latents, labels))
-    slopes = gan.score_slopes(pictures, labels)
-    slopes = keras.ops.convert_to_numpy(keras.ops.cast(slopes, "float32"))
-    return float(np.mean(np.linalg.norm(slopes.reshape(n, -1), axis=1)))

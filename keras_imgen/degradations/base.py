@@ -95,7 +95,8 @@ class Degradation(keras.layers.Layer):
 
         Args:
             clean: pictures, as tensors or arrays, of the shape that was drawn for. Unlike a call of
-                the layer, it checks nothing.
+                the layer, it checks nothing. Slopes go through, but not through `JpegCompression`,
+                which rounds, and `PoissonNoise`, which counts: theirs are none, or 0.
             parameters: what `draw` returned.
         """
         raise NotImplementedError(self._in_one)

@@ -38,14 +38,14 @@ class AdversarialLoss:
 
     def discriminator(self, real_scores, fake_scores):
         """Return what the discriminator is to make small, one value per picture."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no method `discriminator`. Write it.")
 
     def generator(self, real_scores, fake_scores):
         """Return what the generator is to make small, one value per picture.
 
         The real scores are only given if `neutral` is None, and may else be None.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no method `generator`. Write it.")
 
     def get_config(self):
         """Return the constructor's arguments."""

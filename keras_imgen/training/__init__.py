@@ -16,6 +16,9 @@ from keras_imgen.training.players import (
     check_pair,
     check_slope,
     checked_augmentation,
+    one_each,
+    total,
+    weighed,
 )
 from keras_imgen.training.resume import Resume
 from keras_imgen.training.rollback import Rollback, check_finite
@@ -39,7 +42,10 @@ __all__ = [
     "follow",
     "has_batch_norm",
     "network_inputs",
+    "one_each",
     "pictures_in",
     "step_batch",
+    "total",
+    "weighed",
     "with_labels",
 ]

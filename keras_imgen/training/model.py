@@ -1,11 +1,13 @@
 """`PictureModel`, the base of all models."""
 
+import functools
 from typing import ClassVar
 
 import keras
 from keras import ops
 
 from keras_imgen import backends, checks
+from keras_imgen.inference import export
 from keras_imgen.interrupts import deferred
 from keras_imgen.settings import as_meant
 from keras_imgen.training.batches import Batch, batch_of, check_batch, step_batch
@@ -22,9 +24,6 @@ from keras_imgen.training.sets import (
     training_set,
 )
 from keras_imgen.training.stored import Stored
-
-# Of the files that models are saved in; raised whenever older versions could not read them.
-FORMAT = 3
 
 
 class PictureModel(Stored):
@@ -89,13 +88,17 @@ class PictureModel(Stored):
     default_rate = 1e-3
     # On how many devices a strategy trains it, None without one.
     replicas = None
+    _instead_of_predict = "It is what `prepared` gives to `call`."
     # Which way is better, for callbacks that look at a figure.
     _directions: ClassVar[dict[str, str]] = {"loss": "min"}
 
     @property
     def image_shape(self) -> tuple:
         """Shape of one clean picture (or sequence) as the networks take it; None is free."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"A model class says what a picture is. Received: {type(self).__name__} without "
+            "`image_shape`. Write a property that returns (height, width, channels)."
+        )
 
     @as_meant()
     def compile(
@@ -169,19 +172,15 @@ class PictureModel(Stored):
         self.compile(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
 
     def train_step(self, *args):
-        """Take Keras's own step on what `prepared` makes of a batch.
-
-        Args:
-            *args: `data`; on JAX `state, data`.
-        """
+        """Take Keras's own step on what `prepared` makes of a batch, the last of `args`."""
         return backends.prepared_step(
-            self, super().train_step, lambda data: self._prepared(data, training=True), *args
+            self, super().train_step, lambda x: self._prepared(step_batch(self, x), True), *args
         )
 
     def test_step(self, *args):
-        """Take Keras's own test step on what `prepared` makes of a batch."""
+        """Take Keras's own test step in the same way."""
         return backends.prepared_step(
-            self, super().test_step, lambda data: self._prepared(data, training=False), *args
+            self, super().test_step, lambda x: self._prepared(step_batch(self, x), False), *args
         )
 
     def prepared(self, batch: Batch, training: bool) -> tuple:
@@ -332,12 +331,48 @@ class PictureModel(Stored):
     def end_training(self):
         """Do what is left to do when `fit` has come to its end."""
 
+    def export(self, filepath, format: str = "tf_saved_model", **kwargs):
+        """Export `call`, as a plain function for programs that know nothing of this package.
+
+        Args:
+            filepath: folder or file to write.
+            format: `"tf_saved_model"`, or another one that Keras knows.
+            **kwargs: as in `keras.Model.export`.
+
+        Raises:
+            ImportError: if a package that the format needs is missing.
+        """
+        answer = functools.partial(self, training=False)
+        export(self, answer, self._inputs(), filepath, format, **kwargs)
+
     def _inputs(self):
         """Return what `call` takes, as a list of `keras.InputSpec`."""
-        return [keras.InputSpec("float32", (None, *self.image_shape), name="pictures")]
+        return [
+            keras.InputSpec("float32", (None, *x.shape[1:]), name=f"input_{i}")
+            for i, x in enumerate(keras.tree.flatten(self._symbolic()[0]))
+        ]
 
-    def _prepared(self, data, training):
-        return self.prepared(step_batch(self, data), training)
+    def _symbolic(self):
+        """Return what `prepared` makes of a batch of which only the shapes are known."""
+        shapes = [self.image_shape, (self.num_classes,) if self.num_classes else None, None]
+        if self.learns_pairs:
+            shapes[2] = self.observed_shape
+        batch = (shape and keras.KerasTensor((None, *shape), "float32") for shape in shapes)
+        return self._prepared(Batch(*batch), training=False)
+
+    def _symbolic_build(self, iterator=None, data_batch=None):
+        # Where Keras builds loss and metrics before the first step (JAX), it would take a batch for
+        # what `prepared` makes of it.
+        super()._symbolic_build(data_batch=data_batch or self._symbolic())
+
+    def _prepared(self, batch, training):
+        given = self.prepared(batch, training)
+        if not isinstance(given, tuple) or not given or any(part is None for part in given):
+            raise TypeError(
+                f"`prepared` of {type(self).__name__} must return a tuple: what `call` takes and, "
+                f"behind it, the targets of the loss. Received: {checks.shown(given)}."
+            )
+        return given
 
     def _check_players(self):
         for name in self._players:
@@ -358,28 +393,6 @@ class PictureModel(Stored):
         name = getattr(callback, "monitor", None)
         if isinstance(name, str) and getattr(callback, "mode", None) == "auto":
             callback.mode = self._directions.get(name.removeprefix("val_"), "auto")
-
-    def get_config(self):
-        """Return the constructor's arguments that all models have, and the format of the file."""
-        return {
-            "format": FORMAT,
-            "seed": self.seed,
-            "name": self.name,
-            "dtype": self.dtype_policy.name,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        """Rebuild the model: every argument that is a saved Keras object becomes that object."""
-        config = dict(config)
-        written = config.pop("format", 0)
-        if written not in range(FORMAT + 1):
-            raise ValueError(
-                f"This {cls.__name__} was saved by a newer keras_imgen. Received: format "
-                f"{written!r}; this version reads formats up to {FORMAT}. Install the version that "
-                "the file comes from, or a newer one."
-            )
-        return cls(**{key: keras.saving.deserialize_keras_object(v) for key, v in config.items()})
 
 
 def _fits(shape, wanted):

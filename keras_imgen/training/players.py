@@ -140,6 +140,28 @@ class TwoPlayers(LatentModel):
             optimizer.finalize_variable_values(getattr(self, name).trainable_variables)
 
 
+def total(penalties):
+    """Return the sum of what layers with regularizers ask of their weights."""
+    return ops.convert_to_tensor(sum(penalties, 0.0), "float32")
+
+
+def weighed(optimizer, loss):
+    """Return this device's share of a loss, scaled as the optimizer's precision wants it."""
+    return optimizer.scale_loss(backends.share(loss))
+
+
+def one_each(values, loss, player: str):
+    """Return the values of an adversarial loss as float32, or raise if they are not one each."""
+    shape = getattr(values, "shape", None)
+    if shape is None or len(shape) not in (1, 2) or tuple(shape[1:]) not in ((), (1,)):
+        raise ValueError(
+            "A loss of a GAN returns one value for each picture, in the shape of the scores. "
+            f"Received: {checks.shown(values) if shape is None else f'shape={tuple(shape)}'} from "
+            f"`{player}` of {type(loss).__name__}. Do not average, and return a tensor."
+        )
+    return ops.cast(values, "float32")
+
+
 def checked_augmentation(augmentation):
     """Return what changes pictures at random, or raise if it is no layer."""
     if augmentation is None or isinstance(augmentation, keras.Layer):

@@ -19,6 +19,10 @@ _KEPT = (keras.Layer, keras.Variable, keras.random.SeedGenerator)
 _STATE = "random_state_"  # the name of each in the file begins with it
 
 
+# Of the files that models are saved in; raised whenever older versions could not read them.
+FORMAT = 3
+
+
 class Stored(keras.Model):
     """Saves a model's own weights, and seeds and states of its random generators, beside the rest.
 
@@ -124,6 +128,28 @@ class Stored(keras.Model):
         if "seeds" in names:
             for part, seed in zip(self._seeded(), store["seeds"], strict=True):
                 part.seed = checks.seed(int(seed))
+
+    def get_config(self):
+        """Return the constructor's arguments that all models have, and the format of the file."""
+        return {
+            "format": FORMAT,
+            "seed": self.seed,
+            "name": self.name,
+            "dtype": self.dtype_policy.name,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuild the model: every argument that is a saved Keras object becomes that object."""
+        config = dict(config)
+        written = config.pop("format", 0)
+        if written not in range(FORMAT + 1):
+            raise ValueError(
+                f"This {cls.__name__} was saved by a newer keras_imgen. Received: format "
+                f"{written!r}; this version reads formats up to {FORMAT}. Install the version that "
+                "the file comes from, or a newer one."
+            )
+        return cls(**{key: keras.saving.deserialize_keras_object(v) for key, v in config.items()})
 
     @property
     def _zz_seal(self):

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_imgen.training.model import FORMAT
+from keras_imgen.training.stored import FORMAT
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tiny_models import FAMILIES, SHAPE

@@ -405,13 +405,15 @@ for c in (0.8, behind.mean()):
 
 # %%
 print(inspect.getsource(ki.Restorer.train_step))
+print(inspect.getsource(ki.Restorer.prepared))
 
 # %% [markdown]
 # Line by line:
 #
-# - `lambda data: self._pair(data, training=True)` takes a batch of clean pictures $x$ and returns
-#   two things, `(observed, clean)`: $y = x + n$ and $x$. The noise is drawn anew in every step, so
-#   the network never meets the same $y$ twice and cannot learn answers by heart.
+# - `prepared`, the second function, gets a batch of clean pictures $x$, `batch.clean`, and returns
+#   two things: $y = x + n$ and $x$. The noise is drawn anew in every step, so the network never
+#   meets the same $y$ twice and cannot learn answers by heart. (Its first lines are for networks
+#   that do not take all sizes, and for those who bring pairs.)
 # - `super().train_step` is Keras's own step. From `(inputs, targets)` it computes the answer
 #   $\hat x$, the loss, the **gradient** (in which direction each weight should go to make the loss
 #   smaller), and moves the weights a little.

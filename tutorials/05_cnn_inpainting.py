@@ -236,19 +236,19 @@ for name, network in {"U-Net": unet, "tiny": tiny}.items():
 # ## 5. The training step
 #
 # A `Restorer` spoils clean pictures and hands `(observed, clean)` to Keras's own training step.
-# Tutorial 04 reads it line by line. Here it is again, and below it what is new, the way from
+# Tutorial 04 reads it line by line. Here is what spoils, and below it what is new, the way from
 # observed to restored pictures:
 
 # %%
-print(inspect.getsource(ki.Restorer.train_step))
+print(inspect.getsource(ki.Restorer.prepared))
 print(inspect.getsource(ki.Restorer.call))
 
 # %% [markdown]
 # Line by line:
 #
-# - `self._pair(data, training=True)` turns clean pictures $x$ into the pair of $(y, m)$ and $x$,
-#   with holes at other places in every step. `super().train_step` computes the answer, the loss and
-#   its gradient on this pair, and moves the weights.
+# - `prepared` turns clean pictures $x$ into the pair of $(y, m)$ and $x$, with holes at other
+#   places in every step. Keras's step computes the answer, the loss and its gradient on this pair,
+#   and moves the weights.
 # - `restored = applied(self.network, observed, ...)` is $U(y, m)$, the U-Net's idea of the whole
 #   picture. It gets both channels. (`applied` is for networks that take certain sides only; for
 #   all others it is `self.network(observed)`.)

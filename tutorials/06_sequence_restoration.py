@@ -359,15 +359,15 @@ print("largest change before training:", np.abs(untrained - observed[:2]).max())
 
 # %%
 print(inspect.getsource(ki.Restorer.train_step))
-print(inspect.getsource(ki.Restorer._pair))
+print(inspect.getsource(ki.Restorer.prepared))
 
 # %% [markdown]
 # Line by line, beginning with the second function:
 #
-# - `clean, _, observed = ...` takes $x$ from the batch. (The line behind it refuses a kind of
-#   network that does not work on pictures of all sizes. `observed` is None, unless somebody has
-#   films of both kinds and brings them as pairs.)
-# - `observed = self.degradation(clean, training=True)` is $y$ with $m$, and `observed, clean` the
+# - `batch.clean` is $x$. (The line with `check` refuses a kind of network that does not work on
+#   pictures of all sizes. `batch.observed` is None, unless somebody has films of both kinds and
+#   brings them as pairs.)
+# - `self.degradation(batch.clean, training=True)` is $y$ with $m$, and the last line returns the
 #   pair $(y \text{ with } m, \; x)$. `training=True` draws new noise and new lost frames.
 # - `prepared_step(..., super().train_step, ...)` gives this pair to the training step of Keras,
 #   which computes $r_\theta(y, m)$, the loss $L$ and its gradient, and lets the optimizer change

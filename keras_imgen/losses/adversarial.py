@@ -4,9 +4,10 @@ import keras
 from keras import ops
 
 from keras_imgen.checks import number
+from keras_imgen.losses.formula import Formula
 
 
-class AdversarialLoss:
+class AdversarialLoss(Formula):
     """Base of the pairs of losses for the two players of a GAN, each one value per picture.
 
     The discriminator's last layer has no activation: scores are any numbers, high for "real". For a
@@ -46,15 +47,6 @@ class AdversarialLoss:
         The real scores are only given if `neutral` is None, and may else be None.
         """
         raise NotImplementedError(f"{type(self).__name__} has no method `generator`. Write it.")
-
-    def get_config(self):
-        """Return the constructor's arguments."""
-        return {}
-
-    @classmethod
-    def from_config(cls, config):
-        """Make the loss again."""
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable("keras_imgen")

@@ -6,11 +6,7 @@ import keras
 from keras import ops
 
 from keras_imgen.checks import FLOATS, dtype_name, number
-
-
-def sum_per_picture(values):
-    """Return the sum over all axes but the first."""
-    return ops.sum(values, axis=tuple(range(1, len(values.shape))))
+from keras_imgen.losses.formula import Formula, sum_per_picture
 
 
 def _float_pair(pictures, reconstructions):
@@ -85,7 +81,7 @@ keras.saving.register_keras_serializable("keras_imgen")(bernoulli_nll)
 keras.saving.register_keras_serializable("keras_imgen")(gaussian_nll)
 
 
-class Likelihood:
+class Likelihood(Formula):
     """Base of what a decoder says of a picture: a distribution for each pixel.
 
     A decoder returns logits, any numbers, in the shape of the pictures; a sigmoid turns them into
@@ -121,15 +117,6 @@ class Likelihood:
             seed: integer or `keras.random.SeedGenerator`.
         """
         raise NotImplementedError
-
-    def get_config(self):
-        """Return the constructor's arguments."""
-        return {}
-
-    @classmethod
-    def from_config(cls, config):
-        """Make the likelihood again."""
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable("keras_imgen")

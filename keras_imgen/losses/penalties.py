@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from keras_imgen.checks import number, whole_number
-from keras_imgen.losses.likelihoods import sum_per_picture
+from keras_imgen.losses.formula import Formula, sum_per_picture
 
 
-class Penalty:
+class Penalty(Formula):
     """Base of what a discriminator pays for the slope of its scores by the pictures.
 
     For a penalty of your own write both methods, and register the class.
@@ -50,11 +50,6 @@ class Penalty:
     def get_config(self):
         """Return the constructor's arguments."""
         return {"weight": self.weight, "every": self.every}
-
-    @classmethod
-    def from_config(cls, config):
-        """Make the penalty again."""
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable("keras_imgen")

@@ -232,6 +232,8 @@ def test_penalties_of_half_a_square():
     # Between 0 and 1: the integral of (1 - u)^2. A point that is not uniform gives another number.
     values = slopes("gradient_penalty", real, fake, mix)
     assert np.mean(values) == pytest.approx(1 / 3, abs=1e-3)
+    # At 0 it costs 1, and at 1 nothing: the other way round has the same mean.
+    assert values[[0, -1]].tolist() == pytest.approx([1.0, 0.0], abs=1e-5)
     np.testing.assert_allclose(slopes("r1", 3 * real, fake, mix), 4.5, rtol=1e-6)
     np.testing.assert_allclose(slopes("r2", real, fake - 2, mix), 2.0, rtol=1e-6)
 

@@ -31,6 +31,9 @@ KEPT = {
     "test_the_step_goes_down_the_gradient",
     "test_all_variants_train_and_save",
     "test_the_penalty_is_that_of_the_paper",
+    "test_a_penalty_now_and_then_is_as_much_heavier",
+    "test_the_average_follows_the_generator",
+    "test_the_generator_takes_its_turn_after_critic_steps",
     "test_xla_compiles_a_step",
     "test_steps_per_execution_changes_nothing_but_speed",
     # What users bring.

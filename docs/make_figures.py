@@ -35,7 +35,7 @@ def main():
     draw_data_flow(models).savefig(FIGURES / "data_flow.png", dpi=100)
 
 
-def spoiled(model, clean):
+def degraded(model, clean):
     """Return observed and restored pictures of a model, without extra channels."""
     observed = keras.ops.convert_to_numpy(model.degradation(clean, training=False))
     return observed[..., : clean.shape[-1]], model.restore(observed)
@@ -55,7 +55,7 @@ def draw_demo(models):
     for axes, name, clean in zip(
         panels, ("denoise", "inpaint"), (camera[None], chelsea[None]), strict=True
     ):
-        observed, restored = spoiled(models[name], clean)
+        observed, restored = degraded(models[name], clean)
         for ax, word, picture in zip(
             axes,
             ("noisy" if name == "denoise" else "holes", "restored"),
@@ -64,7 +64,7 @@ def draw_demo(models):
         ):
             show(ax, picture[0], f"{word} · {decibels(clean, picture)}")
     clean = load_moving_digits("test").take(1)
-    observed, restored = spoiled(models["sequence"], clean)
+    observed, restored = degraded(models["sequence"], clean)
     for ax, word, frames in zip(
         bottom.subplots(3, 1),
         ("observed", "restored", "clean"),
@@ -80,7 +80,7 @@ def draw_demo(models):
 def draw_data_flow(models):
     """Draw how a picture flows through a restorer and through a GAN."""
     clean = load("photos", "test").take(2)[1:2]
-    observed, restored = spoiled(models["inpaint"], clean)
+    observed, restored = degraded(models["inpaint"], clean)
     fake = models["gan"].sample(1, seed=2)
     latents = np.random.default_rng(0).normal(size=(16, 4, 1)) / 6 + 0.5
     figure = Figure(figsize=(10, 5.2))

@@ -114,24 +114,24 @@ def conditioned(model, observed, known, level):
     raise ValueError(
         f"`observed` lacks the {len(appends)} channels that {model.origin} "
         "appends to the picture's own, such as the mask (1 where known). Received: "
-        f"shape={observed.shape}. Pass `known`, spoil clean pictures with model.degradation, "
+        f"shape={observed.shape}. Pass `known`, degrade clean pictures with model.degradation, "
         "or append it."
     )
 
 
 def level_channel(model, x, level):
-    """Return the channel that tells a model of a level, for pictures without it; None of no level.
+    """Return the level channel for pictures without it; None for a model that takes none.
 
     Args:
         model: a `Restorer`.
         x: tensor of pictures.
-        level: a number, or one for each picture; None for a level that is not told.
+        level: a number, or one for each picture; None for one that is not known.
     """
     appends, wanted = model.appends, model.image_shape
     if appends not in ((), ("level",)) or model.observed_shape[-1] != wanted[-1] + len(appends):
         raise ValueError(
-            "`denoise` is for models that see nothing but pictures, and a level if they are told "
-            f"one. Received: a model of {model.origin}, whose network takes "
+            "`denoise` is for models that see nothing but pictures and, perhaps, a level: no mask. "
+            f"Received: a model of {model.origin}, whose network takes "
             f"{model.observed_shape[-1]} channels. Call `restore`."
         )
     pairs = zip(x.shape[1:], wanted, strict=False)
@@ -142,21 +142,21 @@ def level_channel(model, x, level):
     if not appends:
         if level is not None:
             raise ValueError(
-                f"This model is told no level. Received: level={shown(level)}. Leave it out, or "
+                f"This model takes no level. Received: level={shown(level)}. Leave it out, or "
                 "train it with append_level=True."
             )
         return None
-    if level is None and model.degradation.share_told == 1.0:
+    if level is None and model.degradation.share_given == 1.0:
         raise ValueError(
-            "This model must be told a level. Received: none. Pass `level`, a number or one for "
-            "each picture."
+            "This model is conditioned on a level. Received: none. Pass `level`, a number or one "
+            "for each picture."
         )
-    told = 0.0 if level is None else _told_levels(model.degradation, level, x.shape[0])
-    told = ops.reshape(told, (-1, *[1] * len(wanted)))
-    return ops.broadcast_to(told, (*ops.shape(x)[:-1], 1))
+    levels = 0.0 if level is None else _levels(model.degradation, level, x.shape[0])
+    levels = ops.reshape(levels, (-1, *[1] * len(wanted)))
+    return ops.broadcast_to(levels, (*ops.shape(x)[:-1], 1))
 
 
-def _told_levels(degradation, level, count):
+def _levels(degradation, level, count):
     if isinstance(level, int | float):
         return ops.convert_to_tensor(degradation.checked_level(level), "float32")
     level = ops.convert_to_tensor(level, "float32")
@@ -170,6 +170,6 @@ def _told_levels(degradation, level, count):
         f"Levels of this model lie between {low:g} and {high:g}: it has learned from no others. "
         "Received: others."
     )
-    return degradation.told(
+    return degradation.as_level(
         backends.check(ops.all((level >= low) & (level <= high)), message, level)
     )

@@ -19,7 +19,7 @@ def _denoiser(channels):
         num_blocks=2,
         block_size=2,
     )
-    # Half of the time it is not told how noisy the picture is, and must see for itself.
+    # Half of the time the level is not given, and it must estimate it from the picture.
     noise = degradations.AdditiveNoise((0.0, 55 / 255), append_level=0.5, seed=0)
     return Restorer(network, noise, seed=0)
 
@@ -61,7 +61,7 @@ def load_pretrained(name: str) -> Restorer:
 
     Args:
         name: `"denoiser-gray"` or `"denoiser-color"`, for Gaussian noise of any sigma up to 55
-            grey levels, told or not: `restore(noisy)` or `restore(noisy, level=25 / 255)`;
+            grey levels, blind or given it: `restore(noisy)` or `restore(noisy, level=25 / 255)`;
             `"inpainter"`, for holes in pictures in colour: `restore(pictures, known=mask)`.
 
     Returns:

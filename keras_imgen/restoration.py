@@ -1,4 +1,4 @@
-"""`Restorer`: spoils clean pictures and learns to repair them, pictures and sequences alike."""
+"""`Restorer`: degrades clean pictures and learns to restore them, pictures and sequences alike."""
 
 import functools
 import math
@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_imgen import backends
-from keras_imgen.checks import flag, shown, whole_number
+from keras_imgen.checks import dtype_name, flag, shown, whole_number
 from keras_imgen.data import check_pictures
 from keras_imgen.data.dataset import NOISE
 from keras_imgen.degradations import Degradation
@@ -37,8 +37,8 @@ LARGE = 500_000  # weights of a network that wants a lower learning rate
 class Restorer(PictureModel):
     """A network that learns to undo a degradation: denoising, inpainting, lost frames.
 
-    It is trained on clean pictures: every batch is spoiled anew by the degradation, and the network
-    learns to bring the clean ones back. Pictures `(N, H, W, C)` and sequences `(N, T, H, W, C)`
+    It is trained on clean pictures: every batch is degraded anew, and the network learns
+    to bring the clean ones back. Pictures `(N, H, W, C)` and sequences `(N, T, H, W, C)`
     differ only in the network.
 
     Who has pairs, what a camera gave and the picture that it should have given, passes
@@ -47,7 +47,7 @@ class Restorer(PictureModel):
     Args:
         network: model from observed pictures (with the degradation's extra channels) to restored
             ones, such as `networks.dncnn`, `networks.unet` or `networks.conv_lstm`.
-        degradation: what spoils the pictures, such as `degradations.AdditiveNoise`; None if the
+        degradation: what degrades the pictures, such as `degradations.AdditiveNoise`; None if the
             observed pictures come with the data, with whatever channels the network takes.
         keep_known: whether the known pixels of the observed picture are kept as they are, so that
             only the holes are filled. Needs a degradation that appends one mask, or pairs whose
@@ -137,7 +137,7 @@ class Restorer(PictureModel):
         super().compile(optimizer, loss=loss, metrics=metrics, **kwargs)
 
     def prepared(self, batch, training):
-        """Return observed and clean pictures; in training they are spoiled anew."""
+        """Return observed and clean pictures; in training they are degraded anew."""
         check_known_sides(self.network, batch.clean)
         if batch.observed is not None:
             return batch.observed, batch.clean
@@ -169,9 +169,9 @@ class Restorer(PictureModel):
                 [0, 1].
             known: for a model that fills holes, 1 where a pixel is known and 0 where it is missing,
                 shape `(n, [time,] height, width, 1)` or anything that broadcasts to it.
-            level: for a model that is told how strong the degradation is (`append_level`), its
+            level: for a model conditioned on the strength of the degradation (`append_level`), its
                 strength, as the degradation's own argument and within the range that it was given
-                in training; by default it is not told.
+                in training; by default the model estimates it itself.
             self_ensemble: whether to restore each picture turned and mirrored in all eight ways
                 (four, if the network's sides are fixed and unequal) and take the mean: a little
                 better, eight times as slow.
@@ -186,7 +186,7 @@ class Restorer(PictureModel):
 
         Raises:
             ValueError: if the shape does not fit the network, a value is not finite, or something
-                is told that the model does not take.
+                is given that the model does not take.
 
         Source: self-ensemble: Timofte et al. 2016 (arXiv 1511.02228), section 3.2; tiles that see
             as much as the whole picture: Ronneberger et al. 2015 (arXiv 1505.04597), figure 2.
@@ -219,17 +219,23 @@ class Restorer(PictureModel):
         Args:
             x: float tensor or array, shape `(n, [time,] height, width, channels)`, without the
                 level channel.
-            level: of a model that is told how strong the degradation is, its strength, a number or
-                one for each picture, shape `(n,)`; by default it is not told.
+            level: of a model conditioned on the strength of the degradation, that strength: a
+                number or one for each picture, shape `(n,)`; by default the model sees for itself.
 
         Returns:
             float32 tensor, same shape.
 
         Raises:
+            TypeError: if `x` is not floating-point.
             ValueError: if the model fills holes or learns from pairs with more channels, if the
                 shape does not fit, or a level is none that the model has learned from (where
                 XLA or JAX compile, the picture is then NaN).
         """
+        if "float" not in dtype_name(x):
+            raise TypeError(
+                f"`denoise` takes floating-point tensors. Received: dtype={dtype_name(x)}. Convert "
+                "pictures of 8 bits with keras_imgen.data.to_float."
+            )
         x = ops.convert_to_tensor(x, "float32")
         channels = level_channel(self, x, level)
         x = x if channels is None else ops.concatenate([x, channels], axis=-1)

@@ -55,11 +55,11 @@ def estimate_sigma(pictures) -> np.ndarray:
     return _sigma_taken_away(_denoiser(), pictures.astype("float32"))
 
 
-def level_to_tell(model, picture: np.ndarray) -> float | None:
-    """Return what a model must be told of the noise of a picture, or None if it sees for itself.
+def level_to_pass(model, picture: np.ndarray) -> float | None:
+    """Return the noise level that a model must be given, or None if it sees the noise itself.
 
-    A model that was told in every step of its training cannot do without. One that need not be told
-    does see for itself, unless the noise is the same in all colours: then it takes away far less of
+    A model that was given the level in every step cannot do without. One that need not be sees
+    for itself, unless the noise is the same in all colours: then it takes away far less of
     the brightness than `"denoiser-gray"`.
 
     Args:
@@ -69,7 +69,7 @@ def level_to_tell(model, picture: np.ndarray) -> float | None:
     degradation = model.degradation
     if model.appends != ("level",) or not isinstance(degradation, AdditiveNoise):
         return None
-    may_see = degradation.share_told < 1.0
+    may_see = degradation.share_given < 1.0
     if may_see and 1 in (model.image_shape[-1], picture.shape[-1]):
         return None
     sigma = estimate_sigma(picture[None])[0]
@@ -79,7 +79,7 @@ def level_to_tell(model, picture: np.ndarray) -> float | None:
 
 
 def _sigma_taken_away(model, pictures):
-    """Return the sigma of noise whose finest details are what a model, not told, takes away."""
+    """Return the sigma of noise whose finest details are what a model, blind, takes away."""
     spreads = []
     for picture in pictures:
         if min(picture.shape[:2]) < 16:  # too little to tell

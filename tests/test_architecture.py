@@ -46,6 +46,7 @@ ALLOWED = {
     "cli": {*PUBLIC, "checks", "files", "interrupts", "sigma", "pretrained"},
     "callbacks": {
         *("backends", "checks", "data", "files", "losses", "metrics", "plotting", "training"),
+        "saving",
     },
     "gan": {"backends", "checks", "data", "losses", "training"},
     "vae": {"backends", "checks", "data", "inference", "losses", "training"},

@@ -596,8 +596,8 @@ def test_noise_that_a_model_does_not_see_in_a_jpeg_it_is_told(tmp_path, capsys):
     files = (tmp_path / "night.jpg", tmp_path / "night_too.png")
     assert run("restore", "denoiser-color", *files, "--out", tmp_path / "out") == 0
     jpeg, png = capsys.readouterr().out.splitlines()
-    assert 20 <= int(re.search(r"\(told: --sigma (\d+)\)", jpeg)[1]) <= 30
-    assert "told" not in png  # there it sees for itself
+    assert 20 <= int(re.search(r"\(given: --sigma (\d+)\)", jpeg)[1]) <= 30
+    assert "given" not in png  # there it sees for itself
     observed = to_float(np.asarray(Image.open(files[0])))[None]
     blind = load_pretrained("denoiser-color").restore(observed)
     told = to_float(np.asarray(Image.open(tmp_path / "out" / "night.png")))[None]
@@ -829,7 +829,7 @@ def test_restore_takes_frames_as_one_sequence(trained, tmp_path):
         (["restore", "denoiser-grey", "here.png"], 2, "Pass a .keras file, or denoiser-gray, "),
         (["restore", "denoiser-gray", "here.png", "--sigma", "60"], 2, "and 55, the noise"),
         (["restore", "denoiser-gray", "here.png", "--sigma", "60"], 2, "Pass 55."),
-        (["restore", "denoiser-gray", "here.png", "--sigma", "0"], 2, "--sigma 0 would tell"),
+        (["restore", "denoiser-gray", "here.png", "--sigma", "0"], 2, "--sigma 0 would give"),
         (
             ["restore", "denoiser-gray", "here.png", "--sigma", "9", "--degrade"],
             2,
@@ -842,7 +842,11 @@ def test_restore_takes_frames_as_one_sequence(trained, tmp_path):
         (["restore", "{denoise}", "missing.png"], 2, "no picture or folder 'missing.png'"),
         (["restore", "{gan}", "here.png"], 2, "keras-imgen sample"),
         (["restore", "{denoise}", "here.png", "--mask", "here.png"], 2, "takes no mask"),
-        (["restore", "{denoise}", "here.png", "--sigma", "25"], 2, "cannot be told how noisy"),
+        (
+            ["restore", "{denoise}", "here.png", "--sigma", "25"],
+            2,
+            "not conditioned on a noise",
+        ),
         (["evaluate", "{gan}", "--data", "."], 2, "restores no single pictures"),
         (["evaluate", "{denoise}", "--data", "empty"], 2, "no PNG or JPEG"),
         (["evaluate", "{denoise}", "--data", "broken.png"], 2, "neither PNG nor JPEG"),
@@ -914,6 +918,7 @@ def test_errors_are_one_sentence(argv, status, advice, trained, tmp_path, monkey
         (["sample", "x\0.keras"], "must be a path"),
         (["restore", "x.keras", "x.png", "--mask", "y.png", "--degrade"], "not allowed with"),
         (["restore", "x.keras", "x.png", "--sigma", "300"], "grey levels from 0 to 255, not '300'"),
+        (["restore", "x.keras", "x.png", "--sigma", "0.1"], "of the whole range pass 25.5"),
         (["evaluate", "x.keras", "--data", "x", "--sigma", "auto"], "from 0 to 255, not 'auto'"),
         (["evaluate", "x.keras"], "required: --data"),
     ],

@@ -813,7 +813,7 @@ def test_an_own_degradation_needs_one_method():
         ),
         (lambda: Compose([keras.layers.ReLU()]), "list of at least one degradation"),
         (lambda: PoissonNoise(30), "gain=30. For at most 30 photons a pixel pass 1 / 30"),
-        (lambda: SaltAndPepper(30), "share of pixels to spoil: for 30 % pass 0.3"),
+        (lambda: SaltAndPepper(30), "share of pixels to replace: for 30 % pass 0.3"),
         (lambda: Blur(-1), r"\[0, 20\].*sigma=-1. .*deviation in pixels"),
         (lambda: MotionBlur(100), r"\[0, 60\].*length=100. It is the way in pixels"),
         (lambda: MotionBlur(5, angle="x"), "`angle` .*angle='x'"),

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from tiny_models import gan
 
-from keras_imgen import callbacks, losses
+from keras_imgen import Restorer, callbacks, degradations, losses, networks
 from keras_imgen.models import PictureModel
 
 CLEAN = np.random.default_rng(0).random((8, 6, 7, 3), "float32")
@@ -60,6 +60,51 @@ def test_it_trains_resumes_predicts_exports_and_is_saved(tmp_path):
     straight.export(tmp_path / "exported")
     exported = tf.saved_model.load(tmp_path / "exported")
     np.testing.assert_allclose(exported.serve(grey), answer, atol=1e-6)
+
+
+class Forgetful(Colours):
+    def __init__(self, network, weight=1.0, **kwargs):
+        super().__init__(network, **kwargs)
+        self.weight = weight
+
+
+class Tinted(degradations.Degradation):
+    def __init__(self, tint=0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.tint = tint
+
+    def degrade(self, clean, seeds):
+        return self.tint * clean
+
+
+class Scaled(losses.Wasserstein):
+    def __init__(self, scale=2.0):
+        self.scale = scale
+
+
+def forgetful(part):
+    if part == "weight":
+        model = colours(Forgetful)
+        model.compile(loss="mse")
+    elif part == "tint":
+        model = Restorer(networks.dncnn((6, 7, 3), depth=3, filters=2), Tinted())
+        model.compile()
+    else:
+        model = gan((8, 9, 3))
+        model.compile(loss=Scaled())
+    return model
+
+
+@pytest.mark.parametrize("part", ["weight", "tint", "scale"])
+def test_an_argument_that_no_file_would_hold_is_named(part, tmp_path):
+    # Keras saves what get_config returns, and builds the rest with its defaults, in silence.
+    model, clean = forgetful(part), np.resize(CLEAN, (8, 8, 9, 3)) if part == "scale" else CLEAN
+    with pytest.raises(ValueError, match=f"not hold `{part}` of the .*'{part}': self.{part}"):
+        model.fit(clean, callbacks=[callbacks.Resume(tmp_path / "run")], verbose=0)
+    assert list((tmp_path / "run" / "checkpoints").glob("*")) == []
+    model.fit(clean, verbose=0)  # whoever saves nothing needs no get_config
+    with pytest.warns(UserWarning, match=f"not hold `{part}`"):
+        model.save(tmp_path / "own.keras")
 
 
 def test_what_predict_takes_is_said():

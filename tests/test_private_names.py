@@ -18,8 +18,8 @@ from keras.src.backend.jax import trainer as jax_trainer
 
 import keras_imgen
 from keras_imgen import files, saving
-from keras_imgen.training.resume import _MEMORY
-from keras_imgen.training.rollback import Rollback
+from keras_imgen.callbacks.resume import _MEMORY
+from keras_imgen.callbacks.rollback import Rollback
 
 TRIED = "Keras 3.15.1 and TensorFlow 2.21.0"
 PACKAGE = Path(keras_imgen.__file__).parent
@@ -242,16 +242,16 @@ USED = {  # what is relied upon: where
     loss_tracker: "gan.py",
     symbolic_build: "restoration.py",
     cached_evaluation: "training/model.py",
-    state_of_jax: "backends/jax.py, training/rollback.py",
+    state_of_jax: "backends/jax.py, training/guard.py",
     threads_of_callbacks: "training/pictures.py",
     order_of_saving: "training/stored.py",
-    memory_of_callbacks: "training/resume.py",
+    memory_of_callbacks: "callbacks/resume.py",
     keys_of_configurations: "training/setup.py",
     members_of_files: "saving.py",
     texts_of_errors: "saving.py",
     text_of_a_skipped_optimizer: "training/stored.py",
     text_of_a_failed_class: "saving.py",
-    history_is_a_callback: "training/resume.py",
+    history_is_a_callback: "callbacks/resume.py",
     seeds_are_variables: "training/stored.py",
     bare_model: "training/stored.py",
     call_of_a_layer: "training/parts.py",

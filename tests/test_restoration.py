@@ -405,10 +405,15 @@ def test_slopes_go_through_denoise_in_a_compiled_function():
     assert np.all(np.array(by_level) != 0.0)
 
 
+def test_denoise_refuses_pictures_of_whole_numbers():
+    with pytest.raises(TypeError, match="floating-point tensors. Received: dtype=uint8"):
+        denoiser().denoise(np.zeros((1, 8, 8, 3), "uint8"))
+
+
 @pytest.mark.parametrize(
     ("make", "arguments", "advice"),
     [
-        (denoiser_of_levels, ([1, 8, 8, 1],), "must be told a level. Received: none"),
+        (denoiser_of_levels, ([1, 8, 8, 1],), "conditioned on a level. Received: none"),
         (denoiser_of_levels, ([1, 8, 8, 1], 0.6), r"`level` .*0.5.*Received: level=0.6"),
         (denoiser_of_levels, ([2, 8, 8, 1], [0.1, 0.6]), "between 0 and 0.5: .* Received: others"),
         (
@@ -417,7 +422,7 @@ def test_slopes_go_through_denoise_in_a_compiled_function():
             r"None, 1\). Received: .*\(8, 8, 1\)",
         ),
         (denoiser_of_levels, ([1, 8, 8, 2], 0.1), r"Received: shape=\(1, 8, 8, 2\)"),
-        (denoiser, ([1, 8, 8, 3], 0.1), "is told no level. Received: level=0.1"),
+        (denoiser, ([1, 8, 8, 3], 0.1), "takes no level. Received: level=0.1"),
         (inpainter, ([1, 8, 8, 1],), "see nothing but pictures.* Call `restore`"),
     ],
 )

@@ -28,9 +28,9 @@ from keras_imgen.interrupts import deferred
 CLEAN = np.random.default_rng(0).random((8, 8, 8, 1), "float32")
 
 
-def make(optimizer=None, depth=3, **options):
+def make(optimizer=None, depth=3, seed=None, **options):
     network = networks.dncnn((None, None, 1), depth=depth, filters=2, batch_norm=False)
-    model = Restorer(network, degradations.AdditiveNoise(0.1))
+    model = Restorer(network, degradations.AdditiveNoise(0.1), seed=seed)
     model.compile(optimizer, run_eagerly=True, **options)
     return model
 
@@ -107,6 +107,22 @@ def test_a_training_that_ended_returns_at_once_and_goes_on_if_asked(tmp_path):
     assert rows[0] == "epoch,loss,psnr,val_loss,val_psnr"
     assert [row.split(",")[0] for row in rows[1:]] == ["1", "2", "3"]
     assert float(rows[3].split(",")[1]) == third.history["loss"][2]
+
+
+def test_a_training_of_another_chosen_seed_is_not_gone_on_with(tmp_path):
+    first = make(seed=5)
+    fit(first, tmp_path, epochs=1)
+    there = contents(tmp_path)
+    other = make(seed=6)
+    before = values(other)
+    with pytest.raises(ValueError, match="a training of another seed: seed was 5 and is 6"):
+        fit(other, tmp_path, epochs=2)
+    assert equal(values(other), before)
+    assert contents(tmp_path) == there
+    same, unchosen = make(seed=5), make()
+    for model in (same, unchosen):  # who chose none takes what is there
+        fit(model, tmp_path, epochs=2)
+        assert model.seed == 5
 
 
 def test_a_notebook_goes_on_with_the_model_itself(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from keras_imgen import Restorer, degradations, estimate_sigma, load, load_pretrained, networks
-from keras_imgen.sigma import level_to_tell
+from keras_imgen.sigma import level_to_pass
 
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["grey", "colour"])
@@ -68,14 +68,14 @@ def test_a_model_is_told_only_what_it_does_not_see():
     model = load_pretrained("denoiser-color")
     clean = np.asarray(load("photos", "test", channels=3, size=160, crops=1).take(1))[0]
     observed = noisy(clean, 25)
-    assert level_to_tell(model, observed) is None  # each colour has its own noise
-    assert level_to_tell(model, as_jpeg(observed, 95, subsampling=0)) is None  # and keeps it
-    assert level_to_tell(model, clean) is None
-    assert level_to_tell(model, as_jpeg(clean)) is None
-    assert 255 * level_to_tell(model, as_jpeg(observed)) == pytest.approx(25, rel=0.2)
-    assert 255 * level_to_tell(model, as_jpeg(noisy(clean, 90))) == pytest.approx(55)  # its most
+    assert level_to_pass(model, observed) is None  # each colour has its own noise
+    assert level_to_pass(model, as_jpeg(observed, 95, subsampling=0)) is None  # and keeps it
+    assert level_to_pass(model, clean) is None
+    assert level_to_pass(model, as_jpeg(clean)) is None
+    assert 255 * level_to_pass(model, as_jpeg(observed)) == pytest.approx(25, rel=0.2)
+    assert 255 * level_to_pass(model, as_jpeg(noisy(clean, 90))) == pytest.approx(55)  # its most
     grey = observed[..., :1]
-    assert level_to_tell(load_pretrained("denoiser-gray"), grey) is None
+    assert level_to_pass(load_pretrained("denoiser-gray"), grey) is None
 
 
 def test_a_model_that_cannot_do_without_is_always_told():
@@ -85,4 +85,4 @@ def test_a_model_that_cannot_do_without_is_always_told():
         noise = degradations.AdditiveNoise((0.0, 0.2), append_level=told)
         blind = networks.dncnn((None, None, 1), depth=3, filters=4)
         model = Restorer(network if told else blind, noise)
-        assert level_to_tell(model, picture) == expected
+        assert level_to_pass(model, picture) == expected

@@ -25,10 +25,10 @@ CROPS = 20  # of each photograph in an epoch
 
 @keras.saving.register_keras_serializable("keras_imgen")
 class ObedientDenoiser(ki.Restorer):
-    """Learns to take away as much noise as it is told, and to leave what is beyond.
+    """Learns to remove as much noise as its level channel says, and to leave what is beyond.
 
-    Colours show so well how noisy they are that a network soon stops looking at what it is told. So
-    half of the pictures whose level is told have more noise than that, which is to stay.
+    Colours show so well how noisy they are that a network soon stops looking at the level. So half
+    of the pictures whose level is given have more noise than that, which is to stay.
     """
 
     def __init__(self, network, degradation, **kwargs):
@@ -36,13 +36,13 @@ class ObedientDenoiser(ki.Restorer):
         self.more = OneOf([AdditiveNoise(0.0), AdditiveNoise((0.0, 25 / 255))], seed=1)
 
     def prepared(self, batch, training):
-        """Return observed pictures, spoiled once more, and clean ones."""
+        """Return observed pictures, degraded once more, and clean ones."""
         observed, clean = super().prepared(batch, training)
         if not training:
             return observed, clean
         noise, level = observed[..., :-1] - clean, observed[..., -1:]
-        told = keras.ops.cast(level > 0.0, clean.dtype)
-        wanted = clean + told * (self.more(clean) - clean)
+        given = keras.ops.cast(level > 0.0, clean.dtype)
+        wanted = clean + given * (self.more(clean) - clean)
         return keras.ops.concatenate([wanted + noise, level], axis=-1), wanted
 
 
@@ -79,9 +79,9 @@ def main():
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--begin-from", choices=UNTRAINED, help="a model that is trained already")
     parser.add_argument("--rate", type=float, default=1e-3, help="peak of the learning rate")
-    parser.add_argument("--told", type=float, default=0.5, help="share of the levels told")
+    parser.add_argument("--given", type=float, default=0.5, help="share of the levels given")
     parser.add_argument("--weak-noise", action="store_true", help="half of it below 25 grey levels")
-    parser.add_argument("--obedient", action="store_true", help="learn to leave what is not told")
+    parser.add_argument("--obedient", action="store_true", help="leave what exceeds the level")
     parser.add_argument("--precision", default="float32", help="or mixed_bfloat16, mixed_float16")
     parser.add_argument("--out", type=Path, default=Path("runs"))
     args = parser.parse_args()
@@ -91,8 +91,9 @@ def main():
     if args.begin_from:
         begin_from(model, load_pretrained(args.begin_from))
     if args.name != "inpainter":
+        share = args.given == 1.0 or args.given
         noise = [
-            AdditiveNoise((0.0, most / 255), append_level=args.told == 1.0 or args.told, seed=seed)
+            AdditiveNoise((0.0, most / 255), append_level=share, seed=seed)
             for seed, most in enumerate((25, 55) if args.weak_noise else (55,))
         ]
         noise = OneOf(noise, seed=0) if args.weak_noise else noise[0]

@@ -7,9 +7,10 @@ import numpy as np
 
 from keras_imgen import checks, losses
 from keras_imgen.callbacks.first import first_pictures
+from keras_imgen.callbacks.rollback import Rollback
 from keras_imgen.callbacks.vitals import mean_distance, samples_of, score_slope
 from keras_imgen.data import check_pictures
-from keras_imgen.training import PictureModel, Rollback, check_finite
+from keras_imgen.training import PictureModel, check_finite
 
 # A slope below this share of the usual one teaches nothing; below the second number, nothing ever.
 VANISHED, ZERO = 1e-3, 1e-8

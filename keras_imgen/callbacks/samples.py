@@ -164,7 +164,7 @@ class SampleGrid(EpochPicture):
 class BeforeAfter(EpochPicture):
     """Show held-out pictures observed, restored and clean, with their PSNR, after every few epochs.
 
-    The pictures are spoiled by the model's own degradation with its fixed draw, so that the frames
+    The pictures are degraded by the model's own degradation with its fixed draw, so that the frames
     compare; a model that learns from pairs is shown pairs. A sequence is shown as a strip of
     frames.
 
@@ -213,14 +213,14 @@ class BeforeAfter(EpochPicture):
             pairs = self.model.learns_pairs
             raise ValueError(
                 f"BeforeAfter shows a Restorer {'without' if pairs else 'with'} a degradation "
-                f"{'pairs' if pairs else 'clean pictures, which it spoils'}. Received: "
+                f"{'pairs' if pairs else 'clean pictures, which it degrades'}. Received: "
                 f"{'clean pictures alone' if pairs else 'pairs'}. Pass "
                 f"BeforeAfter({'(observed, clean)' if pairs else 'clean'}, ...)."
             )
         self.observed = self._given
         if self.observed is None:
-            spoiled = self.model.degradation(self.clean, training=False)
-            self.observed = keras.ops.convert_to_numpy(spoiled)
+            degraded = self.model.degradation(self.clean, training=False)
+            self.observed = keras.ops.convert_to_numpy(degraded)
 
     def draw(self):
         """Return the panels."""

@@ -27,7 +27,7 @@ from keras_imgen.data import sources, to_float
 from keras_imgen.data.photos import read_photo, read_picture, write_photo
 from keras_imgen.files import write_whole
 from keras_imgen.pretrained import UNTRAINED
-from keras_imgen.sigma import level_to_tell
+from keras_imgen.sigma import level_to_pass
 
 
 def sample(args) -> None:
@@ -99,14 +99,14 @@ def restore(args) -> int:
     if len(there) == len(kept):
         raise _existing(*there)
     model = _load(args.model)
-    told = _told(model, args)
+    options = _options(model, args)
     mask = None if args.mask is None else _read_mask(args.mask)
     of_sequences = len(model.image_shape) == 4
     if of_sequences:
         if refused:  # without one of its frames it is another sequence
             raise ValueError(refused[0][1])
         frames = _stack_frames([read_picture(file) for file, _ in kept], model.image_shape[-1])
-        sequence = _restore(model, frames[None], mask, args.degrade, told)[0]
+        sequence = _restore(model, frames[None], mask, args.degrade, options)[0]
         restored = dict(zip([file for file, _ in kept], sequence, strict=True))
     for note in notes:
         complain(note)
@@ -128,10 +128,11 @@ def restore(args) -> int:
             if of_sequences:
                 picture = restored[file]
             else:
-                level = None if args.sigma != "auto" else level_to_tell(model, photo.picture)
+                level = None if args.sigma != "auto" else level_to_pass(model, photo.picture)
                 if level is not None and not args.degrade:
-                    told, said = {**told, "level": level}, f" (told: --sigma {255 * level:.0f})"
-                picture = _restore_any(model, photo.picture, mask, args.degrade, told)
+                    options = {**options, "level": level}
+                    said = f" (given: --sigma {255 * level:.0f})"
+                picture = _restore_any(model, photo.picture, mask, args.degrade, options)
         except ValueError as error:
             left_out.add(file, error)
             continue
@@ -159,7 +160,7 @@ def evaluate(args) -> int:
     degradation = model.degradation
     if degradation is None and args.sigma is None:
         raise ValueError(
-            "This model has learned from pairs and spoils no pictures itself. Pass --sigma to try "
+            "This model has learned from pairs and degrades no pictures. Pass --sigma to try "
             "it on noise, or measure it in Python: model.evaluate(observed, clean)."
         )
     if args.sigma is not None:
@@ -227,8 +228,8 @@ def _existing(path, *others):
     return FileExistsError(f"{str(path)!r}{more} not overwritten. Pass another --out.")
 
 
-def _told(model, args):
-    """Return what to tell a model beside the pictures, or raise if it does not fit the model."""
+def _options(model, args):
+    """Return what `restore` is given beside the pictures, or raise if it does not fit the model."""
     if not hasattr(model, "restore"):
         raise ValueError(
             f"{args.model!r} is a {type(model).__name__}, which restores nothing. "
@@ -237,7 +238,7 @@ def _told(model, args):
     appends = model.appends
     if args.degrade and model.learns_pairs:
         raise ValueError(
-            "This model has learned from pairs and spoils no pictures itself. Leave out --degrade."
+            "This model has learned from pairs and degrades no pictures. Leave out --degrade."
         )
     if args.mask is not None and appends != ("mask",):
         raise ValueError("This model takes no mask. Leave out --mask.")
@@ -246,16 +247,16 @@ def _told(model, args):
             "This model fills holes and must know where they are. Pass --mask PICTURE, white where "
             "pixels are missing, or --degrade to try it on holes of its own."
         )
-    told = {
+    options = {
         "self_ensemble": args.self_ensemble,
         "tile": args.tile,
         "progress": sys.stdout.isatty(),
     }
     if args.sigma == "auto":
-        return told
+        return options
     if appends != ("level",) or not isinstance(model.degradation, degradations.AdditiveNoise):
         raise ValueError(
-            "This model cannot be told how noisy a picture is. Leave out --sigma, or use "
+            "This model is not conditioned on a noise level. Leave out --sigma, or use "
             "denoiser-gray or denoiser-color."
         )
     if args.degrade:
@@ -267,28 +268,28 @@ def _told(model, args):
             f"--sigma must lie between {255 * weakest:g} and {255 * strongest:g}, the noise that "
             f"this model has learned from. Received: --sigma {args.sigma:g}. Pass {nearest:g}."
         )
-    if level == 0.0 and model.degradation.share_told < 1.0:
+    if level == 0.0 and model.degradation.share_given < 1.0:
         raise ValueError(
-            "--sigma 0 would tell this model nothing. Leave it out, and the model sees for itself."
+            "--sigma 0 would give this model no level. Leave it out, and the model estimates it."
         )
-    return {**told, "level": level}
+    return {**options, "level": level}
 
 
-def _restore_any(model, picture, mask, degrade, told):
+def _restore_any(model, picture, mask, degrade, options):
     """Restore one picture, whatever its channels and the model's."""
     channels = model.image_shape[-1]
     if channels == 1 and picture.shape[-1] == 3:  # one by one
         planes = np.moveaxis(picture, -1, 0)[..., None]
-        restored = [_restore(model, plane[None], mask, degrade, told)[0] for plane in planes]
+        restored = [_restore(model, plane[None], mask, degrade, options)[0] for plane in planes]
         return np.concatenate(restored, axis=-1)
     if channels == 3 and picture.shape[-1] == 1:
         picture = np.repeat(picture, 3, axis=-1)
-        restored = _restore(model, picture[None], mask, degrade, told)[0]
+        restored = _restore(model, picture[None], mask, degrade, options)[0]
         return restored.mean(axis=-1, keepdims=True)
-    return _restore(model, picture[None], mask, degrade, told)[0]
+    return _restore(model, picture[None], mask, degrade, options)[0]
 
 
-def _restore(model, pictures, mask, degrade, told):
+def _restore(model, pictures, mask, degrade, options):
     """Restore a batch, after spoiling it or marking its holes if need be."""
     _check_colors(model, pictures)
     if degrade:
@@ -300,8 +301,8 @@ def _restore(model, pictures, mask, degrade, told):
                 f"{pictures.shape[-2]} x {pictures.shape[-3]} pixels (width x height). "
                 f"Received: {mask.shape[1]} x {mask.shape[0]}."
             )
-        told = {**told, "known": 1.0 - mask}
-    return model.restore(pictures, **told)
+        options = {**options, "known": 1.0 - mask}
+    return model.restore(pictures, **options)
 
 
 def _read_mask(path):

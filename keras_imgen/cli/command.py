@@ -215,7 +215,7 @@ def _parser():
     holes = restore.add_mutually_exclusive_group()
     holes.add_argument("--mask", type=_path, help="picture that is white where pixels are missing")
     holes.add_argument(
-        "--degrade", action="store_true", help="spoil the pictures first, as in training"
+        "--degrade", action="store_true", help="degrade the pictures first, as in training"
     )
     restore.add_argument(
         "--sigma",
@@ -277,6 +277,11 @@ def _grey_levels(text):
         value = -1.0
     if not 0.0 <= value <= 255.0:
         raise argparse.ArgumentTypeError(f"must be grey levels from 0 to 255, not {text!r}")
+    if 0.0 < value < 0.5:  # less than 8 bits can show
+        share = f"for {value:g} of the whole range pass {255 * value:.4g}"
+        raise argparse.ArgumentTypeError(
+            f"must be grey levels from 0 to 255, not {text!r}: {share}"
+        )
     return value
 
 

@@ -174,7 +174,7 @@ def _values(image, file):
 def _values_of_16_bits(image, file):
     """Return the same of a PNG of 16 bits, which Pillow cuts to 8, unless it is grey.
 
-    Its decoder can be told which byte of each number to take: it takes first one, then the other.
+    Its decoder can be asked which byte of each number to take: it takes first one, then the other.
     Grey with opacity is 4 bytes a pixel, as RGBA of 8 bits is.
     """
     from PIL import Image

@@ -61,18 +61,18 @@ class Degradation(keras.layers.Layer):
 
     @as_meant()
     def call(self, clean, training=None):
-        """Spoil `clean`; `training=True` draws anew, anything else repeats the fixed draw."""
+        """Degrade `clean`; `training=True` draws anew, anything else repeats the fixed draw."""
         rank = len(clean.shape)
         if rank < 3:
             raise ValueError(
-                f"{type(self).__name__} spoils pictures of shape (height, width, channels) with "
+                f"{type(self).__name__} degrades pictures of shape (height, width, channels) with "
                 f"any leading axes. Received: shape={tuple(clean.shape)}. For grey pictures add "
                 "the channel axis with `pictures[..., None]`."
             )
         dtype = keras.backend.standardize_dtype(clean.dtype)
         if "float" not in dtype:
             raise ValueError(
-                f"{type(self).__name__} spoils floating-point pictures in [0, 1]. Received: "
+                f"{type(self).__name__} degrades floating-point pictures in [0, 1]. Received: "
                 f"dtype={dtype}. Convert pictures of 8 bits with keras_imgen.data.to_float."
             )
         return self.degrade(clean, self.seeds(training))
@@ -151,8 +151,8 @@ class WithStrength(Degradation):
         bounds: between which it must lie.
         hint: what it means, for those who pass something else.
         append_level: whether the strength follows the picture as a channel; a number in (0, 1)
-            tells it of that share of the pictures, and 0 of the others, so that a network learns to
-            do with and without.
+            gives it for that share of the pictures, and 0 for the others, so that a network
+            learns to do with and without.
         **kwargs: as for `Degradation`.
 
     Example:
@@ -184,17 +184,17 @@ class WithStrength(Degradation):
         self.range = strength_range(argument, strength, *bounds, hint)
         self._argument, self._hint = argument, hint
         setattr(self, argument, strength)
-        advice = "It is the share of pictures of which the level is told: True, or 0.5 for half."
+        advice = "It is the share of pictures of which the level is given: True, or 0.5 for half."
         share = float(append_level) if isinstance(append_level, bool) else append_level
-        self.share_told = checks.number("append_level", share, 0.0, 1.0, advice)
+        self.share_given = checks.number("append_level", share, 0.0, 1.0, advice)
         self.append_level = append_level
         self.appends = ("level",) if append_level else ()
 
     def draw(self, shape, seeds):
-        """Return the strength, what else is drawn, and the draw by which a level is told."""
+        """Return the strength, what else is drawn, and the draw by which a level is given."""
         strength = per_picture(shape, *self.range, next(seeds))
         drawn = {"strength": strength, **self.draw_others(shape, seeds)}
-        if 0.0 < self.share_told < 1.0:
+        if 0.0 < self.share_given < 1.0:
             drawn["share"] = per_picture(shape, 0.0, 1.0, next(seeds))
         return drawn
 
@@ -205,10 +205,10 @@ class WithStrength(Degradation):
         observed = self.degraded(clean, **drawn)
         if not self.append_level:
             return observed
-        told = self.told(ops.cast(drawn["strength"], self.compute_dtype))
+        level = self.as_level(ops.cast(drawn["strength"], self.compute_dtype))
         if share is not None:
-            told = ops.where(share < self.share_told, told, 0.0)
-        level = ops.broadcast_to(told, (*ops.shape(clean)[:-1], 1))
+            level = ops.where(share < self.share_given, level, 0.0)
+        level = ops.broadcast_to(level, (*ops.shape(clean)[:-1], 1))
         return ops.concatenate([observed, level], axis=-1)
 
     def draw_others(self, shape, seeds) -> dict:
@@ -219,23 +219,23 @@ class WithStrength(Degradation):
         """Return the observed pictures; subclasses implement this."""
         raise NotImplementedError
 
-    def told(self, strength):
+    def as_level(self, strength):
         """Return the level channel's value for a strength: a number of the order of 1."""
         return strength
 
     def checked_level(self, level) -> float:
-        """Return what a network is told of a strength that somebody passed, or raise.
+        """Return the level channel's value for a strength that somebody passed, or raise.
 
-        It must be one that the network has learned from: told others, networks err badly.
+        It must be one that the network has learned from: given others, networks err badly.
         """
         advice = f"The model has learned from no others. {self._hint}"
         level = checks.number("level", level, *self.range, advice)
-        if level == 0.0 and self.share_told < 1.0:
+        if level == 0.0 and self.share_given < 1.0:
             raise ValueError(
-                "`level` must not be 0, which stands for a level that is not told. "
+                "`level` must not be 0, which stands for a level that is not given. "
                 f"Received: level={level:g}. Leave it out."
             )
-        return self.told(level)
+        return self.as_level(level)
 
     def get_config(self):
         """Return the constructor's arguments."""

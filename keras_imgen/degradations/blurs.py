@@ -59,7 +59,7 @@ class Blur(WithStrength):
         batch = _filtered(batch, weights[:, None, :], (0, radius))
         return ops.reshape(batch, ops.shape(clean))
 
-    def told(self, strength):
+    def as_level(self, strength):
         """Return sigma in tenths of a pixel."""
         return 0.1 * strength
 
@@ -129,7 +129,7 @@ class MotionBlur(WithStrength):
         kernel = ops.einsum("nrp,ncp->nrc", rows, columns) / count
         return ops.reshape(_filtered(batch, kernel, (radius, radius)), ops.shape(clean))
 
-    def told(self, strength):
+    def as_level(self, strength):
         """Return the length in tens of pixels."""
         return 0.1 * strength
 

@@ -61,7 +61,7 @@ def _parts(degradation):
 class Compose(_Combined):
     """Apply several degradations one after the other.
 
-    Each one spoils the picture's own channels; the channels that they append are collected behind
+    Each one degrades the picture's own channels; the channels that they append are collected behind
     the picture in the same order. Put noise before holes, or the holes will be noisy.
 
     Args:
@@ -168,4 +168,4 @@ class OneOf(_Combined):
         return ops.floor(per_picture(shape, 0.0, len(self.degradations), next(seeds[0])))
 
     def _chosen(self, way, ways):
-        return sum(spoiled * ops.cast(way == i, spoiled.dtype) for i, spoiled in enumerate(ways))
+        return sum(degraded * ops.cast(way == i, degraded.dtype) for i, degraded in enumerate(ways))

@@ -101,7 +101,7 @@ class JpegCompression(WithStrength):
         levels = ops.clip(ops.round(levels[:, :height, :width]), 0.0, 255.0)
         return ops.reshape(levels / 255.0, ops.shape(clean))
 
-    def told(self, strength):
+    def as_level(self, strength):
         """Return how much is lost, from 0 to 1."""
         return 1.0 - 0.01 * strength
 

@@ -20,8 +20,8 @@ class AdditiveNoise(WithStrength):
         sigma: standard deviation as a share of the range [0, 1], at most 1; papers give it in grey
             levels: sigma 25 is `25 / 255`. A pair `(low, high)` draws one level per picture, for
             training one network for all levels ("blind").
-        append_level: whether sigma follows the picture as a channel, for a network that is told how
-            noisy a picture is.
+        append_level: whether sigma follows the picture as a channel, for a network conditioned on
+            how noisy a picture is.
         seed: see `Degradation`.
 
     Example:
@@ -112,7 +112,7 @@ class SaltAndPepper(WithStrength):
     No mask is appended: which pixels are wrong, the network must find out.
 
     Args:
-        fraction: share of pixels to spoil, in [0, 1], half of them black; a pair `(low, high)`
+        fraction: share of pixels to replace, in [0, 1], half of them black; a pair `(low, high)`
             draws one share per picture.
         append_level: whether the share follows the picture as a channel.
         seed: see `Degradation`.
@@ -133,7 +133,7 @@ class SaltAndPepper(WithStrength):
         seed=None,
         **kwargs,
     ):
-        hint = "It is the share of pixels to spoil: for 30 % pass 0.3."
+        hint = "It is the share of pixels to replace: for 30 % pass 0.3."
         options = {"append_level": append_level, "seed": seed, **kwargs}
         super().__init__("fraction", fraction, (0.0, 1.0), hint, **options)
 

@@ -8,6 +8,7 @@ from keras_imgen.training.architectures import (
 )
 from keras_imgen.training.averages import average_of, follow
 from keras_imgen.training.batches import Batch, pictures_in, step_batch
+from keras_imgen.training.guard import check_finite
 from keras_imgen.training.labels import network_inputs, with_labels
 from keras_imgen.training.latent import LatentModel, Sampler
 from keras_imgen.training.model import PictureModel
@@ -20,15 +21,11 @@ from keras_imgen.training.players import (
     total,
     weighed,
 )
-from keras_imgen.training.resume import Resume
-from keras_imgen.training.rollback import Rollback, check_finite
 
 __all__ = [
     "Batch",
     "LatentModel",
     "PictureModel",
-    "Resume",
-    "Rollback",
     "Sampler",
     "TwoPlayers",
     "average_of",

@@ -71,7 +71,7 @@ def batch_of(model, data) -> Batch:
 
 
 def pictures_in(data) -> Batch:
-    """Return what a batch holds, whatever model it is for: pairs are told by their shapes."""
+    """Return what a batch holds, whatever model it is for: pairs are recognised by their shapes."""
     if isinstance(data, dict) and "clean" in data:
         return Batch(data["clean"], observed=_named(data, "observed"))
     if isinstance(data, dict):
@@ -132,7 +132,7 @@ def _pair(model, data):
         raise ValueError(
             f"A {type(model).__name__} without a degradation learns from pairs. Received: "
             f"{received}. Pass fit(observed, clean) or a dataset of (observed, clean); or give it "
-            "a degradation, which spoils clean pictures for it."
+            "a degradation, which degrades clean pictures for it."
         )
     return Batch(clean, observed=observed)
 

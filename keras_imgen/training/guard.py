@@ -1,12 +1,15 @@
 """`Guard`, which looks at the logs of every batch, and the list of callbacks that it stands in."""
 
+import contextlib
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_imgen.data import PictureDataset
-from keras_imgen.training.rollback import ADVICE
 from keras_imgen.training.sets import Stream
+
+ADVICE = "training has diverged. Lower the learning rate"
 
 
 def as_callbacks(callbacks) -> list:
@@ -20,6 +23,47 @@ def as_callbacks(callbacks) -> list:
                 "If that is a class, call it."
             )
     return callbacks
+
+
+def resume_among(callbacks, options):
+    """Return the `Resume` of a training, or None, and the other callbacks."""
+    found = [callback for callback in callbacks if hasattr(callback, "running")]
+    if len(found) > 1 or (found and options.get("initial_epoch")):
+        raise ValueError(
+            "One Resume decides where a training goes on. Received: "
+            f"{len(found)} of them, initial_epoch={options.get('initial_epoch', 0)}. Pass one, and "
+            "leave out `initial_epoch`."
+        )
+    return next(iter(found), None), [c for c in callbacks if c not in found]
+
+
+@contextlib.contextmanager
+def unsaved():
+    """Say what a training without `Resume` leaves when it is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "Interrupted. The model is as it was at that moment, and saved nowhere. To be able to "
+            "go on exactly, pass callbacks=[keras_imgen.callbacks.Resume(folder)]."
+        ) from None
+
+
+def check_finite(model, epoch: int) -> None:
+    """Raise FloatingPointError if a weight or moment is no longer a number."""
+    sync(model)
+    for variable in (*model.weights, *model.optimizer.variables):
+        if not np.all(np.isfinite(ops.convert_to_numpy(variable))):
+            raise FloatingPointError(
+                f"`{variable.path}` holds NaN or infinity at the end of epoch {epoch + 1}: "
+                f"{ADVICE}."
+            )
+
+
+def sync(model) -> None:
+    """Give the variables their values: on JAX they have none while an epoch runs."""
+    if keras.backend.backend() == "jax":
+        model.jax_state_sync()
 
 
 class Guard(keras.callbacks.Callback):

@@ -12,11 +12,9 @@ from keras_imgen.interrupts import deferred
 from keras_imgen.settings import as_meant
 from keras_imgen.training.batches import Batch, batch_of, check_batch, step_batch
 from keras_imgen.training.comparison import described
-from keras_imgen.training.guard import Guard, as_callbacks
+from keras_imgen.training.guard import Guard, as_callbacks, resume_among, unsaved
 from keras_imgen.training.optimizers import check_trainable, prepare_optimizer
 from keras_imgen.training.reading import Look, looked_at
-from keras_imgen.training.resume import resume_among, unsaved
-from keras_imgen.training.rollback import Rollback
 from keras_imgen.training.sets import (
     counts_checked,
     given_checked,
@@ -75,6 +73,7 @@ class PictureModel(Stored):
         self.seed_generator = backends.SeedGenerator(None if seed is None else checks.seed(seed))
         # Read off the state: the generator does not tell a seed that it drew itself.
         self.seed = int(ops.convert_to_numpy(self.seed_generator.state)[0])
+        self.seed_given = seed is not None
 
     # How many classes a conditional model tells apart.
     num_classes = 0
@@ -231,7 +230,7 @@ class PictureModel(Stored):
             held_out = kwargs.get("validation_data")
             if held_out is not None:
                 kwargs["validation_data"] = looked_at(held_out, Look(self, training=False))
-            rollbacks = [c for c in callbacks if isinstance(c, Rollback)]
+            rollbacks = [c for c in callbacks if hasattr(c, "rescue")]
             # Whoever does not say which epoch it is goes on where the last `fit` ended.
             begun = 0 if resume or "initial_epoch" in kwargs else self.epochs_trained
             callbacks = [Guard(x, check_interrupt, rollbacks, begun), *callbacks]

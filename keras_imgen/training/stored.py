@@ -1,6 +1,7 @@
 """`Stored`, the part of every model that writes it into files and brings it back whole."""
 
 import functools
+import inspect
 import warnings
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from keras import ops
 from keras_imgen import checks
 from keras_imgen.degradations import Degradation
 from keras_imgen.files import write_whole
+from keras_imgen.losses.formula import Formula
 from keras_imgen.saving import in_short
 from keras_imgen.training.architectures import lambdas
 from keras_imgen.training.seal import Seal
@@ -61,8 +63,28 @@ class Stored(keras.Model):
                 "layer; or keep the program, build the model again and call load_weights.",
                 stacklevel=2,
             )
+        if message := self.left_out():
+            warnings.warn(message, stacklevel=2)
         with write_whole(filepath) as unfinished:
             keras.saving.save_model(self, unfinished)
+
+    def left_out(self) -> str:
+        """Return what `get_config` of the model, a degradation or a loss forgets, or nothing.
+
+        What is forgotten is not in the file, and has its default when the model is loaded.
+        """
+        losses = [part for part in vars(self).values() if isinstance(part, Formula)]
+        for part in (*self._seeded(), *losses):
+            parameters = inspect.signature(type(part).__init__).parameters.values()
+            kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+            arguments = [p.name for p in parameters if p.kind in kinds][1:]
+            if missing := [name for name in arguments if name not in part.get_config()]:
+                return (
+                    f"A file would not hold `{missing[0]}` of the {type(part).__name__}, and a "
+                    "model loaded from it would have another. Write a get_config that returns "
+                    f"{{**super().get_config(), {missing[0]!r}: self.{missing[0]}}}."
+                )
+        return ""
 
     def load_weights(self, filepath, **kwargs):
         """Load weights, optimizers' moments and random states; as `keras.Model.load_weights`.

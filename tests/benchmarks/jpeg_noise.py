@@ -22,7 +22,7 @@ from PIL import Image
 from keras_imgen import load_pretrained, metrics
 from keras_imgen.data import to_float
 from keras_imgen.data.photos import read_picture
-from keras_imgen.sigma import level_to_tell
+from keras_imgen.sigma import level_to_pass
 
 SIDE = 160
 SAVED = [None, *((quality, colours) for quality in (75, 85, 95) for colours in ("4:4:4", "4:2:0"))]
@@ -69,7 +69,7 @@ def pairs(cleans, sigma, saved):
 
 def measured(model, clean, observed):
     """Return PSNR of the file, restored blind, and as the command does; and whether it told."""
-    level = level_to_tell(model, observed[0])
+    level = level_to_pass(model, observed[0])
     results = [observed, model.restore(observed)]
     results.append(results[1] if level is None else model.restore(observed, level=level))
     return [float(metrics.psnr(clean, result)[0]) for result in results] + [level is not None]

@@ -99,7 +99,9 @@ def noise(args):
         "non-local means": non_local_means,
         "BM3D": bm3d,
         f"{args.model}, blind": lambda noisy, sigma: model.restore(noisy[None])[0],
-        f"{args.model}, told": lambda noisy, sigma: model.restore(noisy[None], level=sigma)[0],
+        f"{args.model}, level given": lambda noisy, sigma: model.restore(noisy[None], level=sigma)[
+            0
+        ],
         f"{args.model}, blind, ensemble": lambda noisy, sigma: model.restore(
             noisy[None], self_ensemble=True
         )[0],
@@ -161,7 +163,7 @@ def borders(args, begin=32, band=8):
                     for name, where in bands.items():
                         errors[name] += squares[where].mean()
             row = " | ".join(f"{alone[name] / there[name]:.2f}" for name in bands)
-            print(f"| sigma {sigma:g}, {'told' if told else 'blind'} | {row} |", flush=True)
+            print(f"| sigma {sigma:g}, {'level given' if told else 'blind'} | {row} |", flush=True)
 
 
 def settings(args):

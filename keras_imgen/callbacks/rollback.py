@@ -4,9 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_imgen.training.guard import sync
 from keras_imgen.training.optimizers import rate_of
-
-ADVICE = "training has diverged. Lower the learning rate"
 
 
 class Rollback(keras.callbacks.Callback):
@@ -65,23 +64,6 @@ class Rollback(keras.callbacks.Callback):
                     f"the optimizer {optimizer.name!r} with a schedule. Give it a number, as in "
                     "Adam(2e-4), or leave out `rollback`."
                 ) from None
-
-
-def check_finite(model, epoch: int) -> None:
-    """Raise FloatingPointError if a weight or moment is no longer a number."""
-    sync(model)
-    for variable in (*model.weights, *model.optimizer.variables):
-        if not np.all(np.isfinite(ops.convert_to_numpy(variable))):
-            raise FloatingPointError(
-                f"`{variable.path}` holds NaN or infinity at the end of epoch {epoch + 1}: "
-                f"{ADVICE}."
-            )
-
-
-def sync(model) -> None:
-    """Give the variables their values: on JAX they have none while an epoch runs."""
-    if keras.backend.backend() == "jax":
-        model.jax_state_sync()
 
 
 def _state(model):

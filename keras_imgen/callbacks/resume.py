@@ -12,10 +12,11 @@ import keras
 import numpy as np
 
 from keras_imgen import checks
+from keras_imgen.callbacks.rollback import Rollback
 from keras_imgen.files import locked, write_whole
 from keras_imgen.saving import damage
 from keras_imgen.training.comparison import canonical, differences, setup_of
-from keras_imgen.training.rollback import Rollback, check_finite
+from keras_imgen.training.guard import check_finite
 
 # What callbacks remember from one epoch to the next.
 _MEMORY = {
@@ -81,7 +82,7 @@ class Resume(keras.callbacks.Callback):
             raise ValueError("`folder` must have a name. Received: folder=''.")
         self.folder = Path(folder).expanduser()
         self.logs = []  # of every whole epoch
-        self._setup = self._data = None
+        self._setup = self._data = self._seed = None
         self._companions, self._memory = [], []
 
     @property
@@ -103,7 +104,10 @@ class Resume(keras.callbacks.Callback):
         """
         self._companions = [c for c in companions if isinstance(c, tuple(_MEMORY))]
         with locked(self.folder):
+            if message := model.left_out():
+                raise ValueError(message)
             self._setup = setup_of(model)
+            self._seed = model.seed if model.seed_given else None
             self._restore(model)
             if self.epoch > epochs:
                 raise ValueError(
@@ -212,6 +216,10 @@ class Resume(keras.callbacks.Callback):
                 f" Or load {file.name} of its checkpoints with keras_imgen.load_model, compile "
                 "that model anew, and train it with another folder.",
             )
+        seeds = {state.get("seed"), self._seed} - {None}  # None: nobody chose one
+        if state["logs"] and len(seeds) > 1:
+            there, here = {"seed": state["seed"]}, {"seed": self._seed}
+            raise self._holds("a training of another seed", there, here)
         model.load_weights(file)
         self.logs, self._setup = state["logs"], setups[0]
         self._data = state["data"] if self.logs else None
@@ -238,6 +246,7 @@ class Resume(keras.callbacks.Callback):
         state = {
             "logs": self.logs,
             "setup": self._setup,
+            "seed": self._seed,
             "data": self._data,
             "callbacks": memories,
         }
@@ -318,27 +327,3 @@ def _stem(epochs):
 
 def _names(callback):
     return next(names for kind, names in _MEMORY.items() if isinstance(callback, kind))
-
-
-def resume_among(callbacks, options):
-    """Return the `Resume` of a training, or None, and the other callbacks."""
-    found = [callback for callback in callbacks if isinstance(callback, Resume)]
-    if len(found) > 1 or (found and options.get("initial_epoch")):
-        raise ValueError(
-            "One Resume decides where a training goes on. Received: "
-            f"{len(found)} of them, initial_epoch={options.get('initial_epoch', 0)}. Pass one, and "
-            "leave out `initial_epoch`."
-        )
-    return next(iter(found), None), [c for c in callbacks if not isinstance(c, Resume)]
-
-
-@contextlib.contextmanager
-def unsaved():
-    """Say what a training without `Resume` leaves when it is interrupted."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            "Interrupted. The model is as it was at that moment, and saved nowhere. To be able to "
-            "go on exactly, pass callbacks=[keras_imgen.callbacks.Resume(folder)]."
-        ) from None

@@ -5,11 +5,12 @@ from keras_imgen.training.architectures import (
     check_last_activation,
     check_network,
     has_batch_norm,
+    network_inputs,
+    with_labels,
 )
 from keras_imgen.training.averages import average_of, follow
 from keras_imgen.training.batches import Batch, pictures_in, step_batch
 from keras_imgen.training.guard import check_finite
-from keras_imgen.training.labels import network_inputs, with_labels
 from keras_imgen.training.latent import LatentModel, Sampler
 from keras_imgen.training.model import PictureModel
 from keras_imgen.training.players import (

@@ -109,3 +109,30 @@ def by_batch(network):
 
 def _call_by_batch(call, *args, training=None, **kwargs):
     return call(*args, training=True, **kwargs)
+
+
+def network_inputs(network) -> tuple[tuple, int]:
+    """Return the shape of what a network takes, and how many classes it tells apart.
+
+    A conditional network takes a second input, a row of `num_classes` numbers for each entry, all 0
+    but that of its class. Without it the classes are 0.
+    """
+    shapes = [tuple(tensor.shape) for tensor in network.inputs]
+    # One number for each, or whole ones, go into an Embedding, which wants them as they are.
+    rows = len(shapes) < 2 or (
+        len(shapes[1]) == 2 and (shapes[1][1] or 0) > 1 and "float" in network.inputs[1].dtype
+    )
+    if len(shapes) > 2 or not rows:
+        raise ValueError(
+            "A network of a conditional model takes two inputs, the second of shape "
+            "(batch, num_classes), of floats and two classes or more: its label, as a row of zeros "
+            f"with a one. Received: {network.name!r}, which takes {shapes}, the last of them "
+            f"{network.inputs[-1].dtype}. In place of an Embedding take Dense(size, "
+            "use_bias=False), which is the same for such rows."
+        )
+    return shapes[0], shapes[1][1] if len(shapes) == 2 else 0
+
+
+def with_labels(x, labels):
+    """Return what goes into a network: `x` alone, or with rows of labels."""
+    return x if labels is None else [x, labels]

@@ -3,12 +3,12 @@
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
-from keras_imgen import backends
-from keras_imgen.checks import dtype_name, shown
+from keras_imgen import backends, checks
+from keras_imgen.checks import shown
 from keras_imgen.data.dataset import NOISE, check_pairs, check_pictures
-from keras_imgen.training.labels import check_labels, label_rows
 
 PAIRS = "for pairs of observed and clean pictures make a Restorer(network, degradation=None)"
 
@@ -80,9 +80,9 @@ def pictures_in(data) -> Batch:
     return Batch(second, observed=first) if _is_picture(second) else Batch(first)
 
 
-def check_batch(model, batch: Batch, name: str) -> None:
-    """Raise unless arrays are in the format of this package and fit the model."""
-    clean, labels, observed = batch
+def checked_batch(model, data, name: str) -> Batch:
+    """Return what a batch of arrays holds, if it is in this package's format and fits the model."""
+    clean, labels, observed = batch_of(model, data)
     if observed is None:
         check_pictures(clean, model.image_shape, name)
     else:
@@ -90,7 +90,8 @@ def check_batch(model, batch: Batch, name: str) -> None:
         check_pictures(clean, model.image_shape, f"clean pictures of {name}")
         check_pairs(observed, clean)
     if model.num_classes:
-        check_labels(labels, model.num_classes, len(clean))
+        labels = check_labels(labels, model.num_classes, len(clean))
+    return Batch(clean, labels, observed)
 
 
 def step_batch(model, data) -> Batch:
@@ -112,7 +113,22 @@ def step_batch(model, data) -> Batch:
     clean = _tensor(clean, model.image_shape)
     if observed is not None:
         observed = _tensor(observed, model.observed_shape)
-    return Batch(clean, label_rows(labels, model.num_classes), observed)
+    return Batch(clean, _label_rows(labels, model.num_classes), observed)
+
+
+def check_labels(labels, num_classes: int, count: int | None = None) -> np.ndarray:
+    """Return labels as an array of whole numbers, or say what is wrong with them.
+
+    Args:
+        labels: one per picture, from 0 to `num_classes - 1`.
+        num_classes: how many classes the model tells apart, at least 1.
+        count: how many labels there must be; by default any number.
+    """
+    array = checks.labels(labels, count)
+    wrong = array[(array < 0) | (array >= num_classes)]
+    if wrong.size:
+        raise ValueError(f"{_between(num_classes)}Received: {wrong[0]}.")
+    return array.astype("int32")
 
 
 ONE_PICTURE = (
@@ -175,9 +191,29 @@ def _is_picture(x):
 def _is_like(x, pictures):
     # A set of TFDS may bring masks of whole numbers, which nobody takes for pictures.
     same = _is_picture(x) and _rank(pictures) and tuple(x.shape) == tuple(pictures.shape)
-    return same and "float" in dtype_name(x)
+    return same and "float" in str(x.dtype)
 
 
 def _tensor(pictures, shape):
     # A stream that was read by Python's functions does not know the shape of what it holds.
     return backends.with_shape(ops.cast(pictures, "float32"), (None, *shape))
+
+
+def _label_rows(labels, num_classes: int):
+    """Return the labels of a batch as rows, one for each picture; None if there are no classes."""
+    if not num_classes:
+        return None
+    labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
+    return ops.one_hot(
+        backends.check(
+            ops.all((labels >= 0) & (labels < num_classes)),
+            _between(num_classes) + "Received: others in a batch.",
+            labels,
+        ),
+        num_classes,
+        dtype="float32",
+    )
+
+
+def _between(num_classes):
+    return f"Labels of this model lie between 0 and {num_classes - 1}, both included. "

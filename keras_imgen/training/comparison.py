@@ -1,11 +1,8 @@
-"""Tells whether two trainings are the same: their models, whatever Keras called them, and data."""
+"""Tells whether two models are built and compiled alike, whatever Keras called their parts."""
 
 import json
 
 import keras
-
-from keras_imgen.data import PictureDataset
-from keras_imgen.training.sets import Stream
 
 # Names are numbered by Keras as it goes; seeds are brought back with the weights.
 _INCIDENTAL = {"build_config", "format", "module", "name", "registered_name", "seed"}
@@ -15,23 +12,6 @@ _INCIDENTAL |= {"shared_object_id"}
 def setup_of(model) -> dict:
     """Return what a model is built of and how it is compiled, comparable between processes."""
     return canonical(keras.saving.serialize_keras_object(model))
-
-
-def described(x, given) -> dict:
-    """Return what tells the data of one training from those of another.
-
-    Args:
-        x: what `fit` iterates over.
-        given: what it was given; the order of arrays follows the model's own seed.
-    """
-    if isinstance(x, Stream):
-        return {**described(x.dataset, given), "steps_per_epoch": x.steps}
-    if isinstance(x, PictureDataset):
-        names = ("num_pictures", "batch_size", "crops", "shuffle")
-        names += ("seed",) if x is given else ()
-        return {name: getattr(x, name) for name in names} | {"image_shape": list(x.image_shape)}
-    batches = x.num_batches if isinstance(x, keras.utils.PyDataset) else int(x.cardinality())
-    return {"batches": batches}
 
 
 def canonical(config: dict) -> dict:

@@ -9,7 +9,7 @@ import numpy as np
 from keras_imgen import checks
 from keras_imgen.data.sources import check_memory
 from keras_imgen.inference import export, in_batches
-from keras_imgen.training.labels import check_labels
+from keras_imgen.training.batches import check_labels
 from keras_imgen.training.model import PictureModel
 
 

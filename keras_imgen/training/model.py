@@ -10,17 +10,10 @@ from keras_imgen import backends, checks
 from keras_imgen.inference import export
 from keras_imgen.interrupts import deferred
 from keras_imgen.settings import as_meant
-from keras_imgen.training.batches import Batch, batch_of, check_batch, step_batch
-from keras_imgen.training.comparison import described
+from keras_imgen.training.batches import Batch, step_batch
 from keras_imgen.training.guard import Guard, as_callbacks, resume_among, unsaved
 from keras_imgen.training.optimizers import check_trainable, prepare_optimizer
-from keras_imgen.training.reading import Look, looked_at
-from keras_imgen.training.sets import (
-    counts_checked,
-    given_checked,
-    held_out_set,
-    training_set,
-)
+from keras_imgen.training.sets import Look, counts_checked, held_out_set, taken, training_set
 from keras_imgen.training.stored import Stored
 
 
@@ -225,21 +218,16 @@ class PictureModel(Stored):
         epochs = kwargs.get("epochs", 1)
         run = resume.running(self, callbacks, epochs) if resume else unsaved()
         with deferred() as check_interrupt, run as first_epoch:
-            given = x
-            x, kwargs = training_set(self, x, y, batch_size, kwargs)
-            held_out = kwargs.get("validation_data")
-            if held_out is not None:
-                kwargs["validation_data"] = looked_at(held_out, Look(self, training=False))
+            x, description, kwargs = training_set(self, x, y, batch_size, kwargs)
             rollbacks = [c for c in callbacks if hasattr(c, "rescue")]
             # Whoever does not say which epoch it is goes on where the last `fit` ended.
             begun = 0 if resume or "initial_epoch" in kwargs else self.epochs_trained
             callbacks = [Guard(x, check_interrupt, rollbacks, begun), *callbacks]
             if resume:
-                resume.check_data(described(x, given))
+                resume.check_data(description)
                 kwargs["initial_epoch"] = first_epoch
                 # The last one, so that a checkpoint holds what all the others did.
                 callbacks += [keras.callbacks.History(), resume]
-            x = looked_at(x, Look(self, training=True))
             with backends.readable_errors():
                 # Keras would shuffle the batches of a dataset by Python's global generator.
                 history = super().fit(x, callbacks=callbacks, shuffle=False, **kwargs)
@@ -264,7 +252,6 @@ class PictureModel(Stored):
         if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has prepared them
             kwargs = counts_checked(kwargs)
             x = held_out_set(self, x, y, batch_size, kwargs)
-            x = looked_at(x, Look(self, training=False))
             kwargs["callbacks"] = [Guard(), *as_callbacks(kwargs.get("callbacks"))]
         with backends.readable_errors():
             return super().evaluate(x, **kwargs)
@@ -380,8 +367,7 @@ class PictureModel(Stored):
     def _checked_batch(self, x, y, options, training):
         if training:
             self._check_players()
-        batch = batch_of(self, given_checked(self, x, y, options))
-        check_batch(self, batch, "x")
+        batch = taken(self, x, y, options)
         Look(self, training)(batch)
         if batch.observed is not None:
             return batch.observed, batch.clean

@@ -5,8 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_imgen import backends, checks, losses
-from keras_imgen.training.architectures import check_last_activation
-from keras_imgen.training.labels import network_inputs
+from keras_imgen.training.architectures import check_last_activation, network_inputs
 from keras_imgen.training.latent import LatentModel
 from keras_imgen.training.optimizers import prepare_optimizer, rate_of
 

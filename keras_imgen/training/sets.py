@@ -1,11 +1,22 @@
-"""Makes of what `fit` and `evaluate` are given something that Keras can iterate over, checked."""
+"""Makes of what `fit` and `evaluate` are given something that Keras can iterate over, checked.
+
+Each batch is looked at when it is read, where no compiler can leave the look out.
+"""
 
 import keras
+import numpy as np
 
-from keras_imgen.checks import dtype_name, number, shown, whole_number
+from keras_imgen import backends
+from keras_imgen.checks import number, shown, whole_number
 from keras_imgen.data import PictureDataset, load_arrays
-from keras_imgen.training.batches import ONE_PICTURE, PAIRS, Batch, batch_of, check_batch
-from keras_imgen.training.labels import check_labels
+from keras_imgen.training.batches import (
+    ONE_PICTURE,
+    PAIRS,
+    Batch,
+    batch_of,
+    check_labels,
+    checked_batch,
+)
 
 
 def counts_checked(options: dict) -> dict:
@@ -24,10 +35,10 @@ def counts_checked(options: dict) -> dict:
     return options
 
 
-def training_set(model, x, y, batch_size, options: dict):
-    """Return what `fit` iterates over, checked, and the other arguments of Keras's `fit`."""
-    options = dict(options)
-    x = given_checked(model, x, y, options)
+def training_set(model, x, y, batch_size, options: dict) -> tuple:
+    """Return what `fit` iterates over, what tells it from other data, and Keras's own options."""
+    options, given = dict(options), x
+    x = taken(model, x, y, options)
     share, held_out = options.pop("validation_split", 0.0), options.get("validation_data")
     held_out_size = options.pop("validation_batch_size", None)
     held_out_size = batch_size if held_out_size is None else held_out_size
@@ -35,23 +46,54 @@ def training_set(model, x, y, batch_size, options: dict):
     advice = "It is the share of the pictures to validate on: for a fifth of them pass 0.2."
     if number("validation_split", share, 0.0, 1.0, advice) and held_out is None:
         x, held_out = _split(x, share)
-    x = _checked(model, x, batch_size, steps, shuffle=shuffle)
-    if model._needs_batch:
-        _refuse_single(model, x)
+    x = _served(model, x, batch_size, steps, shuffle)
     if isinstance(x, PictureDataset) and steps:
         x = Stream(x, options.pop("steps_per_epoch"))
     if held_out is not None:
+        held_out = taken(model, held_out, None, {}, "validation_data")
         steps = options.get("validation_steps")
-        held_out = given_checked(model, held_out, None, {})
-        held_out = _checked(model, held_out, held_out_size, steps, name="validation_data")
-        options["validation_data"] = _fixed(held_out)
-    return x, options
+        held_out = _fixed(_served(model, held_out, held_out_size, steps, name="validation_data"))
+        options["validation_data"] = _looked_at(held_out, Look(model, training=False))
+    return _looked_at(x, Look(model, training=True)), _described(x, given), options
 
 
 def held_out_set(model, x, y, batch_size, options: dict):
     """Return what `evaluate` iterates over, checked."""
-    x = given_checked(model, x, y, options)
-    return _fixed(_checked(model, x, batch_size, options.get("steps")))
+    x = _served(model, taken(model, x, y, options), batch_size, options.get("steps"))
+    return _looked_at(_fixed(x), Look(model, training=False))
+
+
+def taken(model, x, y, options, name="x"):
+    """Return a dataset as it is, all else as one checked `Batch`; refuse what no model takes."""
+    if isinstance(x, Batch):  # split off
+        return x
+    given = {key: options.get(key) for key in ("sample_weight", "class_weight")}
+    if y is None or not (model.num_classes or model.learns_pairs):
+        given = {"y": y, **given}
+    if names := [f"`{key}`" for key, value in given.items() if value is not None]:
+        what = "pairs" if model.learns_pairs else "clean pictures"
+        advice = "Leave it out." if model.learns_pairs else "Pass the clean pictures as `x` only"
+        raise ValueError(
+            f"{type(model).__name__} learns from {what} alone, all of equal weight. Received: "
+            f"{', '.join(names)}. {advice}{'' if model.learns_pairs else f'; {PAIRS}.'}"
+        )
+    if isinstance(x, keras.utils.PyDataset) or hasattr(x, "cardinality"):
+        if y is not None:
+            raise ValueError(
+                "`y` goes with an array of pictures. Received: `y` for a "
+                f"{type(x).__name__}. Put what it holds into the dataset, as in load(name, "
+                "labels=True)."
+            )
+        return x
+    if hasattr(x, "__next__"):
+        raise TypeError(
+            f"`{name}` must be something that can be read in every epoch anew. Received: a "
+            f"{type(x).__name__}. Make it a keras.utils.PyDataset, or a dataset with "
+            "tf.data.Dataset.from_generator."
+        )
+    if isinstance(x, list) and y is None and not model.learns_pairs:
+        x = Batch(x)  # no pair of arrays, but pictures that were not stacked
+    return checked_batch(model, x if y is None else (x, y), name)
 
 
 class Stream(keras.utils.PyDataset):
@@ -73,6 +115,142 @@ class Stream(keras.utils.PyDataset):
         return self.dataset[index]
 
 
+class Look:
+    """What a model asks of each batch that it trains on or is judged by.
+
+    Compiled steps cannot ask: XLA and JAX leave out what raises errors. Values that are no numbers
+    are let through, since the logs tell of them, and a training may come back from there.
+
+    Args:
+        model: the model.
+        training: whether it learns from the batches.
+    """
+
+    def __init__(self, model, training: bool):
+        self.model = model
+        self.replicas = model.replicas or 1
+        self.least = self.replicas * (2 if training and model._needs_batch else 1)
+
+    def __call__(self, batch) -> None:
+        """Raise a TypeError or ValueError if a batch is not what it must be."""
+        batch = batch_of(self.model, batch)
+        clean, observed = _finite(batch.clean), _finite(batch.observed)
+        checked_batch(self.model, batch._replace(clean=clean, observed=observed), "x")
+        self.check_count(len(clean))
+
+    def check_count(self, count: int) -> None:
+        """Raise if a batch holds too few pictures to learn from, or cannot be shared out."""
+        if self.replicas == 1 and count < self.least:
+            raise ValueError(ONE_PICTURE)
+        if count % self.replicas or count < self.least:
+            raise ValueError(
+                f"On {self.replicas} devices a batch must hold a multiple of {self.replicas} "
+                f"pictures, at least {self.least}. Received: a batch of {count}. Choose the batch "
+                "size so that no others are left over, or batch with drop_remainder=True."
+            )
+
+
+def _served(model, x, batch_size, steps, shuffle=False, name="x"):
+    """Return something that Keras can iterate over; of a dataset, the first batch is checked."""
+    if isinstance(x, Batch):
+        options = {"batch_size": 32 if batch_size is None else batch_size, "shuffle": shuffle}
+        return load_arrays(x.clean, x.labels, observed=x.observed, seed=model.seed, **options)
+    if batch_size is not None and name == "x":
+        raise ValueError(
+            f"`batch_size` is for arrays. Received: batch_size={shown(batch_size)} for a "
+            "dataset, which has batches already. Pass it where the dataset is made: load(name, "
+            "batch_size=...)."
+        )
+    if isinstance(x, keras.utils.PyDataset):
+        kind, count = "keras.utils.PyDataset", x.num_batches
+        first = None if count == 0 else x[0]
+    else:
+        kind, count = "tf.data.Dataset", int(x.cardinality())
+        count = None if count == -1 else count  # -2: nobody knows before the end is reached
+        first = next(iter(x.take(1)), None)
+    if count is None and steps is None:
+        raise ValueError(
+            f"`{name}` never ends. Received: an infinite {kind}. Pass `steps_per_epoch` (for "
+            "validation `validation_steps`, for evaluate `steps`), or leave out `.repeat()`."
+        )
+    if first is None:
+        raise ValueError(f"`{name}` holds no picture. Received: an empty {kind}.")
+    _refuse_unbatched(model, first, name)
+    checked_batch(model, first, name)
+    if model.num_classes and isinstance(x, PictureDataset):
+        check_labels(x.labels, model.num_classes)  # of all pictures
+    return x
+
+
+def _refuse_unbatched(model, data, name):
+    """Raise if these are single pictures: a pair of them would look like a batch with labels."""
+    first = data[0] if isinstance(data, tuple | list) and data else data
+    first = data.get("image", data.get("observed")) if isinstance(data, dict) else first
+    if len(getattr(first, "shape", ())) == len(model.image_shape):
+        raise ValueError(
+            f"`{name}` must give batches of pictures. Received: single pictures of shape "
+            f"{tuple(first.shape)}. Batch the dataset with `.batch(32)`; if grey pictures lack "
+            "the channel axis, add it with `[..., None]`."
+        )
+
+
+def _looked_at(x, look: Look):
+    """Return the same batches, each of which is looked at when it is read."""
+    pictures = x.dataset if isinstance(x, Stream) else x
+    if isinstance(pictures, PictureDataset):  # whole arrays, which have been looked at
+        for index in (0, len(pictures) - 1):
+            rest = pictures.num_pictures - index * pictures.batch_size
+            look.check_count(min(rest, pictures.batch_size))
+        return x
+    if not isinstance(x, keras.utils.PyDataset):
+        return backends.in_reading(x, look)
+    if look.least > 1 and x.num_batches:  # the last batch is the smallest
+        look(x[x.num_batches - 1])
+    return _LookedAt(x, look)
+
+
+class _LookedAt(keras.utils.PyDataset):
+    """A dataset of somebody's own, each batch of which is looked at."""
+
+    def __init__(self, dataset, look):
+        settings = ("workers", "use_multiprocessing", "max_queue_size")
+        super().__init__(**{name: getattr(dataset, name) for name in settings})
+        self.dataset, self.look = dataset, look
+
+    @property
+    def num_batches(self):
+        return self.dataset.num_batches
+
+    def __getitem__(self, index):
+        batch = self.dataset[index]
+        with backends.marked_errors():
+            self.look(batch)
+        return batch
+
+    def on_epoch_begin(self):
+        self.dataset.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self.dataset.on_epoch_end()
+
+
+def _described(x, given) -> dict:
+    """Return what tells the data of one training from those of another, for `Resume`.
+
+    Args:
+        x: what `fit` iterates over.
+        given: what it was given; the order of arrays follows the model's own seed.
+    """
+    if isinstance(x, Stream):
+        return {**_described(x.dataset, given), "steps_per_epoch": x.steps}
+    if isinstance(x, PictureDataset):
+        names = ("num_pictures", "batch_size", "crops", "shuffle")
+        names += ("seed",) if x is given else ()
+        return {name: getattr(x, name) for name in names} | {"image_shape": list(x.image_shape)}
+    batches = x.num_batches if isinstance(x, keras.utils.PyDataset) else int(x.cardinality())
+    return {"batches": batches}
+
+
 def _fixed(x):
     """Return a dataset made for training as one that is always the same and leaves nothing out."""
     if not isinstance(x, PictureDataset) or not x.shuffle:
@@ -84,118 +262,25 @@ def _fixed(x):
 
 def _split(x, share):
     """Cut off the last `share` of arrays, as Keras does."""
-    if isinstance(x, Batch):
-        parts = [(None, None) if part is None else _split(part, share) for part in x]
-        return tuple(Batch(*halves) for halves in zip(*parts, strict=True))
-    if dtype_name(x) == "object" or not x.shape:
+    if not isinstance(x, Batch):
         raise ValueError(
             "`validation_split` cuts arrays only. Received: "
             f"validation_split={share} for a {type(x).__name__}. Pass `validation_data` instead, "
             'for example keras_imgen.load(name, "test").'
         )
-    count = len(x) - int(len(x) * share)
-    if not 0 < count < len(x):
+    total = len(x.clean)
+    count = total - int(total * share)
+    if not 0 < count < total:
         raise ValueError(
             "`validation_split` must leave pictures for training and for validation. Received: "
-            f"validation_split={share} of {len(x)} pictures. For a fifth of them pass 0.2."
+            f"validation_split={share} of {total} pictures. For a fifth of them pass 0.2."
         )
-    return x[:count], x[count:]
+    parts = [(None, None) if part is None else (part[:count], part[count:]) for part in x]
+    return tuple(Batch(*halves) for halves in zip(*parts, strict=True))
 
 
-def _refuse_single(model, x):
-    """Raise if the last batch, the smallest, of what has a length holds one picture."""
-    count = x.num_batches if isinstance(x, keras.utils.PyDataset) else None
-    if count and len(batch_of(model, x[count - 1]).clean) == 1:
-        raise ValueError(ONE_PICTURE)
-
-
-def given_checked(model, x, y, options):
-    """Return a dataset as it is, and all else as one `Batch`; refuse what no model takes."""
-    given = {key: options.get(key) for key in ("sample_weight", "class_weight")}
-    if y is None or not (model.num_classes or model.learns_pairs):
-        given = {"y": y, **given}
-    if names := [f"`{key}`" for key, value in given.items() if value is not None]:
-        what = "pairs" if model.learns_pairs else "clean pictures"
-        advice = "Leave it out." if model.learns_pairs else "Pass the clean pictures as `x` only"
-        raise ValueError(
-            f"{type(model).__name__} learns from {what} alone, all of equal weight. Received: "
-            f"{', '.join(names)}. {advice}{'' if model.learns_pairs else f'; {PAIRS}.'}"
-        )
-    if _is_dataset(x):
-        if y is not None:
-            raise ValueError(
-                "`y` goes with an array of pictures. Received: `y` for a "
-                f"{type(x).__name__}. Put what it holds into the dataset, as in load(name, "
-                "labels=True)."
-            )
-        return x
-    if isinstance(x, list) and y is None and not model.learns_pairs:
-        return Batch(x)  # no pair of arrays, but pictures that were not stacked
-    return batch_of(model, x if y is None else (x, y))
-
-
-def _is_dataset(x):
-    return isinstance(x, keras.utils.PyDataset) or hasattr(x, "cardinality")
-
-
-def _checked(model, x, batch_size, steps, *, shuffle=False, name="x"):
-    """Return `x` as something Keras can iterate over, its first batch checked."""
-    if _is_dataset(x):
-        if batch_size is not None and name == "x":
-            raise ValueError(
-                f"`batch_size` is for arrays. Received: batch_size={shown(batch_size)} for a "
-                "dataset, which has batches already. Pass it where the dataset is made: load(name, "
-                "batch_size=...)."
-            )
-        checked = _checked_batches if hasattr(x, "num_batches") else _checked_stream
-        return checked(model, x, steps, name)
-    if hasattr(x.clean, "__next__"):
-        raise TypeError(
-            f"`{name}` must be something that can be read in every epoch anew. Received: a "
-            f"{type(x.clean).__name__}. Make it a keras.utils.PyDataset, or a dataset with "
-            "tf.data.Dataset.from_generator."
-        )
-    check_batch(model, x, name)
-    labels = None if x.labels is None else check_labels(x.labels, model.num_classes)
-    options = {"batch_size": 32 if batch_size is None else batch_size, "shuffle": shuffle}
-    return load_arrays(x.clean, labels, observed=x.observed, seed=model.seed, **options)
-
-
-def _checked_batches(model, x, steps, name):
-    if x.num_batches == 0:
-        raise ValueError(f"`{name}` holds no picture. Received: a dataset of 0 batches.")
-    if x.num_batches is None and steps is None:
-        raise _never_ends(name, "keras.utils.PyDataset")
-    _check_first(model, x[0], name)
-    if model.num_classes and isinstance(x, PictureDataset):
-        check_labels(x.labels, model.num_classes)  # of all pictures
-    return x
-
-
-def _checked_stream(model, x, steps, name):
-    if int(x.cardinality()) == -1 and steps is None:
-        raise _never_ends(name, "tf.data.Dataset")
-    for batch in x.take(1):
-        _check_first(model, batch, name)
-        return x
-    raise ValueError(f"`{name}` holds no picture. Received: an empty tf.data.Dataset.")
-
-
-def _never_ends(name, kind):
-    return ValueError(
-        f"`{name}` never ends. Received: an infinite {kind}. Pass `steps_per_epoch` (for "
-        "validation `validation_steps`, for evaluate `steps`), or leave out `.repeat()`."
-    )
-
-
-def _check_first(model, data, name):
-    # Single pictures first: a pair of them would look like a batch with labels.
-    first = data[0] if isinstance(data, tuple | list) and data else data
-    first = data.get("image", data.get("observed")) if isinstance(data, dict) else first
-    if len(getattr(first, "shape", ())) == len(model.image_shape):
-        raise ValueError(
-            f"`{name}` must give batches of pictures. Received: single pictures of shape "
-            f"{tuple(first.shape)}. Batch the dataset with `.batch(32)`; if grey pictures lack "
-            "the channel axis, add it with `[..., None]`."
-        )
-    check_batch(model, batch_of(model, data), name)
+def _finite(pictures):
+    """Return pictures with zeros for what is no number."""
+    if isinstance(pictures, np.ndarray) and np.issubdtype(pictures.dtype, np.floating):
+        return np.where(np.isfinite(pictures), pictures, 0.0)
+    return pictures

@@ -24,6 +24,7 @@ _NAMES = {
     "estimate_sigma": "sigma",
     "load": "data",
     "load_arrays": "data",
+    "load_example": "data",
     "load_folder": "data",
     "load_model": "saving",
     "load_moving_digits": "data",

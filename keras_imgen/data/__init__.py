@@ -4,6 +4,7 @@ All `load` functions return a `PictureDataset`, which goes straight into `fit`.
 """
 
 from keras_imgen.data.dataset import PictureDataset, check_pictures, to_float, to_uint8
+from keras_imgen.data.examples import load_example
 from keras_imgen.data.loading import (
     load,
     load_arrays,
@@ -17,6 +18,7 @@ __all__ = [
     "check_pictures",
     "load",
     "load_arrays",
+    "load_example",
     "load_folder",
     "load_moving_digits",
     "load_sequences",

@@ -75,7 +75,7 @@ keras.utils.set_random_seed(SEED)  # the same first weights, and so the same pic
 # picture $G(z)$. The latents are all it ever gets: no picture goes in.
 #
 # Inside, the latents are spread over a stack of small pictures of 4 x 4 pixels, and layers that
-# double the sides enlarge them to 28 x 28. (These layers are transposed convolutions; tutorial 04
+# double the sides enlarge them to 28 x 28. (These layers are transposed convolutions; tutorial 05
 # explains what a convolution is. The recipe is known as DCGAN, and `filters` is its size.)
 #
 # The **discriminator** $D$ goes the other way, from 28 x 28 down to a number. It takes a picture
@@ -483,7 +483,7 @@ for name, pictures in candidates.items():
 # other real digits are far nearer still.
 #
 # One number never says *what* is wrong: bad strokes, or a digit that is never made? Tutorial
-# [07](07_measuring_quality.ipynb) tells the two apart.
+# [09](09_measuring_quality.ipynb) tells the two apart.
 
 # %% [markdown]
 # ## 9. The losses side by side
@@ -816,7 +816,7 @@ for name, pictures in made_labelled.items():
 # full marks. With quiet labels every column is written in several hands. (Look along a row, too:
 # latents that write a wide 0 write a wide 4.) The price is some digits that cannot be read. *A
 # number answers the question that it was asked, and no other.* Tutorial
-# [07](07_measuring_quality.ipynb) is about asking well.
+# [09](09_measuring_quality.ipynb) is about asking well.
 #
 # And why do they obey? Only *real* threes ever come with the label 3. So a perfect seven with the
 # label 3 is a made one, and easily told. The generator's way to a high score is a picture that

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 07 · Measuring quality: is that a good digit?
+# # 09 · Measuring quality: is that a good digit?
 #
 # **You will be able to**
 #
@@ -9,7 +9,7 @@
 # - find the fault that one number hides: broken pictures, missing kinds, copies;
 # - write a figure so that somebody else can measure it again.
 #
-# **You need** tutorials [02](02_gan.ipynb) and [03](03_vae.ipynb): what a GAN and a VAE are. Means
+# **You need** tutorials [02](02_gan.ipynb) and [04](04_vae.ipynb): what a GAN and a VAE are. Means
 # and variances; a covariance is explained.
 #
 # **Time** on two CPU cores: 3 minutes of computing, 60 minutes with reading and exercises.
@@ -66,7 +66,7 @@ keras.utils.set_random_seed(SEED)  # the same first weights, and so the same pic
 # %% [markdown]
 # ## 1. Two models, and no answer in their losses
 #
-# We train the VAE of tutorial 03 and a GAN like that of tutorial 02, both for less than a minute.
+# We train the VAE of tutorial 04 and a GAN like that of tutorial 02, both for less than a minute.
 # We take 1,000 **samples** (made pictures) of each after four epochs, and 1,000 at the end.
 #
 # **About 40 seconds for each of the two.**

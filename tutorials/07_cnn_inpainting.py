@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 05 · CNN inpainting
+# # 07 · CNN inpainting
 #
 # **You will be able to**
 #
@@ -11,7 +11,7 @@
 # - repair a damaged photograph with a network that comes with the package.
 #
 # **You need** [tutorial 01](01_generation_and_restoration.ipynb), and [tutorial
-# 04](04_cnn_denoising.ipynb) up to section 6.
+# 05](05_cnn_denoising.ipynb) up to section 6.
 #
 # **Time** on two CPU cores: 7 minutes of computing, 90 minutes with reading and exercises.
 
@@ -198,7 +198,7 @@ for name, filled in {"mean": by_mean, "diffusion": by_diffusion}.items():
 # %% [markdown]
 # ## 4. Networks that see far, and one that does not
 #
-# A DnCNN of $d$ layers sees $2d + 1$ pixels a side (tutorial 04). In a hole larger than that, the
+# A DnCNN of $d$ layers sees $2d + 1$ pixels a side (tutorial 05). In a hole larger than that, the
 # pixels in the middle see nothing known. More layers help slowly: one pixel per layer.
 #
 # The **U-Net** goes another way. It halves the picture three times. On the coarsest level one step
@@ -236,7 +236,7 @@ for name, network in {"U-Net": unet, "tiny": tiny}.items():
 # ## 5. The training step
 #
 # A `Restorer` spoils clean pictures and hands `(observed, clean)` to Keras's own training step.
-# Tutorial 04 reads it line by line. Here is what spoils, and below it what is new, the way from
+# Tutorial 05 reads it line by line. Here is what spoils, and below it what is new, the way from
 # observed to restored pictures:
 
 # %%
@@ -277,7 +277,7 @@ print("known pixels kept:", np.array_equal(np.asarray(inpainter(holed))[m == 1],
 # %% [markdown]
 # ## 6. Training
 #
-# The optimizer is that of tutorial 04: the learning rate rises quickly and then falls to the end.
+# The optimizer is that of tutorial 05: the learning rate rises quickly and then falls to the end.
 
 
 # %%
@@ -494,7 +494,7 @@ print(f"mean of all training pictures:                    {average:.2f}")
 # Nobody told it this number. It has found the mean of all photographs by itself, because that is
 # the best answer if you may give only one.
 #
-# In terms of tutorial 04: the squared error is smallest for the conditional mean $\mathbb{E}[x \mid
+# In terms of tutorial 05: the squared error is smallest for the conditional mean $\mathbb{E}[x \mid
 # y, m]$, the average of all that may be behind what is seen. If nothing is seen, nothing stands
 # behind the bar, and the answer is $\mathbb{E}[x]$: a flat grey. This is the honest answer. It
 # means "I do not know".
@@ -737,7 +737,7 @@ plt.show()
 # second says "a stroke" or "none", and where that is wrong it is altogether wrong. Of the last but
 # one, a 5, neither makes anything. **A loss decides what is done about doubt. It does not remove
 # the doubt.** A sharp answer from many possible ones, drawn by chance instead of averaged, is what
-# the generative networks of tutorials 02 and 03 are for.
+# the generative networks of tutorials 02 and 04 are for.
 #
 # ## 11. An old photograph
 #

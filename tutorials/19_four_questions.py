@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 16 · Four questions, answered by experiments
+# # 19 · Four questions, answered by experiments
 #
 # **You will be able to**
 #
@@ -8,7 +8,7 @@
 # - say for each part what it is *not* needed for;
 # - tell an explanation from a habit.
 #
-# **You need** tutorials [02](02_gan.ipynb) to [06](06_sequence_restoration.ipynb).
+# **You need** tutorials [02](02_gan.ipynb) to [08](08_sequence_restoration.ipynb).
 #
 # **Time** on two CPU cores: 7 minutes of computing, 60 minutes with reading and exercises.
 
@@ -246,7 +246,7 @@ show_rows(
 # Two abilities are to be compared: bring back a given digit through 16 numbers (PSNR on unseen
 # digits), and invent one (the judge). The contenders:
 #
-# - **Both halves**: a VAE as in tutorial 03.
+# - **Both halves**: a VAE as in tutorial 04.
 # - **No encoder**: a decoder alone, with the parameters of both. Each training digit gets 16
 #   random numbers, once and for all; the decoder learns to draw the digit from them. To bring back
 #   an unseen digit we must search: among 5,000 random descriptions, take the one whose drawing is
@@ -323,7 +323,7 @@ show_rows({f"invented, {k}": v for k, v in invented.items()})
 #
 # The task is denoising, with strong noise ($\sigma = 0.4$) on digits. The contenders:
 #
-# - **Convolutions**: a DnCNN of 5 layers, as in tutorial 04.
+# - **Convolutions**: a DnCNN of 5 layers, as in tutorial 05.
 # - **Dense, equal size**: a layer in which every pixel is connected with every other, as narrow as
 #   the equal number of parameters demands.
 # - **Dense, 50 times the size**, with the same training time.
@@ -426,7 +426,7 @@ show_rows(
 # %% [markdown]
 # ## Question 4. Why does recurrence suit sequences?
 #
-# The task of tutorial 06: noisy frames, and two of eight lost. The contenders have about equal size
+# The task of tutorial 08: noisy frames, and two of eight lost. The contenders have about equal size
 # and time:
 #
 # - **Recurrence**: a ConvLSTM, which carries a memory from frame to frame.
@@ -528,7 +528,7 @@ for name, restorer in restorers.items():
 
 # %% [markdown]
 # **Without memory** the frames with noise come out *better* than with it. All its parameters serve
-# the single picture, at full resolution, and tutorial 06 has shown that noise hardly needs the
+# the single picture, at full resolution, and tutorial 08 has shown that noise hardly needs the
 # other frames. But a lost frame is nothing but black, and all it can answer is the same dark grey
 # every time. What it would need is not in front of it.
 #
@@ -712,7 +712,7 @@ for name, network in (("convolutions", convolutional_denoiser()), ("dense", dens
 # puts out, `network.get_layer("noise").output`. Trained like the other, it must draw the clean
 # picture itself.
 #
-# Tutorial 04 explained why the subtraction helps. *First predict*: by how many dB is the network
+# Tutorial 05 explained why the subtraction helps. *First predict*: by how many dB is the network
 # with subtraction ahead of the one without, on digits with $\sigma = 0.4$, after one epoch each?
 # (Any number between -20 and 20 is accepted.)
 

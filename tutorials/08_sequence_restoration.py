@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 06 · Restoring a sequence
+# # 08 · Restoring a sequence
 #
 # **You will be able to**
 #
@@ -9,7 +9,7 @@
 # - test whether a network looks into the future;
 # - predict where a network that may not see the future must fail.
 #
-# **You need** tutorial 01: `Restorer`, decibels, and what a squared error asks for. Tutorial 04
+# **You need** tutorial 01: `Restorer`, decibels, and what a squared error asks for. Tutorial 05
 # helps.
 #
 # **Time** on two CPU cores: 3 minutes of computing, 50 minutes with reading and exercises.

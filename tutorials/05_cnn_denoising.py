@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 04 · CNN denoising
+# # 05 · CNN denoising
 #
 # **You will be able to**
 #

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 03 · VAE: a picture in sixteen numbers
+# # 04 · VAE: a picture in sixteen numbers
 #
 # **You will be able to**
 #

@@ -686,8 +686,8 @@ print(f"3 / share. Ours were 2 lesions: {TESTS} draws of the noise on one do not
 #
 # Take the made-up `header` of section 8. Write a function that returns a copy without the entries
 # that say who the patient is, or that lead to the patient, and leaves what a network needs:
-# `Modality`, `Laterality`, `Rows`, `Columns`, `PixelSpacing`. Names and numbers may also stand in entries that are not called so; drop these
-#   as well.
+# `Modality`, `Laterality`, `Rows`, `Columns`, `PixelSpacing`. Names and numbers may also stand in
+# entries that are not called so; drop these as well.
 
 
 # %% tags=["exercise"]

@@ -557,9 +557,9 @@ for name, frames in (
     print(f"two digits, {name:31} lost frames {value:5.1f} dB")
 
 # %% [markdown]
-# One shift for the whole frame cannot be right for two digits. The network is ahead now by more than
-# a decibel, although it has never seen two: what it has learned is local. Each place asks its own
-# surroundings where they went.
+# One shift for the whole frame cannot be right for two digits. The network is ahead now by more
+# than a decibel, although it has never seen two: what it has learned is local. Each place asks its
+# own surroundings where they went.
 #
 # So neither is *better*. Where the rule of the motion is known, twenty lines do; where it is not,
 # or bends, a network can find it out from examples. Ask of every table whether the simple method

@@ -534,8 +534,8 @@ plt.show()
 # > **Licences.** Landsat's data are in the public domain, and the US Geological Survey asks to be
 # > named. Images of commercial satellites come with licences, which often cover what is derived.
 # >
-# > **Privacy.** At 130 m nobody is seen. At 30 cm, houses and cars are, and a fill can add some that
-# > were not there. What is added must not be held against anybody.
+# > **Privacy.** At 130 m nobody is seen. At 30 cm, houses and cars are, and a fill can add some
+# > that were not there. What is added must not be held against anybody.
 #
 # ## What to remember
 #
@@ -544,7 +544,8 @@ plt.show()
 # 2. Judge by the number that the map is for. Equal decibels can mean half of the lake or none.
 # 3. The loss says what counts. If lake counts more than land, write it into the loss; PSNR will
 #    fall. Learn and choose on other pixels than you judge.
-# 4. Errors of one sign do not average out: the fills of sections 3 and 4 make the lake too small.
+# 4. Errors of one sign do not average out: all fills of sections 3 and 4 make the lake too small,
+#    on the mean of eight passes.
 # 5. Another date is evidence, a fill is not. First composite what was seen, then fill the rest and
 #    mark it.
 # 6. A median erases what one date alone has seen, errors and news alike.

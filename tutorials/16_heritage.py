@@ -12,7 +12,7 @@
 # **You need** [tutorial 01](01_generation_and_restoration.ipynb), and [tutorial
 # 07](07_cnn_inpainting.ipynb) up to section 3.
 #
-# **Time** on two CPU cores: 3 minutes of computing, 60 minutes with reading and exercises.
+# **Time** on two CPU cores: 3 minutes of computing, 75 minutes with reading and exercises.
 
 # %%
 # If the package is missing: installs the wheel beside this notebook, or the checkout around it.
@@ -44,7 +44,7 @@ if importlib.util.find_spec("keras_imgen") is None:
 # and restored here.*
 #
 # The right picture is what readers want to see. But part of it was never on the photograph. **May
-# the museum print it, and what must the label say?** Write down your decision now, in one sentence.
+# the museum print it, and what must the label say?** Write down your decision, in one sentence.
 # In section 6 you sign it.
 
 # %% tags=["setup"]
@@ -115,13 +115,12 @@ print(f"under scratches: {np.mean(known == 0):.1%} of the pixels")
 # %% [markdown]
 # ## 2. The repair
 #
-# Two networks that come with the package do it: `inpainter` fills what the mask calls missing, and
-# `denoiser-color` takes the grain away. First the scratches, then the grain: a denoiser would smear
-# the scratches.
+# Two networks come with the package: `inpainter` fills what the mask calls missing,
+# `denoiser-color` takes the grain away. First the scratches: a denoiser would smear them.
 #
 # A network fills a scratch a little differently if the picture is turned or mirrored. We ask for
-# all **eight positions** and take the mean. (`restore(..., self_ensemble=True)` does the same. We
-# do it by hand, because section 4 needs all eight answers.) **About 20 seconds.**
+# all **eight positions** and take the mean. (`restore(..., self_ensemble=True)` does the same;
+# section 4 needs all eight answers.) **About 20 seconds.**
 
 # %%
 inpainter = ki.load_pretrained("inpainter")
@@ -226,20 +225,22 @@ for name, picture in methods.items():
     print(f"{inside_psnr(tower, picture, known):21.1f}", *(f"{value:9.1f}" for value in values))
 
 # %%
-detail = cut(205, 315, 110, 260)
-figure, axes = plt.subplots(1, 3, figsize=(15, 4.1), layout="constrained")
+detail = cut(215, 305, 125, 255)
+figure, axes = plt.subplots(1, 3, figsize=(14, 3.7), layout="constrained")
 shown = {"harmonic + denoiser": harmonic_denoised, "network + denoiser": restored}
 shown["clean"] = tower
 for ax, (name, picture) in zip(axes, shown.items(), strict=True):
-    inside = inside_psnr(tower, picture, known, parts["building"])
-    show(ax, picture[detail], name if name == "clean" else f"{name} · {inside:.1f} dB inside")
+    if name != "clean":
+        name += f" · {inside_psnr(tower, picture, known, parts['building']):.1f} dB"
+    show(ax, picture[detail], name)
 plt.show()
 
 # %% [markdown]
 # - **The median filter** takes the thinnest scratches away, and the building's fine parts with
 #   them. The whole picture gets worse.
-# - **In the building** the network is ahead of the harmonic fill: by 0.7 dB here, by 0.3 or 0.4 with
-#   other scratches. It has learned from photographs that edges run on: look at the tiles.
+# - **In the building** the network is ahead of the harmonic fill, by 0.7 dB here and by 0.3 or 0.4
+#   with other scratches. It has learned that edges run on: it carries the white ledge across the
+#   scratch, where the harmonic fill leaves a notch. The tiles both of them smear.
 # - **In trees and sky** the two tie. Leaves are too irregular to be guessed, and a sky is so smooth
 #   that the mean of the neighbours is all there is to know.
 #
@@ -249,8 +250,8 @@ plt.show()
 # %% [markdown]
 # ## 3. The number that matters: how much is invented?
 #
-# The person who looks at the catalogue does not ask for decibels, but: *what of this was on the
-# photograph?* Three kinds of pixels must be told apart:
+# Nobody who reads a catalogue asks for decibels, but: *what of this was on the photograph?* Three
+# kinds of pixels must be told apart:
 #
 # - **filled**: nothing was known, all is invented;
 # - **altered**: known, and changed;
@@ -275,8 +276,8 @@ print(f"grain removal moves a known pixel by {levels.mean():.0f} grey levels on 
 # fine vertical lines. From a few metres they melt into the picture. From near everybody sees what
 # is new.
 #
-# The same with pixels: in every other column filled pixels become darker by 25 grey levels, in the
-# columns between them lighter.
+# With pixels: in every other column filled pixels become darker by 25 grey levels, in the columns
+# between them lighter.
 
 
 # %%
@@ -300,19 +301,18 @@ show(axes[1], hatched[cut(150, 250, 230, 380)], "... and from near")
 plt.show()
 
 # %% [markdown]
-# At the size of a page you have to look for the lines; they show best in the sky. From near nobody
-# can be deceived. And since the mask is kept, the lines can be taken out again.
+# At the size of a page you have to look for the lines. From near they are plain on the lake, and
+# hard to find among the building's own lines: no hatching replaces the mask, which is kept.
 
 # %% [markdown]
 # ## 4. A map of the spread of answers
 #
 # All filled pixels are invented, but not all are equally doubtful. In a blue sky every expert would
-# paint the same. So ask several, and see where they differ. We have eight answers already. Their
-# **spread** at a pixel is the standard deviation over the eight. Where it is large, the network
-# does not know.
+# paint the same. So ask several, and see where they differ. The **spread** of our eight answers at
+# a pixel is their standard deviation. Where it is large, the network does not know.
 #
 # But does a small spread mean that it *does* know? Here, and never in a real case, we can compare
-# it with the error.
+# with the error.
 
 # %%
 spread = 255 * np.sqrt(np.mean(answers.var(axis=0), axis=-1))  # (427, 640), in grey levels
@@ -336,7 +336,7 @@ for name, some in {
 }.items():
     print(f"{name:12} {rms(spread[missing][some]):7.1f} {rms(error[missing][some]):7.1f}")
 
-figure, axes = plt.subplots(1, 2, figsize=(13.5, 4.3), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(12, 3.9), layout="constrained")
 grey = 0.55 + 0.4 * tower.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
 for ax, (name, values) in zip(axes, {"spread": spread, "error": error}.items(), strict=True):
     show(ax, grey, f"{name} of the filled pixels")
@@ -365,7 +365,7 @@ holes = {
     "finial": (np.abs(rows - 38) < 14) & (np.abs(columns - 118) < 15),
     "roof": ((rows - 78) / 68) ** 2 + ((columns - 119) / 95) ** 2 < 1,
 }
-figure, axes = plt.subplots(2, 4, figsize=(14, 5.4), layout="constrained")
+figure, axes = plt.subplots(2, 4, figsize=(12.5, 4.9), layout="constrained")
 print("         of the picture   dB: network   harmonic   grey levels: spread   error")
 for line, (name, hole) in zip(axes, holes.items(), strict=True):
     mask = (~hole[..., None]).astype("float32")
@@ -386,8 +386,8 @@ plt.show()
 
 # %% [markdown]
 # - **The finial** is the dangerous case. Three thousandths of the picture are filled, the eight
-#   answers differ by 5 grey levels and miss by 80, the result looks like a finished roof. It is a tower that never existed. A
-#   historian who dates roofs by their finials is misled by 0.3 % of the pixels.
+#   answers differ by 4 grey levels and miss by 81, and the result looks like a finished roof. Such
+#   a tower never existed. 0.3 % of the pixels were enough for that.
 # - **The roof** gives itself away. In such a hole the network has no example to follow. It lays a
 #   dark dome over the tower and is worse than the harmonic fill, which lays fog. Its
 #   eight answers agree far better with each other than with the truth.
@@ -400,7 +400,7 @@ plt.show()
 # %% [markdown]
 # ## 6. The label
 #
-# A restored picture needs a label as a medicine does. All figures come from the computation.
+# A restored picture needs a label as a medicine does. Its figures come from the computation.
 
 # %%
 share = np.mean(known == 0)
@@ -426,9 +426,9 @@ for ax, name, picture in zip(axes, labels, (damaged, print_b, print_c), strict=T
 plt.show()
 
 # %% [markdown]
-# Which one do you sign? Compare it with your sentence from the beginning. There is more than one
-# good answer. B can be defended before every scholar, C is what the public wants on the cover and
-# is honest with its label. C without a label is a forgery with good intentions.
+# Which one do you sign? Compare it with your sentence. There is more than one good answer: B can be
+# defended before every scholar; C pleases the public, and is honest with its label. Without one it
+# is a forgery with good intentions.
 
 # %% [markdown]
 # ## 7. The coins: train one that undoes blur
@@ -525,8 +525,8 @@ for name, remedy in remedies.items():
 # %%
 observed = np.asarray(out_of_focus(1.5)(coins))
 results = {name: remedy(observed) for name, remedy in remedies.items()} | {"clean": coins}
-closer = (slice(0, 1), slice(86, 230), slice(176, 384))
-figure, axes = plt.subplots(2, 3, figsize=(13.5, 6.9), layout="constrained")
+closer = (slice(0, 1), slice(86, 230), slice(240, 384))
+figure, axes = plt.subplots(2, 3, figsize=(11.5, 8.2), layout="constrained")
 for ax, (name, picture) in zip(axes.ravel(), results.items(), strict=False):
     figure_text = "" if name == "clean" else f" · {mean_psnr(coins, picture):.1f} dB"
     show(ax, picture[closer][0], name + figure_text)
@@ -537,8 +537,8 @@ plt.show()
 # %% [markdown]
 # - **Told the right blur**, the network is best, half a decibel ahead of the Wiener filter's eight
 #   lines. It keeps the velvet calm, where the other two blow up the noise.
-# - **No remedy brings the faces back.** Compare the head at the lower left with the clean one. What
-#   is below the noise is gone; a sharper edge is not a feature that was read.
+# - **No remedy brings the faces back.** Compare the two heads below with the clean ones. What is
+#   below the noise is gone; a sharper edge is not a feature that was read.
 # - **Told the wrong blur**, it does harm. At a true blur of 1.0 both network and Wiener filter,
 #   which still undo 1.5, are worse than doing nothing, and plain unsharp masking is best. See the
 #   last picture: a bright rim around every coin. To a numismatist that is a rim made in the mint.
@@ -585,14 +585,13 @@ else:
 # > *Licences.* This photograph may be changed and printed if its author and licence are named and
 # > it is said that it was changed. A photograph of a museum's piece may have rights of its own,
 # > even if the piece is two thousand years old. And **the weights of the two networks are for
-# > research and teaching, not for commercial use**: a catalogue that is sold needs other weights, or
-# > the harmonic fill, which belongs to nobody.
+# > research and teaching, not for commercial use**: a catalogue that is sold needs other weights,
+# > or the harmonic fill, which belongs to nobody.
 # >
 # > *People.* On an old photograph there may be people who live, or whose children do. A network
 # > that fills a scratch across a face gives somebody features that are not his or hers. Ask them,
 # > or leave the scratch.
-# >
-# > *Names.* Who signs the label? Not the network.
+
 
 # %% [markdown]
 # ## What to remember
@@ -610,19 +609,19 @@ else:
 #
 # Measured with three values of `SEED` (other scratches, other first weights), on two CPU cores:
 #
-# - **Scratches**: 4.3 to 7.5 % of the pixels. *If not*, and it is more than 90 %: 1 in the mask means
-#   known.
-# - **The whole picture**: from 16.7 to 19.0 dB to 28.2 to 28.9. Under the scratches of the building,
-#   at the end, harmonic fill 18.1 to 19.4 dB, network 18.5 to 20.1. *If not*, and the scratches
-#   show as smears: was the denoiser called before the inpainter?
+# - **Scratches**: 4.3 to 7.5 % of the pixels. *If not*, and it is more than 90 %: 1 in the mask
+#   means known.
+# - **The whole picture**: 16.7 to 19.0 dB damaged, 28.2 to 28.9 restored. Under the building's
+#   scratches, at the end, harmonic fill 18.1 to 19.4 dB, network 18.5 to 20.1. *If not*, and the
+#   scratches show as smears: was the denoiser called before the inpainter?
 # - **Altered** by the denoiser: every known pixel, by 11 grey levels on average.
 # - **Spread**: 7 grey levels in the building at an error of 26 to 31, 3 in the sky at 6. *If not*,
 #   and the spread is as large as the error: is each answer turned back?
 # - **Lost roof**: the finial 9.9 dB by the network and 10.7 harmonic, the roof 12.3 and 13.7. The
-#   spread is 4 to 5 and 11, the error 81 and 62.
-# - **Coins**: blurred 24.9 dB, unsharp masking 26.0 to 26.1, Wiener 27.2, network 27.6 to 27.8. At a
-#   blur of 1.0, 27.1, 27.9, 25.7 and 25.5 to 25.6. *If not*, and the network is below 26: did
-#   all epochs run?
+#   spread is 4 and 11, the error 81 and 62.
+# - **Coins**: blurred 24.9 dB, unsharp masking 26.0 to 26.1, Wiener 27.2, network 27.6 to 27.8. At
+#   a blur of 1.0, in the same order, 27.1, 27.9, 25.7 and 25.5 to 25.6. *If not*, and the network
+#   is below 26: did all epochs run?
 #
 # ## Read on
 #
@@ -631,8 +630,8 @@ else:
 # - C. Brandi, *Teoria del restauro*, 1963: why an addition must be seen from near.
 # - M. Bertalmio and others, *Image Inpainting*, SIGGRAPH 2000: gave the task its name, after the
 #   work of conservators.
-# - R. Timofte and others, *Seven ways to improve example-based single image super resolution*, 2015,
-#   [arXiv 1511.02228](https://arxiv.org/abs/1511.02228): the mean over eight positions.
+# - R. Timofte and others, *Seven ways to improve example-based single image super resolution*,
+#   2015, [arXiv 1511.02228](https://arxiv.org/abs/1511.02228): the mean over eight positions.
 # - K. Zhang and others, *Plug-and-Play Image Restoration with Deep Denoiser Prior*, 2020, [arXiv
 #   2008.13751](https://arxiv.org/abs/2008.13751): the DRUNet, and how it undoes any blur that is
 #   known.

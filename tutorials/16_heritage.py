@@ -226,13 +226,14 @@ for name, picture in methods.items():
 
 # %%
 detail = cut(215, 305, 125, 255)
-figure, axes = plt.subplots(1, 3, figsize=(14, 3.7), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(14, 4.0), layout="constrained")
 shown = {"harmonic + denoiser": harmonic_denoised, "network + denoiser": restored}
 shown["clean"] = tower
 for ax, (name, picture) in zip(axes, shown.items(), strict=True):
     if name != "clean":
         name += f" · {inside_psnr(tower, picture, known, parts['building']):.1f} dB"
     show(ax, picture[detail], name)
+figure.suptitle("PSNR of all pixels under the scratches of the building", fontsize=12)
 plt.show()
 
 # %% [markdown]
@@ -295,9 +296,11 @@ for name, off in {"near": np.abs(hatched - restored), "far": far_off}.items():
     off = 255 * off[known[..., 0] == 0]
     print(f"{name:4}: the lines change a filled pixel by {off.mean():4.1f} grey levels on average")
 
-figure, axes = plt.subplots(1, 2, figsize=(13.1, 4.8), layout="constrained")
+figure, axes = plt.subplots(
+    1, 2, figsize=(11.6, 4.8), width_ratios=(640, 500), layout="constrained"
+)
 show(axes[0], hatched, "hatched, the whole picture")
-show(axes[1], hatched[cut(150, 250, 230, 380)], "... and from near")
+show(axes[1], hatched[cut(155, 245, 250, 370)], "... and from near")
 plt.show()
 
 # %% [markdown]
@@ -420,7 +423,7 @@ for name, text in labels.items():
 
 print_b, print_c = hatch(filled, known), restored
 figure, axes = plt.subplots(1, 3, figsize=(14, 3.6), layout="constrained")
-closer = cut(190, 270, 270, 390)
+closer = cut(192, 262, 275, 380)
 for ax, name, picture in zip(axes, labels, (damaged, print_b, print_c), strict=True):
     show(ax, picture[closer], name)
 plt.show()
@@ -525,7 +528,7 @@ for name, remedy in remedies.items():
 # %%
 observed = np.asarray(out_of_focus(1.5)(coins))
 results = {name: remedy(observed) for name, remedy in remedies.items()} | {"clean": coins}
-closer = (slice(0, 1), slice(86, 230), slice(240, 384))
+closer = (slice(0, 1), slice(90, 226), slice(244, 380))
 figure, axes = plt.subplots(2, 3, figsize=(11.5, 8.2), layout="constrained")
 for ax, (name, picture) in zip(axes.ravel(), results.items(), strict=False):
     figure_text = "" if name == "clean" else f" · {mean_psnr(coins, picture):.1f} dB"

@@ -225,7 +225,7 @@ for name, picture in methods.items():
     print(f"{inside_psnr(tower, picture, known):21.1f}", *(f"{value:9.1f}" for value in values))
 
 # %%
-detail = cut(215, 305, 125, 255)
+detail = cut(218, 300, 130, 250)
 figure, axes = plt.subplots(1, 3, figsize=(14, 4.0), layout="constrained")
 shown = {"harmonic + denoiser": harmonic_denoised, "network + denoiser": restored}
 shown["clean"] = tower
@@ -339,7 +339,7 @@ for name, some in {
 }.items():
     print(f"{name:12} {rms(spread[missing][some]):7.1f} {rms(error[missing][some]):7.1f}")
 
-figure, axes = plt.subplots(1, 2, figsize=(12, 3.9), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(10.8, 3.6), layout="constrained")
 grey = 0.55 + 0.4 * tower.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
 for ax, (name, values) in zip(axes, {"spread": spread, "error": error}.items(), strict=True):
     show(ax, grey, f"{name} of the filled pixels")
@@ -368,7 +368,7 @@ holes = {
     "finial": (np.abs(rows - 38) < 14) & (np.abs(columns - 118) < 15),
     "roof": ((rows - 78) / 68) ** 2 + ((columns - 119) / 95) ** 2 < 1,
 }
-figure, axes = plt.subplots(2, 4, figsize=(12.5, 4.9), layout="constrained")
+figure, axes = plt.subplots(2, 4, figsize=(11.6, 4.6), layout="constrained")
 print("         of the picture   dB: network   harmonic   grey levels: spread   error")
 for line, (name, hole) in zip(axes, holes.items(), strict=True):
     mask = (~hole[..., None]).astype("float32")

@@ -269,7 +269,7 @@ print(f"grain removal moves a known pixel by {levels.mean():.0f} grey levels on 
 
 # %% [markdown]
 # So there are two prints to choose from. In the first, most of the picture is the photograph, to
-# the last digit. In the second there is no pixel left as the scanner saw it. It looks better and is
+# the last grey level. In the second there is no pixel left as the scanner saw it. It looks better and is
 # four decibels nearer to the truth, but every pixel is now an estimate of a network.
 #
 # Conservators of paintings have had this problem for long. In the 1940s Cesare Brandi and his
@@ -349,7 +349,7 @@ plt.show()
 
 # %% [markdown]
 # The spread says **where** the doubt is: in the building and in the trees, not in the sky. It does
-# not say **how large** the error is. The error is several times larger. The eight answers are not
+# not say **how large** the error is. The error is two to five times larger. The eight answers are not
 # those of eight experts, but of one expert asked eight times, who saw the same photographs in
 # training and makes the same mistake each time.
 

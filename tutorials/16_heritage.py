@@ -269,8 +269,8 @@ print(f"grain removal moves a known pixel by {levels.mean():.0f} grey levels on 
 
 # %% [markdown]
 # So there are two prints to choose from. In the first, most of the picture is the photograph, to
-# the last grey level. In the second there is no pixel left as the scanner saw it. It looks better and is
-# four decibels nearer to the truth, but every pixel is now an estimate of a network.
+# the last grey level. In the second there is no pixel left as the scanner saw it. It looks better
+# and is four decibels nearer to the truth, but every pixel is now an estimate of a network.
 #
 # Conservators of paintings have had this problem for long. In the 1940s Cesare Brandi and his
 # colleagues in Rome found an answer, the **tratteggio**: a lost part of a painting is filled with
@@ -349,9 +349,9 @@ plt.show()
 
 # %% [markdown]
 # The spread says **where** the doubt is: in the building and in the trees, not in the sky. It does
-# not say **how large** the error is. The error is two to five times larger. The eight answers are not
-# those of eight experts, but of one expert asked eight times, who saw the same photographs in
-# training and makes the same mistake each time.
+# not say **how large** the error is, which is two to six times larger. These are not eight experts.
+# It is one expert asked eight times, who saw the same photographs in training and makes the same
+# mistake each time.
 
 # %% [markdown]
 # ## 5. Breaking it: the lost roof

@@ -11,7 +11,7 @@
 #
 # **You need** [tutorial 01](01_generation_and_restoration.ipynb), sections 1, 2 and 5.
 #
-# **Time** on two CPU cores: 2 minutes of computing, 60 minutes with reading and exercises.
+# **Time** on two CPU cores: 2 minutes of computing, 65 minutes with reading and exercises.
 
 # %%
 # If the package is missing: installs the wheel beside this notebook, or the checkout around it.
@@ -224,9 +224,9 @@ for ax, (name, pictures) in zip(axes, by_hand.items(), strict=True):
 plt.show()
 
 # %% [markdown]
-# Non-local means smooths the sky and leaves the man's outline sharp, since no pixel of the sky has
-# surroundings like the coat's. **BM3D** (Dabov and others, 2007) refines the idea: it stacks
-# similar pieces and denoises the stack as a whole ([figures](../docs/results.md)).
+# Non-local means smooths the sky and leaves the man's outline sharp. **BM3D** (Dabov and others,
+# 2007) refines the idea: it stacks similar pieces and denoises the stack as a whole
+# ([figures](../docs/results.md)).
 #
 # But somebody had to decide that 5 x 5 pixels are compared, by squared differences, with the
 # weight of an exponential. A network learns from pictures what to compare.
@@ -303,8 +303,7 @@ print(small, np.asarray(pooled)[0, :, :, 0], sep="\n\n")
 # %% [markdown]
 # Behind it a filter of 3 x 3 spans twice as many pixels a side, for a quarter of the work. The
 # price: *where* in its block the 5 stood is forgotten. A network that names what a picture shows
-# can afford this. DnCNN has to answer at every pixel, and does not pool. (A U-Net makes the picture
-# smaller, too, but lets the fine one pass by: tutorial 07.)
+# can afford this. DnCNN has to answer at every pixel, and does not pool.
 #
 # ## 5. What it is asked for
 #
@@ -514,9 +513,9 @@ for name, pictures in removed.items():
 #
 # ## 9. In colour
 #
-# A colour picture has three channels: red, green and blue. One may restore each of them as if it
-# were a grey picture. Or one gives all three to a network whose filters span them: 27 weights in
-# the first layer in place of nine, and three filters in the last.
+# A colour picture has three channels: red, green and blue. One may restore each as if it were a
+# grey picture. Or one gives all three to a network whose filters span them, with 27 weights in the
+# first layer in place of nine.
 #
 # Only four of the nine photographs are in colour. Take more pieces of each, and as many steps as
 # before, **about 30 seconds**. *First predict*: who wins? What do the three colours of a pixel have
@@ -567,7 +566,7 @@ print(f", its noise {np.corrcoef(of_noise.T)[0, 1]:.2f}")
 observed = noisy(coffee, SIGMA)
 shown = {"observed": observed, "restored": in_colour.restore(observed), "clean": coffee}
 part = (slice(None), slice(150, 300), slice(170, 320))  # the spoon
-figure, axes = plt.subplots(2, 3, figsize=(8.6, 6), layout="constrained")
+figure, axes = plt.subplots(2, 3, figsize=(10, 7), layout="constrained")
 for (name, pictures), column in zip(shown.items(), axes.T, strict=True):
     title = name if name == "clean" else f"{name} · {mean_psnr(coffee, pictures):.1f} dB"
     ki.plotting.plot_images(pictures, title=title, ax=column[0])
@@ -591,8 +590,8 @@ plt.show()
 
 # %%
 def as_pictures(filters):
-    """Filters as pictures: 0 is grey, and the largest weight of each is 0 or 1."""
-    pictures = np.moveaxis(filters, -1, 0)
+    """Filters as pictures, eight pixels a weight: 0 is grey, the largest weight of each 0 or 1."""
+    pictures = np.moveaxis(filters, -1, 0).repeat(8, axis=1).repeat(8, axis=2)
     return 0.5 + 0.5 * pictures / np.abs(pictures).max(axis=(1, 2, 3), keepdims=True)
 
 
@@ -603,7 +602,7 @@ similarity = np.sum(before * after, axis=0) / lengths
 order = np.argsort(similarity)
 print(f"similarity of a filter before and after: median {np.median(similarity):.2f}", end="")
 print(f", from {similarity.min():.2f} to {similarity.max():.2f}")
-figure, axes = plt.subplots(2, 1, figsize=(9, 3.2), layout="constrained")
+figure, axes = plt.subplots(2, 1, figsize=(10, 3.6), layout="constrained")
 ki.plotting.plot_images(as_pictures(untrained)[order], 16, "before the training", axes[0])
 ki.plotting.plot_images(as_pictures(trained)[order], 16, "after it, most changed first", axes[1])
 plt.show()
@@ -615,37 +614,39 @@ plt.show()
 # famous ones with stripes and colours, by Krizhevsky and others, have 11 x 11 weights, and learnt
 # for days to *name* what pictures show.)
 #
-# What do they answer to? Take the filter that leans most to brightness (its weights have one sign),
-# to an edge (one side against the other) or to a colour (one colour against another), and let it
-# run over the coffee.
+# What do they answer to? Take the filter that leans most to brightness (all weights of one sign),
+# to an edge (one side against the other) or to colours (one against another), and let it run over
+# the coffee.
 
 
 # %%
 def leanings(filters):
     """How far each filter leans to brightness, to edges in two directions, and to a colour."""
     of_colours = filters.sum(axis=(0, 1))
+    brightness = np.abs(of_colours.sum(axis=0))
     return {
-        "brightness": np.abs(of_colours.sum(axis=0)),
+        "brightness": brightness,
         "left against right": np.abs((filters[:, 2] - filters[:, 0]).sum(axis=(0, 1))),
         "top against bottom": np.abs((filters[2] - filters[0]).sum(axis=(0, 1))),
-        "colours": np.ptp(of_colours, axis=0),
+        "colours": np.ptp(of_colours, axis=0) - brightness,
     }
 
 
 answers = np.asarray(keras.ops.conv(coffee, trained, padding="same"))
-figure, axes = plt.subplots(2, 4, figsize=(10, 4.6), layout="constrained", height_ratios=(1, 3))
+figure, axes = plt.subplots(2, 4, figsize=(11, 4), layout="constrained", height_ratios=(1, 3))
 for (name, lean), column in zip(leanings(trained).items(), axes.T, strict=True):
     print(f"{name:19} untrained {leanings(untrained)[name].max():.2f}, trained {lean.max():.2f}")
     best = int(np.argmax(lean))
     ki.plotting.plot_images(as_pictures(trained)[[best]], title=name, ax=column[0])
     image = column[1].imshow(answers[0, ..., best], cmap="RdBu_r", vmin=-0.5, vmax=0.5)
     column[1].set_axis_off()
-figure.colorbar(image, ax=axes[1], label="answer", shrink=0.8)
+figure.colorbar(image, ax=axes[1], label="answer")
 plt.show()
 
 # %% [markdown]
-# One answers to light and dark, two draw outlines, each in its direction, one tells red from white.
-# Nine places are enough for an edge and for a colour. A texture takes several layers.
+# The first answers to light and dark, the next two draw outlines, each in its direction, the last
+# weighs one colour against another. Training has made the strongest of each kind stronger. Nine
+# places are enough for an edge and for a colour. A texture takes several layers.
 #
 # ## What to remember
 #
@@ -734,10 +735,9 @@ print(f"Right: 17 layers, {expected:,} weights.")
 # [0, 1]. It measures with `their_psnr`, below.
 #
 # By how many decibels is this too much, for any pictures (`gift`)? What are the 67 dB in truth?
-#
-# There was a way to notice without reading any code. Nobody can store a photograph in 8 bits
-# better than by rounding it to the nearest of 256 grey levels, $1/255$ apart. What PSNR has a
-# picture whose only fault is this rounding (`ceiling`)? The errors are spread evenly over half a
+# There was a way to notice without any code. Nobody can store a photograph in 8 bits better than by
+# rounding it to the nearest of 256 grey levels, $1/255$ apart. What PSNR has a picture whose only
+# fault is this rounding (`ceiling`)? The errors are spread evenly over half a
 # step to either side, and the mean square of such errors is $1/12$ of the squared step.
 
 

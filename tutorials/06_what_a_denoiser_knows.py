@@ -34,11 +34,10 @@ if importlib.util.find_spec("keras_imgen") is None:
 # %% [markdown]
 # ## How does a network know what is noise?
 #
-# Below are four pictures, each in the same low contrast, and what one and the same
-# denoising network makes of them. It wipes out two and leaves most of
-# the other two.
+# Below are four pictures, each in the same low contrast, and what one and the same denoising
+# network makes of them. It wipes out two and leaves most of the other two.
 #
-# ![Four faint pictures and what the denoiser leaves of them](attachment:cover)
+# ![Four faint patterns and what a denoiser leaves of them](attachment:cover)
 #
 # The second picture consists of the pixels of the fourth, not one grey value more or less, and yet
 # it is wiped out. The third is noise through and through, exactly as strong as the first, and yet
@@ -267,7 +266,7 @@ size = np.sqrt(np.mean(salt**2)) / SIGMA
 print(f"\nsalt and pepper: {share:.1%} of the pixels, off by {size:.1f} sigma")
 
 # %%
-figure, axes = plt.subplots(2, 3, figsize=(6.6, 4.7), layout="constrained")
+figure, axes = plt.subplots(2, 3, figsize=(8.4, 6), layout="constrained")
 shown = ("white", "blurred, 3 x 3", "3 x 3, then shuffled")
 for name, column in zip(shown, axes.T, strict=True):
     ki.plotting.plot_images((test_photos + kinds[name])[:1], title=name, ax=column[0])
@@ -280,8 +279,8 @@ plt.show()
 # knows. In the other order more than half of the gain is lost, and blotches remain.
 #
 # This answers the question. **The network knows noise by what noise does not have: any relation
-# between neighbouring pixels.** The more of it there
-# is, the more of the noise it takes for picture.
+# between neighbouring pixels.** The more of it there is, the more of the noise it takes for
+# picture.
 #
 # In terms of the formula: $\mathbb{E}[x \mid y]$ was learnt from cases in which all that was
 # related belonged to $x$, and all that was unrelated to $n$. A blotch of related pixels was always
@@ -300,7 +299,7 @@ patterns = {
     "blurred noise": as_strong_as_before(blurred[1:2]),
     "a cat": as_strong_as_before(cat),
 }
-figure, axes = plt.subplots(2, 4, figsize=(8, 4.4), layout="constrained")
+figure, axes = plt.subplots(2, 4, figsize=(10, 5.4), layout="constrained")
 for (name, pattern), column in zip(patterns.items(), axes.T, strict=True):
     left_standing = denoiser.restore(0.5 + pattern)
     ki.plotting.plot_images(0.5 + pattern, title=name, ax=column[0])
@@ -313,7 +312,7 @@ plt.show()
 # noise. Most of the cat stays. And so does most of a pattern that is nothing but noise, with a
 # little order in it.
 #
-# ## 4. More training makes it surer
+# ## 4. A better network is surer of itself
 #
 # Half a minute on nine photographs is little. With the package come networks that were trained on
 # 379 photographs, for any noise up to $55/255$; [their card](../docs/pretrained.md) says how, and
@@ -417,9 +416,9 @@ plt.show()
 # far less of it is left, but it has taken a shape: neighbours agree, as they do in a photograph.
 # **What looks like detail and differs between draws is made up.**
 #
-# Three draws, three eyes: another pupil, another rim, another line below it. Each is sharp, each is
-# plausible, and no two agree. The mean of all answers is soft in these places. It shows what the
-# *photograph* says; what is sharper than that was said by the noise.
+# Three draws, three eyes: another pupil, another rim, and below it a line, a white spot or neither.
+# Each is sharp, each is plausible, and no two agree. The mean of all answers is soft in these
+# places. It shows what the *photograph* says; what is sharper than that was said by the noise.
 #
 # The fur is the other half. No answer has it, so they all agree that there is none. It does not
 # show in the spread, only in the bias. **Where answers disagree, something was made up. Where they
@@ -434,7 +433,7 @@ for ax, level in zip(axes, (15, 25, 50), strict=True):
     strokes[level] = 255 * (pretrained.restore(noisy(flat, level / 255)) - flat)
     print(f"sigma {level}: standard deviation {strokes[level].std():.2f} grey levels", end="")
     print(f", correlation of neighbours {correlation(strokes[level]):.2f}")
-    image = ax.imshow(strokes[level][0, ..., 0], cmap="RdBu_r", vmin=-5, vmax=5)
+    image = ax.imshow(strokes[level][0, ..., 0], cmap="RdBu_r", vmin=-4, vmax=4)
     ax.set(title=f"a wall, sigma {level}", xticks=[], yticks=[])
 figure.colorbar(image, ax=axes, label="off the wall, grey levels")
 plt.show()
@@ -443,24 +442,24 @@ observed = noisy(flat, SIGMA)
 halved = pretrained.restore(0.5 * observed) - 0.5 * pretrained.restore(observed)
 darker = 255 * (pretrained.restore(observed - 0.25) - (flat - 0.25))
 print(f"half the picture, half the answer: largest difference {np.abs(halved).max():.6f}")
-print(f"a darker wall: strokes of {darker.std():.2f} grey levels, correlation with those ", end="")
-print(f"on the wall before {np.corrcoef(darker.ravel(), strokes[25].ravel())[0, 1]:.2f}")
+print(f"a darker wall: again {darker.std():.2f} grey levels, correlation with those ", end="")
+print(f"on the first wall {np.corrcoef(darker.ravel(), strokes[25].ravel())[0, 1]:.2f}")
 
 # %% [markdown]
-# The wall is not left empty. There are short strokes and edges on it, and neighbours agree: to the
-# network they were edges of things. They are faint, a grey level or two. In a holiday picture
-# nobody minds. In a picture from a microscope or a scanner, a faint stroke may be the very thing
-# that is looked for.
+# The wall is not left empty. There are soft patches on it, and towards the border short strokes and
+# edges, as if things were there. They are faint, a grey level or two (the scale is the same in all
+# three). In a holiday picture nobody minds. In a picture from a microscope or a scanner, a faint
+# stroke may be the very thing that is looked for.
 #
-# It is the same strokes three times, since the noise is the same, only stronger, and they grow with
-# it. Two reasons together, both in the last lines: this network has no biases, so half the picture
+# They are the same three times, since the noise is the same, only stronger, and they grow with it.
+# Two reasons together, both in the last lines: this network has no biases, so half the picture
 # gives half the answer; and how bright the wall is hardly matters to it.
 #
 # ## What to remember
 #
 # 1. The network knows noise by the missing relation between neighbours. Noise with such a relation
 #    passes for texture, at the same strength and with the same values.
-# 2. More training on the same cases makes it surer of them, and worse on others.
+# 2. A better denoiser for the noise that it met may be a worse one for other noise.
 # 3. The conditional mean is a mean over the cases met in training. One strength: best at this one,
 #    harmful at others. All strengths: a little worse, and safe.
 # 4. Conditioned on the noise level, a network obeys: too little leaves noise, too much wipes out

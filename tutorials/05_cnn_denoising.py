@@ -579,7 +579,7 @@ plt.show()
 # noise.
 #
 # And non-local means? On the cat it is far behind. On the coffee, which has large smooth parts, it
-# is as good as the network. The dark saucer is still full of blotches: half a minute is short.
+# is as good as the network. The dark parts are still full of specks: half a minute is short.
 #
 # ## 10. What the first layer has learnt
 #

@@ -81,7 +81,7 @@ if os.environ.get("KERAS_IMGEN_TUTORIAL") == "small":  # for a quick test of thi
 # $$\sigma(s) = \frac{1}{1 + e^{-s}}$$
 #
 # where $s$ is a score and $\sigma(s)$ the probability, according to the discriminator, that the
-# picture is real. ($e$ is Euler's number, and $\log$ below is the natural logarithm.)
+# picture is real. ($\log$ below is the natural logarithm.)
 #
 # Both networks use **batch normalisation**: between two layers, the values of a batch are shifted
 # and scaled to mean 0 and variance 1. That makes the training quicker, and in the discriminator it
@@ -159,9 +159,9 @@ for text, real_score, fake_score in (
     print(f"the discriminator {text:14}  L_D = {d_loss:.3f}   L_G = {g_loss:.3f}")
 
 # %% [markdown]
-# There is a choice in $L_G$ that you should see once. If the generator simply wanted the opposite
-# of what the discriminator wants, it would minimise $\log(1 - \sigma(D(G(z))))$. That falls and
-# rises together with $L_G$, so why not?
+# There is a choice in $L_G$. If the generator simply wanted the opposite of what the discriminator
+# wants, it would minimise $\log(1 - \sigma(D(G(z))))$. That falls and rises together with $L_G$, so
+# why not?
 #
 # What a network learns from is not the loss but its slope. With $s = D(G(z))$, the slopes are
 #
@@ -319,10 +319,10 @@ for name, pictures in (("fogs", fogs), ("after obeying", obeyed)):
 
 # %% [markdown]
 # All scores of the fogs are far below 0: the discriminator is not fooled. But look at its slopes,
-# one for each pixel, here by the first fog. Red says "make this pixel brighter and the score rises",
-# blue "darker", white "I do not mind". Slopes of single pixels flicker, for the layers halve the
-# picture by looking at every second pixel; so the third panel shows the mean over 3 x 3 pixels. In
-# the last one, the fog has taken 40 small steps in that direction.
+# one for each pixel, here by the first fog. Red says "make this pixel brighter and the score
+# rises", blue "darker", white "I do not mind". Slopes of single pixels flicker, for the layers
+# halve the picture by looking at every second pixel; so the third panel shows the mean over 3 x 3
+# pixels. In the last one, the fog has taken 40 small steps in that direction.
 
 # %%
 means = smoothed(slopes)
@@ -344,8 +344,8 @@ plt.show()
 # is nearly one, darker beside it. *The generator learns to draw because the one who finds its
 # faults points at them, pixel by pixel.*
 #
-# The wishes of one moment do not lead far: obeyed blindly, they give crisp strokes, and no digit. So
-# both must go on learning, step by step, each from the other.
+# The wishes of one moment do not lead far: obeyed blindly, they give crisp strokes, and no digit.
+# So both must go on learning, step by step, each from the other.
 
 # %% [markdown]
 # ## 6. The fight
@@ -447,14 +447,13 @@ ki.plotting.plot_images(walks, 10, "from left to right: one digit turns into ano
 plt.show()
 
 # %% [markdown]
-# No jumps: strokes bend, close and open, one step after the other. The reader must name a digit at
-# each step, so it changes its mind somewhere; the drawing does not. (The callback
+# No jumps: strokes bend, close and open, one step after the other. (The callback
 # `ki.callbacks.LatentTraversal` draws such walks after each epoch.)
 #
-# Second, search: for each made picture the nearest of the real ones that it was trained on. The
-# distance is the root of the mean squared difference per pixel. To judge the distances we need a
-# yardstick: the same search for test digits, which certainly were not copied. The nearest 1 % of
-# them give the threshold. If the generator copies, far more than 1 % of its pictures lie below it.
+# Second, search: for each made picture the nearest of the training digits, by the root of the mean
+# squared difference per pixel. The yardstick is the same search for test digits, which certainly
+# were not copied. The nearest 1 % of them give the threshold. If the generator copies, far more
+# than 1 % of its pictures lie below it.
 
 # %%
 training_digits = digits.take(digits.num_pictures)
@@ -473,9 +472,9 @@ ki.plotting.plot_neighbors(
 
 # %% [markdown]
 # Far fewer than 1 % lie below the threshold: relatives of their neighbours, not copies. And the
-# typical one is *farther* away than new handwriting is. That is no merit: it also says that the made
-# ones are not yet quite like digits. (Keep one weakness in mind: pixel by pixel, a copy that was
-# moved by one pixel is far away, too.)
+# typical one is *farther* away than new handwriting is. That is no merit: it also says that the
+# made ones are not yet quite like digits. (Keep one weakness in mind: pixel by pixel, a copy that
+# was moved by one pixel is far away, too.)
 
 # %% [markdown]
 # ## 8. A first figure of quality
@@ -484,8 +483,8 @@ ki.plotting.plot_neighbors(
 # features real pictures form a cloud, and made pictures form another; the Fréchet distance says how
 # far apart the two clouds are, in place and in shape. 0 would be the same cloud.
 #
-# Alone it says nothing. So we also measure other real digits, which is the best that can be
-# expected, and the pictures of the end of the first epoch.
+# Alone it says nothing. So we also measure other real digits, the best that can be expected, and
+# the pictures after one epoch.
 
 # %%
 distance = ki.metrics.FrechetDistance(test_digits)

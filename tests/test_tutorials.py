@@ -1,6 +1,8 @@
 """Every notebook is what its source makes, and every source runs: with solutions, and without."""
 
+import base64
 import importlib.util
+import io
 import re
 import subprocess
 import sys
@@ -8,7 +10,9 @@ from pathlib import Path
 
 import forks
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 from running_cells import run_cells
 from scripts import load_script
 
@@ -140,6 +144,33 @@ def test_a_cover_cell_may_print_text():
     notebook = nbformat.v4.new_notebook(cells=[shown, made])
     build.set_cover(notebook)
     assert shown.attachments == {"cover": {"image/png": "AAAA"}}
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_film_is_kept_with_its_pace_and_made_small(channels):
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, (12, 20, channels), "uint8").squeeze() for _ in range(3)]
+    first, *rest = map(Image.fromarray, frames)
+    options = {"save_all": True, "append_images": rest, "duration": [400, 400, 1200], "loop": 0}
+    film = build.encode(first, "gif", **options)
+    data = {"image/gif": film, "text/plain": "<IPython.core.display.Image object>"}
+    shown = nbformat.v4.new_output("display_data", data=data)
+    cleaned, again = (build.clean_outputs([shown], 1)[0].data for _ in range(2))
+    assert cleaned == again
+    assert list(cleaned) == ["image/gif"]
+    assert len(cleaned["image/gif"]) < len(film)
+    with Image.open(io.BytesIO(base64.b64decode(cleaned["image/gif"]))) as image:
+        assert image.info["loop"] == 0
+        pages = [
+            (np.asarray(p.convert("RGB")), p.info["duration"])
+            for p in ImageSequence.Iterator(image)
+        ]
+    assert [duration for _, duration in pages] == [400, 400, 1200]
+    for (page, _), frame in zip(pages, frames, strict=True):
+        wanted = frame[..., None] if channels == 1 else frame
+        error = np.abs(page.astype(int) - wanted)
+        assert error.mean() < (10 if channels == 1 else 30)
+        assert channels == 3 or np.ptp(page, axis=-1).max() == 0  # grey stays grey
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-from PIL import Image
+from PIL import Image, ImageSequence
 
 FOLDER = Path(__file__).resolve().parent
 COPIES = ("student", "solution")
@@ -144,6 +144,8 @@ def clean_outputs(outputs, count: int) -> list:
         data = {kind: value for kind, value in output.data.items() if kind != "text/html"}
         if "image/png" in data:
             data = shrink(data["image/png"])
+        elif "image/gif" in data:
+            data = {"image/gif": shrink_film(data["image/gif"])}
         else:
             data = {kind: without_addresses(value) for kind, value in data.items()}
         extra = {"execution_count": count} if output.output_type == "execute_result" else {}
@@ -168,6 +170,20 @@ def shrink(picture: str) -> dict[str, str]:
         return {"image/png": png}
     jpeg = encode(image, "jpeg", quality=88)
     return {"image/jpeg": jpeg} if len(jpeg) < 0.75 * len(png) else {"image/png": png}
+
+
+def shrink_film(film: str) -> str:
+    """Return a GIF (in base64) made small: in few shades, which moving pictures can do with."""
+    with Image.open(io.BytesIO(base64.b64decode(film))) as image:
+        pages = [
+            (page.convert("RGB"), page.info["duration"]) for page in ImageSequence.Iterator(image)
+        ]
+    grey = all(page.convert("L").convert("RGB").tobytes() == page.tobytes() for page, _ in pages)
+    first, *rest = [
+        page.convert("L").quantize(16) if grey else page.quantize(64) for page, _ in pages
+    ]
+    durations = [duration for _, duration in pages]
+    return encode(first, "gif", save_all=True, append_images=rest, duration=durations, loop=0)
 
 
 def encode(image: Image.Image, kind: str, **options) -> str:

@@ -79,6 +79,7 @@ tower = ki.load_example("tower")[None, 30:350, 60:360]  # danielbuechele, CC BY 
 noisy_tower = np.asarray(ki.degradations.AdditiveNoise(50 / 255, seed=0)(tower))
 restored_tower = ki.load_pretrained("denoiser-color").restore(noisy_tower, level=50 / 255)
 ki.plotting.plot_before_after(noisy_tower, restored_tower, tower)
+keras.utils.set_random_seed(SEED)  # that network has drawn first weights, too
 
 # %% [markdown]
 # Nobody had shown it this photograph. How can it know? That is what the next 45 minutes are about.
@@ -559,9 +560,9 @@ print("read as the true digit at 100/255, of 100:", at_100)
 #   individual stroke. With much noise it repeats what it heard. (At the very left it even does
 #   harm: it removes noise that is not there, and fine strokes with it.)
 # - **The prior listens to itself.** Its curves are nearly flat. Noise hardly disturbs it, but
-#   without any noise it still can only answer with one of the pictures that it has in mind. About
-#   every fourth of its answers is a clean, sharp digit, and *another one*. Nothing in the picture
-#   says so.
+#   without any noise it still can only answer with one of the pictures that it has in mind. Every
+#   third or fourth of its answers is a clean, sharp digit, and *another one*. Nothing in the
+#   picture says so.
 # - **The two figures disagree.** At strong noise the prior has more decibels than the CNN. A
 #   postman would ask the right panel which one may sort the letters.
 #
@@ -642,7 +643,8 @@ plt.show()
 # - **CNN**: photographs from 20.5 dB up to 27.6 to 27.9. *If not*, below 26: was the cell with
 #   `compile` run?
 # - **ConvLSTM**: frames with noise from 19 dB up to 26 to 28, lost frames from 12 up to 14 or more.
-#   *If not*, all black: it needs `loss="binary_crossentropy"`.
+#   *If not*, all black: it needs `loss="binary_crossentropy"`; and so short a training can get
+#   stuck there, from one draw of first weights in four that were tried. Take another `SEED`.
 # - **Strong noise**: the CNN reaches 14.0 to 14.7 dB, the VAE as prior 15.2 to 15.6, and the curves
 #   cross near 90. *If not*, and all candidates look the same: was the VAE trained?
 # - **Time**: within twice the seconds that are given. *If not*, other programs are running; the

@@ -534,11 +534,13 @@ show_strips(
 )
 
 # %% [markdown]
-# On the lost frames it is as good as the network, to a few tenths of a decibel. That is the fair
-# figure, and the surprise is on the network's side: it was told nothing about motion, neither that
-# there is any, nor that it is even, sideways and at most 5 pixels a frame. It found that out from
-# films. What a method is told it need not learn; and what it is told wrongly it cannot unlearn.
-# Break it: **two digits** in one film, each on its own way. Neither of the two knows such films.
+# On the lost frames it is as good as the network, to a few tenths of a decibel, and to the eye it
+# is sharper: it moves strokes and averages two of them, where the network averages all that may be.
+# That is the fair figure, and the surprise is on the network's side: it was told nothing about
+# motion, neither that there is any, nor that it is even, sideways and at most 5 pixels a frame. It
+# found that out from films. What a method is told it need not learn; and what it is told wrongly it
+# cannot unlearn. Break it: **two digits** in one film, each on its own way. Neither of the two
+# knows such films.
 
 # %%
 pair = {**film, "num_digits": 2}

@@ -10,7 +10,7 @@
 #
 # **You need** Python, NumPy arrays, and to have called `model.fit` in Keras once or twice.
 #
-# **Time** on two CPU cores: 3 minutes of computing, 45 minutes with reading and exercises.
+# **Time** on two CPU cores: 3 minutes of computing, 70 minutes with reading and exercises.
 
 # %%
 # If the package is missing: installs the wheel beside this notebook, or the checkout around it.
@@ -82,7 +82,7 @@ ki.plotting.plot_before_after(noisy_tower, restored_tower, tower)
 keras.utils.set_random_seed(SEED)  # that network has drawn first weights, too
 
 # %% [markdown]
-# Nobody had shown it this photograph. How can it know? That is what the next 45 minutes are about.
+# Nobody had shown it this photograph. How can it know? That is what the next hour are about.
 #
 # ## 1. What makes a picture a picture
 #

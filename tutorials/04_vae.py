@@ -11,7 +11,7 @@
 #
 # **You need** tutorial [01](01_generation_and_restoration.ipynb). Tutorial 02 helps to compare.
 #
-# **Time** on two CPU cores: 3 minutes of computing, 45 minutes with reading and exercises.
+# **Time** on two CPU cores: 3 minutes of computing, 60 minutes with reading and exercises.
 
 # %%
 # If the package is missing: installs the wheel beside this notebook, or the checkout around it.
@@ -40,9 +40,11 @@ if importlib.util.find_spec("keras_imgen") is None:
 #
 # ![Digits, sixteen numbers for each, and the digits drawn again from them](attachment:cover)
 #
-# A description that short cannot hold pixels. It must hold something like "a 3, narrow, leaning to
-# the right, thick pen". Nobody will tell the network what to describe. *Guess: could you also
-# invent sixteen numbers yourself, and get a digit that nobody wrote?*
+# How short is that? It will be measured: what the sixteen numbers say is about 17 nats, or 25 bits.
+# *A handwritten digit in three bytes.* A description that short cannot hold pixels. It must hold
+# something like "a 3, narrow, leaning to the right, thick pen". Nobody will tell the network what
+# to describe. *Guess: could you also invent sixteen numbers yourself, and get a digit that nobody
+# wrote?*
 
 # %% tags=["setup"]
 import inspect
@@ -186,11 +188,30 @@ print(f"slope of z with respect to mu: {slopes[0]}, to sigma: {slopes[1]}")
 # $$L = R(x, \hat{x}) + \beta \, \mathrm{KL}$$
 #
 # with $\beta$, in the library `kl_weight`, equal to 1. For $\beta = 1$ it has a meaning that goes
-# beyond this network: on average it is an upper bound of $-\log p_\text{model}(x)$, the surprise at
-# the picture $x$ of somebody who draws latents at random and lets the decoder draw. (The proof is
-# in the first paper below; it takes half a page.) Its negative is known as the **ELBO**, the
-# evidence lower bound. (Strictly that holds for black and white pictures. Of the few grey pixels
-# at the edges of these digits, $R$ is a cross-entropy, and no surprise of anybody.)
+# beyond this network: on average it is an upper bound of $-\log p(x)$, the surprise at the picture
+# $x$ of somebody who draws latents at random and lets the decoder draw.
+#
+# In papers the decoder is written $p(x \mid z)$, how probable a picture is if its latents are $z$;
+# the latents drawn at random are $p(z)$; and the encoder's cloud is $q(z \mid x)$. The bound takes
+# four lines:
+#
+# $$
+# \begin{aligned} \log p(x) &= \log \int p(x \mid z) \, p(z) \, dz && \text{all latents that could
+# have been} \\ &= \log \; \mathbb{E}_{q(z \mid x)} \left[ \frac{p(x \mid z) \, p(z)}{q(z \mid x)}
+# \right] && \text{multiplied and divided by } q \\ &\ge \mathbb{E}_{q(z \mid x)} \left[ \log p(x
+# \mid z) + \log \frac{p(z)}{q(z \mid x)} \right] && \text{the logarithm of a mean is at least the
+# mean of the logarithms} \\ &= \mathbb{E}_{q(z \mid x)} \left[ \log p(x \mid z) \right] -
+# \mathrm{KL} && \text{by the definition of KL} \end{aligned}
+# $$
+#
+# where $\mathbb{E}_{q(z \mid x)}$ is the mean over latents from the encoder's cloud. (The third
+# line is **Jensen's inequality**.) The first part is $-R$, and the right side is $-L$: the
+# **ELBO**, the evidence lower bound. Whoever makes $L$ small makes the pictures probable.
+#
+# One thing is not as clean as it looks. $-R$ is the logarithm of a probability for pictures of
+# black and white alone. Of the grey pixels at the edges of these digits it is a cross-entropy and
+# no likelihood: a perfect copy would still cost something. For these digits $L$ is a good loss and
+# not a bound. (What would be one: Loaiza-Ganem and Cunningham, below.)
 
 # %% [markdown]
 # ## 4. One step of the training
@@ -458,6 +479,9 @@ plt.show()
 #   1312.6114](https://arxiv.org/abs/1312.6114): both terms, and the trick, on nine pages.
 # - C. Doersch, *Tutorial on Variational Autoencoders*, 2016, [arXiv
 #   1606.05908](https://arxiv.org/abs/1606.05908): the same, slowly and with pictures.
+# - G. Loaiza-Ganem and J. Cunningham, *The continuous Bernoulli: fixing a pervasive error in
+#   variational autoencoders*, 2019, [arXiv 1907.06845](https://arxiv.org/abs/1907.06845): a
+#   likelihood of grey pixels.
 # - I. Higgins and others, *beta-VAE*, 2017,
 #   [OpenReview](https://openreview.net/forum?id=Sy2fzU9gl): what a weight above 1 can be good for.
 # - S. Bowman and others, *Generating Sentences from a Continuous Space*, 2016, [arXiv

@@ -13,7 +13,7 @@
 # **You need** [tutorial 01](01_generation_and_restoration.ipynb), and [tutorial
 # 05](05_cnn_denoising.ipynb) up to section 6.
 #
-# **Time** on two CPU cores: 7 minutes of computing, 90 minutes with reading and exercises.
+# **Time** on two CPU cores: 7 minutes of computing, 110 minutes with reading and exercises.
 
 # %%
 # If the package is missing: installs the wheel beside this notebook, or the checkout around it.
@@ -601,8 +601,11 @@ plt.show()
 # - **Writing**: all who learnt from strokes beat the one that learnt from squares, the partial
 #   convolution most clearly. Every pixel of thin holes has something known in its window, and the
 #   partial convolution is the only one that starts from the right brightness there.
-# - **Squares**: the price for it is small, a few tenths of a decibel. It pays to train for the
-#   holes that one expects, but strokes of all widths prepare for squares as well.
+# - **Squares**: with an ordinary convolution it costs a few tenths of a decibel to have learned
+#   from strokes; with the partial one nothing, rather a gain. Strokes of all widths prepare for
+#   squares as well.
+# - Look at the sky in the picture above: the partial convolution leaves **sparkles**, single bright
+#   pixels where the last hole closed. No decibel counts them as much as the eye does.
 # - **Strokes**: these grow more than 20 pixels wide, and nobody is clearly ahead. Where nothing
 #   known is near, it no longer matters how a convolution treats it.
 # - The **gated** one has gained nothing. It is made for what is lacking here: many pictures and
@@ -883,6 +886,8 @@ plt.show()
 #   1505.04597](https://arxiv.org/abs/1505.04597): halvings and skip connections, on eight pages.
 # - G. Liu and others, *Image Inpainting for Irregular Holes Using Partial Convolutions*, 2018,
 #   [arXiv 1804.07723](https://arxiv.org/abs/1804.07723): the mask inside of every layer.
+# - J. Yu and others, *Free-Form Image Inpainting with Gated Convolution*, 2019, [arXiv
+#   1806.03589](https://arxiv.org/abs/1806.03589): the gate that is learned.
 # - D. Ulyanov and others, *Deep Image Prior*, 2018, [arXiv
 #   1711.10925](https://arxiv.org/abs/1711.10925): a network that fills holes without any training
 #   pictures.

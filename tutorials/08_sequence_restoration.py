@@ -12,7 +12,7 @@
 # **You need** tutorial 01: `Restorer`, decibels, and what a squared error asks for. Tutorial 05
 # helps.
 #
-# **Time** on two CPU cores: 3 minutes of computing, 50 minutes with reading and exercises.
+# **Time** on two CPU cores: 3 minutes of computing, 80 minutes with reading and exercises.
 
 # %%
 # If the package is missing: installs the wheel beside this notebook, or the checkout around it.

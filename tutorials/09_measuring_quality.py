@@ -12,7 +12,7 @@
 # **You need** tutorials [02](02_gan.ipynb) and [04](04_vae.ipynb): what a GAN and a VAE are. Means
 # and variances; a covariance is explained.
 #
-# **Time** on two CPU cores: 3 minutes of computing, 60 minutes with reading and exercises.
+# **Time** on two CPU cores: 3 minutes of computing, 90 minutes with reading and exercises.
 
 # %%
 # If the package is missing: installs the wheel beside this notebook, or the checkout around it.

@@ -10,7 +10,7 @@
 #
 # **You need** tutorials [02](02_gan.ipynb) to [08](08_sequence_restoration.ipynb).
 #
-# **Time** on two CPU cores: 7 minutes of computing, 60 minutes with reading and exercises.
+# **Time** on two CPU cores: 7 minutes of computing, 80 minutes with reading and exercises.
 
 # %%
 # If the package is missing: installs the wheel beside this notebook, or the checkout around it.
@@ -592,7 +592,8 @@ plt.show()
 # - **Question 4**: lost frames 16.3 dB with recurrence, 12.6 without memory, 13.8 with all frames
 #   at once; noisy frames are best without memory. *If not*, and the lost frames are grey
 #   everywhere: it needs more steps.
-# - **Time**: seconds within twice those that are given, and alike within each table. *If not*,
+# - **Time**: seconds within twice those that are given. Within a table they are of the same order,
+#   not equal: the contender that is smaller or simpler takes fewer. *If not*,
 #   other programs are running; the figures stay valid.
 #
 # With a graphics card, raise all epochs four times and see which gaps close: a part that only saves

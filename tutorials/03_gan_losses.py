@@ -35,8 +35,8 @@ if importlib.util.find_spec("keras_imgen") is None:
 # ## From which of these two would you learn?
 #
 # Two discriminators were trained on the same digits for the same time, each against a generator
-# that learns thirteen times more slowly. Both are seldom wrong. Now both are shown the same fog, and
-# asked what they wish: red pixels brighter, blue ones darker.
+# that learns thirteen times more slowly. Both are seldom wrong. Now both are shown the same fog,
+# and asked what they wish: red pixels brighter, blue ones darker.
 #
 # ![A fog, and what two discriminators wish of it: blue blots, or red strokes](attachment:cover)
 #

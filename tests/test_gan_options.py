@@ -4,11 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_models import values
+from tiny_models import conditional_gan, values
 
 import keras_imgen
 from keras_imgen import GAN, VAE, load_arrays, networks
 from keras_imgen.losses import R1
+from keras_imgen.models import step_batch
 
 SHAPE = (8, 9, 1)
 CLEAN = np.random.default_rng(0).random((12, *SHAPE), "float32")
@@ -348,3 +349,13 @@ def test_a_compiled_step_is_the_same_step(how, plain):
         np.testing.assert_allclose(logs[name], expected, rtol=0, atol=1e-4, err_msg=name)
     for ours, theirs in zip(gan.get_weights(), plain[0].get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-3)  # Adam: 9 steps of 2e-4
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_labels_that_no_class_has_are_refused_in_a_step_too(label):
+    # Who calls `train_step` by himself has no `fit` that looks at the batches before.
+    labels = np.zeros(len(CLEAN), "int32")
+    assert step_batch(conditional_gan(), (CLEAN, labels)).labels.shape == (len(CLEAN), 3)
+    labels[1] = label
+    with pytest.raises(Exception, match="lie between 0 and 2, both included.*others in a batch"):
+        step_batch(conditional_gan(), (CLEAN, labels))

@@ -10,7 +10,7 @@
 #
 # **You need** Python, NumPy arrays, and to have called `model.fit` in Keras once or twice.
 #
-# **Time** on two CPU cores: 3 minutes of computing, 70 minutes with reading and exercises.
+# **Time** on two CPU cores: 4 minutes of computing, 70 minutes with reading and exercises.
 
 # %%
 # If the package is missing: installs the wheel beside this notebook, or the checkout around it.
@@ -236,7 +236,7 @@ gan.compile(
 gan_before = gan.sample(24, seed=1)
 
 # %% [markdown]
-# Train it. **About 50 seconds.** The picture is drawn anew after every epoch (one pass through all
+# Train it. **About 60 seconds.** The picture is drawn anew after every epoch (one pass through all
 # the digits), always from the same 24 latents. Watch grey fog turn into blobs, blobs into strokes,
 # strokes into digits.
 
@@ -290,7 +290,7 @@ vae.compile(keras.optimizers.Adam(1e-3))
 vae_before = vae.reconstruct(test_digits)
 
 # %% [markdown]
-# **About 35 seconds.** The picture shows digits that the decoder draws from 24 random descriptions.
+# **About 50 seconds.** The picture shows digits that the decoder draws from 24 random descriptions.
 
 # %%
 vae_history = vae.fit(
@@ -564,8 +564,8 @@ print("read as the true digit at 100/255, of 100:", at_100)
 #   individual stroke. With much noise it repeats what it heard. (At the very left it even does
 #   harm: it removes noise that is not there, and fine strokes with it.)
 # - **The prior listens to itself.** Its curves are nearly flat. Noise hardly disturbs it, but
-#   without any noise it still can only answer with one of the pictures that it has in mind. Every
-#   third or fourth of its answers is a clean, sharp digit, and *another one*. Nothing in the
+#   without any noise it still can only answer with one of the pictures that it has in mind. About
+#   every fifth of its answers is a clean, sharp digit, and *another one*. Nothing in the
 #   picture says so.
 # - **The two figures disagree.** At strong noise the prior has more decibels than the CNN. A
 #   postman would ask the right panel which one may sort the letters.
@@ -643,7 +643,7 @@ plt.show()
 # - **GAN**: strokes from the fourth epoch on, and a discriminator accuracy that sinks from about
 #   0.9 to 0.85. *If not*, all is flat grey, or 24 times the same: one player has won. Run
 #   it again with another `SEED`.
-# - **VAE**: reconstructions of 17.4 to 18.0 dB. *If not*, below 16: train for more epochs.
+# - **VAE**: reconstructions of 17.2 to 18.0 dB. *If not*, below 16: train for more epochs.
 # - **CNN**: photographs from 20.5 dB up to 27.6 to 27.9. *If not*, below 26: was the cell with
 #   `compile` run?
 # - **ConvLSTM**: frames with noise from 19 dB up to 27 or 28, lost frames from 12 up to 14 or more.

@@ -107,6 +107,31 @@ def test_an_argument_that_no_file_would_hold_is_named(part, tmp_path):
         model.save(tmp_path / "own.keras")
 
 
+class BuildsItself(Forgetful):
+    """Has what its constructor takes in one entry, and knows how to read it."""
+
+    def get_config(self):
+        return {**super().get_config(), "all": [self.weight]}
+
+    @classmethod
+    def from_config(cls, config):
+        weight = config.pop("all")[0]
+        model = super().from_config(config)
+        model.weight = weight
+        return model
+
+
+def test_a_class_that_builds_itself_needs_no_entry_for_each_argument(tmp_path):
+    model = colours(BuildsItself)
+    model.weight = 3.0
+    model.compile(loss="mse")
+    model.fit(CLEAN, callbacks=[callbacks.Resume(tmp_path / "run")], verbose=0)
+    model.save(tmp_path / "own.keras")  # without a warning
+    custom = {"BuildsItself": BuildsItself}
+    loaded = keras.saving.load_model(tmp_path / "own.keras", custom_objects=custom)
+    assert loaded.weight == 3.0
+
+
 def test_what_predict_takes_is_said():
     shapes = r"of shape \(None, 6, 7, 1\). Received: \(8, 6, 7, 3\). It is what"
     with pytest.raises(ValueError, match=shapes):

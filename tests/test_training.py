@@ -14,6 +14,7 @@ import pytest
 
 import keras_imgen
 from keras_imgen import GAN, VAE, Restorer, degradations, networks
+from keras_imgen.models import Batch
 
 SHAPE = (12, 20, 1)
 CLEAN = np.random.default_rng(0).random((8, *SHAPE), "float32")
@@ -874,3 +875,26 @@ def test_bilinear_enlargement_of_any_size_is_explained():
     model.fit(CLEAN, verbose=0)  # of one size
     model.compile(run_eagerly=True)
     model.evaluate(data, verbose=0)
+
+
+class RunningMean(keras.callbacks.Callback):
+    """Has attributes whose names are those of common words."""
+
+    def __init__(self):
+        super().__init__()
+        self.running, self.rescue, self.memory = 0.0, True, []
+
+
+def test_a_callback_with_such_attributes_is_neither_resume_nor_rollback():
+    model, seen = make_vae(), RunningMean()
+    assert np.isfinite(model.fit(CLEAN, callbacks=[seen], verbose=0).history["loss"]).all()
+    late = Batches(np.concatenate([CLEAN, with_nan(CLEAN)]))  # the third batch
+    with pytest.raises(FloatingPointError, match="became nan in epoch 1, batch 3"):
+        model.fit(late, callbacks=[seen], verbose=0)
+
+
+@pytest.mark.parametrize("place", ["x", "validation_data"])
+def test_a_batch_of_arrays_is_checked_as_arrays_are(vae, place):
+    wide = Batch(np.repeat(CLEAN, 3, axis=-1))
+    given = {"x": CLEAN, place: wide}
+    refused(ValueError, f"`{place}` must fit the network", lambda: vae.fit(**given, verbose=0), vae)

@@ -200,7 +200,7 @@ class TrainingHealth(Rollback):
         """Let `evaluate` alone."""
         self._now = None
 
-    def rescue(self, error):
+    def rescue_training(self, error):
         """Bring the model back after a NaN, if that may be."""
         went_back = self.go_back()
         self._note("not_a_number", f"{error}{self._done() if went_back else ''}", warn=went_back)
@@ -216,7 +216,7 @@ class TrainingHealth(Rollback):
         try:
             check_finite(self.model, self._now)
         except FloatingPointError as error:
-            if not self.rescue(error):
+            if not self.rescue_training(error):
                 raise
 
     def _measure(self, logs):

@@ -91,7 +91,7 @@ class Resume(keras.callbacks.Callback):
         return len(self.logs)
 
     @contextlib.contextmanager
-    def running(self, model, companions: list, epochs: int):
+    def resumed_training(self, model, companions: list, epochs: int):
         """Lock the folder, bring the model to its last whole epoch, and guard what then runs.
 
         Args:

@@ -11,7 +11,7 @@ from keras_imgen.training.optimizers import rate_of
 class Rollback(keras.callbacks.Callback):
     """Base of callbacks that keep a model's last good state in memory.
 
-    When a log is no longer a number, `fit` asks each of them to `rescue` the model. If one can,
+    When a log is no longer a number, `fit` asks each of them for `rescue_training`. If one can,
     the training goes on. A subclass says which states are good, by `keep`, and has a property
     `memory`, a dict of what a training that `Resume` goes on with must know.
 
@@ -28,7 +28,7 @@ class Rollback(keras.callbacks.Callback):
         self.good_epoch = 0
         self.good_state = None  # a list of arrays: `Resume` writes it beside the model
 
-    def rescue(self, error: FloatingPointError) -> bool:
+    def rescue_training(self, error: FloatingPointError) -> bool:
         """Return whether the model was brought back, so that `error` need not be raised."""
         raise NotImplementedError
 

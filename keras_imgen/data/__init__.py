@@ -1,6 +1,7 @@
 """Clean pictures, float32 in [0, 1], from the embedded sets, TFDS, a folder or arrays.
 
-All `load` functions return a `PictureDataset`, which goes straight into `fit`.
+The `load` functions return a `PictureDataset`, which goes straight into `fit`, and `load_example`
+one picture.
 """
 
 from keras_imgen.data.dataset import PictureDataset, check_pictures, to_float, to_uint8

@@ -27,7 +27,7 @@ def as_callbacks(callbacks) -> list:
 
 def resume_among(callbacks, options):
     """Return the `Resume` of a training, or None, and the other callbacks."""
-    found = [callback for callback in callbacks if hasattr(callback, "running")]
+    found = [callback for callback in callbacks if hasattr(callback, "resumed_training")]
     if len(found) > 1 or (found and options.get("initial_epoch")):
         raise ValueError(
             "One Resume decides where a training goes on. Received: "
@@ -107,7 +107,7 @@ class Guard(keras.callbacks.Callback):
         try:
             self._look(logs, f"batch {batch + 1}", ADVICE)
         except FloatingPointError as error:
-            self._went_back = any(rollback.rescue(error) for rollback in self.rollbacks)
+            self._went_back = any(rollback.rescue_training(error) for rollback in self.rollbacks)
             if not self._went_back:
                 raise
 

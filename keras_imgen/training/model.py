@@ -216,10 +216,10 @@ class PictureModel(Stored):
         for callback in callbacks:
             self._show_direction(callback)
         epochs = kwargs.get("epochs", 1)
-        run = resume.running(self, callbacks, epochs) if resume else unsaved()
+        run = resume.resumed_training(self, callbacks, epochs) if resume else unsaved()
         with deferred() as check_interrupt, run as first_epoch:
             x, description, kwargs = training_set(self, x, y, batch_size, kwargs)
-            rollbacks = [c for c in callbacks if hasattr(c, "rescue")]
+            rollbacks = [c for c in callbacks if hasattr(c, "rescue_training")]
             # Whoever does not say which epoch it is goes on where the last `fit` ended.
             begun = 0 if resume or "initial_epoch" in kwargs else self.epochs_trained
             callbacks = [Guard(x, check_interrupt, rollbacks, begun), *callbacks]

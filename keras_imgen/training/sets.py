@@ -46,11 +46,12 @@ def training_set(model, x, y, batch_size, options: dict) -> tuple:
     advice = "It is the share of the pictures to validate on: for a fifth of them pass 0.2."
     if number("validation_split", share, 0.0, 1.0, advice) and held_out is None:
         x, held_out = _split(x, share)
+    elif held_out is not None:
+        held_out = taken(model, held_out, None, {}, "validation_data")
     x = _served(model, x, batch_size, steps, shuffle)
     if isinstance(x, PictureDataset) and steps:
         x = Stream(x, options.pop("steps_per_epoch"))
     if held_out is not None:
-        held_out = taken(model, held_out, None, {}, "validation_data")
         steps = options.get("validation_steps")
         held_out = _fixed(_served(model, held_out, held_out_size, steps, name="validation_data"))
         options["validation_data"] = _looked_at(held_out, Look(model, training=False))
@@ -65,8 +66,6 @@ def held_out_set(model, x, y, batch_size, options: dict):
 
 def taken(model, x, y, options, name="x"):
     """Return a dataset as it is, all else as one checked `Batch`; refuse what no model takes."""
-    if isinstance(x, Batch):  # split off
-        return x
     given = {key: options.get(key) for key in ("sample_weight", "class_weight")}
     if y is None or not (model.num_classes or model.learns_pairs):
         given = {"y": y, **given}
@@ -161,18 +160,16 @@ def _served(model, x, batch_size, steps, shuffle=False, name="x"):
             "dataset, which has batches already. Pass it where the dataset is made: load(name, "
             "batch_size=...)."
         )
-    if isinstance(x, keras.utils.PyDataset):
-        kind, count = "keras.utils.PyDataset", x.num_batches
-        first = None if count == 0 else x[0]
-    else:
-        kind, count = "tf.data.Dataset", int(x.cardinality())
-        count = None if count == -1 else count  # -2: nobody knows before the end is reached
-        first = next(iter(x.take(1)), None)
-    if count is None and steps is None:
+    own = isinstance(x, keras.utils.PyDataset)
+    kind = "keras.utils.PyDataset" if own else "tf.data.Dataset"
+    endless = x.num_batches is None if own else int(x.cardinality()) == -1
+    if endless and steps is None:
         raise ValueError(
             f"`{name}` never ends. Received: an infinite {kind}. Pass `steps_per_epoch` (for "
             "validation `validation_steps`, for evaluate `steps`), or leave out `.repeat()`."
         )
+    empty = own and x.num_batches == 0
+    first = None if empty else x[0] if own else next(iter(x.take(1)), None)
     if first is None:
         raise ValueError(f"`{name}` holds no picture. Received: an empty {kind}.")
     _refuse_unbatched(model, first, name)

@@ -75,6 +75,8 @@ class Stored(keras.Model):
         """
         losses = [part for part in vars(self).values() if isinstance(part, Formula)]
         for part in (*self._seeded(), *losses):
+            if type(part).from_config.__module__.partition(".")[0] not in ("keras", "keras_imgen"):
+                continue  # it builds itself as it likes
             parameters = inspect.signature(type(part).__init__).parameters.values()
             kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
             arguments = [p.name for p in parameters if p.kind in kinds][1:]

@@ -795,11 +795,11 @@ plt.show()
 
 # %% [markdown]
 # The training lost two frames of eight, so never more than two in a row. That far both networks
-# remember. From three on they fall towards the black frame, and with four the future no longer
+# remember. From three on they fall towards the black frame, and from five on the future no longer
 # helps. Nothing in a recurrence forbids a longer memory, but a network learns to remember as far as
 # its training made it pay. ("Recurrent networks keep long-distance dependencies" is said of what
-# they *can* do.) Motion compensation fails there for another reason: in so long a gap the digit
-# often meets a wall, and its rule knows no walls.
+# they *can* do.) Motion compensation falls, too. A likely reason: in so long a gap the digit often
+# meets a wall, and its rule knows no walls.
 #
 # ## What to remember
 #

@@ -131,12 +131,14 @@ WEIGHTS = RING / RING.sum() - DISC / DISC.sum()
 
 
 def contrasts(pictures):
-    """Contrast at every place, in grey levels: (n, height, width). Mind 8 pixels at the border."""
+    """Contrast at every place, in grey levels: (n, height, width); nan where no ring fits."""
     levels, total = 255 * np.asarray(pictures)[..., 0], 0
     for row, column in np.argwhere(WEIGHTS):
         shifted = np.roll(levels, (8 - row, 8 - column), axis=(1, 2))
         total = total + WEIGHTS[row, column] * shifted
-    return total
+    inside = np.full_like(total, np.nan)
+    inside[:, 8:-8, 8:-8] = total[:, 8:-8, 8:-8]
+    return inside
 
 
 clean_contrast = {name: contrasts(lesions)[0][place] for name, place in PLACES.items()}
@@ -215,11 +217,12 @@ for row, column in PLACES.values():
         axes[0].add_patch(plt.Circle((column, row), radius, fill=False, color="gold"))
 drawn = axes[1].imshow(contrasts(lesions)[0], cmap="RdBu_r", vmin=-40, vmax=40)
 axes[1].set(title="contrast at every place, clean picture", xticks=[], yticks=[])
+axes[1].set(facecolor="lightgrey")
 figure.colorbar(drawn, label="grey levels")
 plt.show()
 
 # %% [markdown]
-# The outer 8 pixels, where the ring leaves the picture, mean nothing. Along vessels the reader
+# In the outer 8 pixels, grey here, no ring fits. Along vessels the reader
 # fires, too; so it is asked at healthy places and at the two lesions only.
 #
 # ## 4. Against the dose
@@ -442,7 +445,7 @@ for line, (name, pictures) in zip(axes, training.items(), strict=True):
     ki.plotting.plot_images(by_twins[name][:1], title="one answer", ax=line[1])
     mean = contrasts(by_twins[name].mean(axis=0, keepdims=True))[0]
     drawn = line[2].imshow(mean, cmap="RdBu_r", vmin=-15, vmax=15)
-    line[2].set(title="contrast, mean answer", xticks=[], yticks=[])
+    line[2].set(title="contrast, mean answer", xticks=[], yticks=[], facecolor="lightgrey")
     figure.colorbar(drawn, label="grey levels")
     for ax in line[1:]:
         circle(ax, "black")

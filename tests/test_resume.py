@@ -293,8 +293,13 @@ def test_an_attempt_without_an_epoch_is_no_training(tmp_path):
     broken[5] = np.nan
     stream = tf.data.Dataset.from_tensor_slices(broken).batch(4)
     with pytest.raises(FloatingPointError):
-        fit(make(metrics=[]), tmp_path, clean=stream, batch_size=None)
+        fit(make(metrics=[], seed=5), tmp_path, clean=stream, batch_size=None)
     assert names(tmp_path) == ["epoch_0000.keras"]
+    other = make(metrics=[], seed=6)  # neither its seed nor its weights are those of the attempt
+    before = values(other)
+    fit(other, tmp_path, epochs=0)
+    assert other.seed == 6
+    assert equal(values(other), before)
     fit(make(keras.optimizers.SGD(0.01)), tmp_path)
 
 

@@ -64,7 +64,7 @@ class Batches(keras.utils.PyDataset):
         return None if self.endless else -(-len(self.values) // self.size)
 
     def __getitem__(self, index):
-        index %= max(1, len(self.values) // self.size)
+        index %= max(1, -(-len(self.values) // self.size))
         return (self.values[index * self.size : (index + 1) * self.size],)
 
 
@@ -278,8 +278,9 @@ def test_a_batch_of_one_picture_is_refused(name, eagerly, container):
         lambda: {"x": CLEAN, "batch_size": 1},
         lambda: {"x": keras_imgen.load_arrays(CLEAN[:5], batch_size=4, shuffle=False)},
         lambda: {"x": Batches(CLEAN, size=1)},
+        lambda: {"x": Batches(np.resize(CLEAN, (81, *SHAPE)))},  # more than are read ahead
     ],
-    ids=["array", "one", "ones", "load_arrays", "own"],
+    ids=["array", "one", "ones", "load_arrays", "own", "own, the last"],
 )
 def test_one_picture_left_over_is_refused_before_the_first_step(name, make):
     model = MODELS[name]()

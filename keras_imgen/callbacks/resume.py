@@ -206,9 +206,10 @@ class Resume(keras.callbacks.Callback):
     def _restore_from(self, file, model, state, config, arrays):
         setups = state["setup"], canonical(config)
         # Built as at the start; or, in a notebook, the model itself, its learning rate reduced.
+        seeds = {state.get("seed"), self._seed} - {None}  # None: nobody chose one
+        if not state["logs"] and (self._setup not in setups or len(seeds) > 1):
+            return  # begun, no epoch trained: nothing to lose
         if self._setup not in setups:
-            if not state["logs"]:
-                return  # begun, no epoch trained: nothing to lose
             raise self._holds(
                 "the training of another model",
                 setups[0],
@@ -216,8 +217,7 @@ class Resume(keras.callbacks.Callback):
                 f" Or load {file.name} of its checkpoints with keras_imgen.load_model, compile "
                 "that model anew, and train it with another folder.",
             )
-        seeds = {state.get("seed"), self._seed} - {None}  # None: nobody chose one
-        if state["logs"] and len(seeds) > 1:
+        if len(seeds) > 1:
             there, here = {"seed": state["seed"]}, {"seed": self._seed}
             raise self._holds("a training of another seed", there, here)
         model.load_weights(file)

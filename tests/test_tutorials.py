@@ -86,6 +86,14 @@ def test_glossary_names_the_tutorial_that_introduces_a_term():
         assert re.search(rf"\*\*{words}\*\*", text, re.I), f"{term} is not in bold in {stem}"
 
 
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_links_lead_to_other_notebooks_only(source):
+    # What else the repository holds does not come along when notebooks are copied.
+    links = re.findall(r"\]\((?!https?://|attachment:)(.+?)\)", source.read_text("utf-8"))
+    assert [link for link in links if not (build.FOLDER / link).with_suffix(".py").exists()] == []
+    assert [link for link in links if "/" in link] == []
+
+
 @pytest.mark.parametrize(("source", "which"), COPIES)
 def test_notebook_equals_its_source(source, which):
     made, stored = build.make_notebook(source, which), read(source, which)

@@ -226,7 +226,7 @@ plt.show()
 # %% [markdown]
 # Non-local means smooths the sky and leaves the man's outline sharp. **BM3D** (Dabov and others,
 # 2007) refines the idea: it stacks similar pieces and denoises the stack as a whole
-# ([figures](../docs/results.md)).
+# (figures: `docs/results.md` in the repository).
 #
 # But somebody had to decide that 5 x 5 pixels are compared, by squared differences, with the
 # weight of an exponential. A network learns from pictures what to compare.

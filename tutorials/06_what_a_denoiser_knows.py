@@ -315,9 +315,9 @@ plt.show()
 # ## 4. A better network is surer of itself
 #
 # Half a minute on nine photographs is little. With the package come networks that were trained on
-# 379 photographs, for any noise up to $55/255$; [their card](../docs/pretrained.md) says how, and
-# how good they are. Surely a better network removes more of the blurred noise, too. **Guess**: how
-# many decibels?
+# 379 photographs, for any noise up to $55/255$; their card (`docs/pretrained.md` in the repository)
+# says how, and how good they are. Surely a better network removes more of the blurred noise, too.
+# **Guess**: how many decibels?
 
 # %%
 pretrained = ki.load_pretrained("denoiser-gray")

@@ -6,7 +6,7 @@
 # - repair a scratched and grainy colour photograph, and say what each of two networks changed;
 # - measure a repair where it was made, and part by part: building, trees, sky;
 # - mark every filled pixel as conservators mark theirs, and map how far several answers differ;
-# - train a network that undoes blur, and judge it beside a filter of eight lines;
+# - train a network that undoes blur, and judge it beside a filter of a few lines;
 # - write the label that belongs beside a restored picture.
 #
 # **You need** [tutorial 01](01_generation_and_restoration.ipynb), and [tutorial
@@ -119,8 +119,8 @@ print(f"under scratches: {np.mean(known == 0):.1%} of the pixels")
 # `denoiser-color` takes the grain away. First the scratches: a denoiser would smear them.
 #
 # A network fills a scratch a little differently if the picture is turned or mirrored. We ask for
-# all **eight positions** and take the mean. (`restore(..., self_ensemble=True)` does the same;
-# section 4 needs all eight answers.) **About 20 seconds.**
+# all **eight positions** and take the mean. (`restore(..., self_ensemble=True)` does nearly the
+# same, in one call; section 4 needs all eight answers.) **About 20 seconds.**
 
 # %%
 inpainter = ki.load_pretrained("inpainter")
@@ -161,9 +161,10 @@ show(axes[1], restored, f"restored · {decibels(tower, restored)}")
 plt.show()
 
 # %% [markdown]
-# The decibels of the whole picture say little about the scratches. Most of them come from the
-# denoiser, whose grain is everywhere. So measure **under the scratches only**, and in three parts
-# of the picture. Beside the network stand the simplest methods that could do the same:
+# The decibels of the whole picture say little about how good the filling is: nearly anything is
+# nearer to the truth than a white scratch, and the grain is everywhere. So measure **under the
+# scratches only**, and in three parts of the picture. Beside the network stand the simplest methods
+# that could do the same:
 #
 # - a **median filter**, in every photo program under a name like "dust and scratches": each pixel
 #   becomes the median of the 7 x 7 pixels around it. It needs no mask;
@@ -246,7 +247,8 @@ plt.show()
 #   that the mean of the neighbours is all there is to know.
 #
 # That is little. A museum that cannot explain a network to its visitors may print the harmonic fill
-# and loses hardly anything. The large gain, four decibels of the whole picture, is the denoiser's.
+# and loses hardly anything. Of the whole picture's decibels, either fill brings nearly eight, and
+# the denoiser four more.
 
 # %% [markdown]
 # ## 3. The number that matters: how much is invented?
@@ -389,8 +391,9 @@ plt.show()
 
 # %% [markdown]
 # - **The finial** is the dangerous case. Three thousandths of the picture are filled, the eight
-#   answers differ by 4 grey levels and miss by 81, and the result looks like a finished roof. Such
-#   a tower never existed. 0.3 % of the pixels were enough for that.
+#   answers differ by 4 grey levels and miss by 81, and the result looks like a roof without a top,
+#   a little out of focus. Such a tower never existed; 0.3 % of the pixels were enough for that. The
+#   harmonic fill does the same and is a little nearer to the truth.
 # - **The roof** gives itself away. In such a hole the network has no example to follow. It lays a
 #   dark dome over the tower and is worse than the harmonic fill, which lays fog. Its
 #   eight answers agree far better with each other than with the truth.

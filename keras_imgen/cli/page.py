@@ -187,7 +187,7 @@ def _section(folder, family, figures):
     return SECTION.format(
         title=html.escape(recipe.title),
         text=html.escape(recipe.text),
-        steps=f"It learned in {figures['steps']:,} step{'s' * (figures['steps'] > 1)}.",
+        steps=f"It learned in {figures['steps']:,} steps.",
         rows=rows,
         pictures=pictures,
     )

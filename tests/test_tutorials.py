@@ -1,6 +1,7 @@
 """Every notebook is what its source makes, and every source runs: with solutions, and without."""
 
 import base64
+import functools
 import importlib.util
 import io
 import re
@@ -12,6 +13,7 @@ import forks
 import nbformat
 import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image, ImageSequence
 from running_cells import run_cells
 from scripts import load_script
@@ -211,6 +213,9 @@ def test_notebook_carries_outputs_that_anybody_can_read(source, which):
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     assert any({"image/png", "image/jpeg"} & set(output.get("data", {})) for output in outputs)
     for output in outputs:
+        for kind in output.get("data", {}):
+            said = output.metadata.get(kind, {}).get("alt", "")
+            assert "image" not in kind or len(said.split()) >= 3, f"{said!r}: give it a title"
         assert output.output_type != "error"
         assert output.get("name") != "stderr"
         assert not any("widget" in kind for kind in output.get("data", {}))
@@ -260,12 +265,12 @@ def first_cell(tmp_path, monkeypatch):
     (tmp_path / "course" / "class").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "course" / "class")
 
-    def run(installed=None):
+    def run(installed=None, source=""):
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: installed)
-        exec(cell, {})
+        exec(cell.replace('SOURCE = ""', f"SOURCE = {source!r}"), {})
         for command in commands:
             assert command[:-1] == [sys.executable, "-m", "pip", "install", "-q"]
-        return [Path(command[-1]).relative_to(tmp_path).as_posix() for command in commands]
+        return [command[-1].removeprefix(f"{tmp_path.as_posix()}/") for command in commands]
 
     return run
 
@@ -274,13 +279,13 @@ def test_the_first_cell_installs_nothing_that_is_there(first_cell):
     assert first_cell(installed="a module") == []
 
 
-def test_the_first_cell_installs_what_lies_beside_or_above(first_cell):
+def test_the_first_cell_installs_what_lies_beside_or_above(first_cell, tmp_path):
     package = Path("../../keras_imgen")
     package.mkdir()
     with pytest.raises(ModuleNotFoundError):  # a folder of that name is no checkout
         first_cell()
     (package / "__init__.py").touch()
-    assert first_cell() == ["."]
+    assert first_cell() == [tmp_path.as_posix()]
     for name in ("keras_imgen-0.1.0-py3-none-any.whl", "keras_imgen-0.2.0-py3-none-any.whl"):
         Path(name).touch()
     Path("other-9.0-py3-none-any.whl").touch()
@@ -288,8 +293,24 @@ def test_the_first_cell_installs_what_lies_beside_or_above(first_cell):
 
 
 def test_the_first_cell_says_how_if_there_is_nothing_to_install(first_cell):
-    with pytest.raises(ModuleNotFoundError, match="`pip install PATH` with the path of its wheel"):
+    with pytest.raises(ModuleNotFoundError, match="wheel beside this notebook, or set SOURCE"):
         first_cell()
+
+
+def test_the_first_cell_takes_what_it_is_told_to_install(first_cell):
+    Path("keras_imgen-0.1.0-py3-none-any.whl").touch()
+    assert first_cell(source="git+address") == ["git+address"]
+
+
+def test_a_check_says_its_sentence_without_a_traceback(capsys):
+    shell = InteractiveShell()
+    check = 'found = 3\nassert found == 2, f"found {found}. Hint: count."'
+    for cell in (codes(SOURCES[0])[0][1], check):
+        result = shell.run_cell(cell, silent=True)
+    assert isinstance(result.error_in_exec, AssertionError)  # "Run all" stops here
+    assert capsys.readouterr().out == "Not yet: found 3. Hint: count.\n"
+    shell.run_cell("1 / 0", silent=True)
+    assert "ZeroDivisionError" in capsys.readouterr().out  # what is no check keeps its traceback
 
 
 @pytest.mark.slow
@@ -302,6 +323,7 @@ def test_source_runs_with_solutions_and_stops_without(source, tmp_path):
     )
 
 
+@functools.cache
 def codes(source: Path) -> list[tuple[str, str]]:
     """Return the role and the text of every cell of code."""
     cells = build.read_cells(source)

@@ -105,7 +105,14 @@ def execute(notebook) -> None:
     }
     for name in ("KERAS_IMGEN_TUTORIAL", "MPLBACKEND"):  # full settings, pictures in the notebook
         environment.pop(name, None)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as profile:
+        startup = Path(profile) / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        # What the kernel runs before the first cell. It leaves no name behind.
+        first = f"import sys\nsys.path.insert(0, {str(FOLDER)!r})\n"
+        first += "__import__('alt_text').install()\ndel sys.path[0], sys\n"
+        (startup / "first.py").write_text(first, encoding="utf-8")
+        environment["IPYTHONDIR"] = profile
         client = NotebookClient(notebook, timeout=1800, kernel_name="python3")
         client.execute(cwd=folder, env=environment)
     notebook.metadata = nbformat.from_dict(METADATA)  # the client adds the kernel's version
@@ -129,7 +136,10 @@ def print_seconds(cell) -> float:
 
 
 def clean_outputs(outputs, count: int) -> list:
-    """Return outputs that are the same after every run: no stderr, no addresses, no metadata."""
+    """Return outputs that are the same after every run: no stderr, no addresses.
+
+    Of the metadata only what is read aloud in a picture's place is kept.
+    """
     cleaned = []
     for output in outputs:
         if output.output_type == "stream":
@@ -149,6 +159,9 @@ def clean_outputs(outputs, count: int) -> list:
         else:
             data = {kind: without_addresses(value) for kind, value in data.items()}
         extra = {"execution_count": count} if output.output_type == "execute_result" else {}
+        told = [given for given in output.metadata.values() if isinstance(given, dict)]
+        if spoken := [given["alt"] for given in told if "alt" in given]:
+            extra["metadata"] = {kind: {"alt": spoken[0]} for kind in data if "image" in kind}
         cleaned.append(nbformat.v4.new_output(output.output_type, data=data, **extra))
     return cleaned
 

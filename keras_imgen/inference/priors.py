@@ -41,7 +41,7 @@ def undone(denoise, operator, observed, start, passes: int, noisiest: float):
         answer = _smoothest(operator.forward, pull, pulled)
     else:
         answer = ops.convert_to_tensor(start, "float32")
-    for level in np.geomspace(min(FIRST, noisiest), max(sigma, LAST), passes):
+    for level in np.geomspace(max(sigma, LAST), min(FIRST, noisiest), passes)[::-1]:
         weight = STRENGTH * (sigma / level) ** 2
         fits = _nearest(operator.forward, pull, pulled, answer, weight)
         answer = ops.convert_to_tensor(denoise(ops.convert_to_numpy(fits), float(level)))

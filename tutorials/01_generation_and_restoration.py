@@ -665,6 +665,11 @@ plt.show()
 #
 # ## Read on
 #
+# **In papers this is called.** *Generation* is also called sampling or synthesis, what it starts
+# from (our *latents*) the noise vector or code $z$. *Restoration* is an inverse problem, our
+# *degradation* its forward model or corruption, the clean picture the ground truth $x$, the
+# observed one the measurement $y$. To *fill holes* is inpainting.
+#
 # - I. Goodfellow and others, *Generative Adversarial Nets*, 2014, [arXiv
 #   1406.2661](https://arxiv.org/abs/1406.2661): the contest, on nine pages.
 # - D. P. Kingma and M. Welling, *Auto-Encoding Variational Bayes*, 2014, [arXiv

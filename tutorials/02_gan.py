@@ -543,6 +543,11 @@ for name, pictures in candidates.items():
 #
 # ## Read on
 #
+# **In papers this is called.** The *discriminator* is also called critic or classifier, its *score*
+# (before the sigmoid) the logit. The *made* pictures are generated, fake or synthetic samples; the
+# *averaged weights* of the generator an exponential moving average (EMA). What we call wishes of
+# the discriminator are gradients of the loss by the generated pixels.
+#
 # - I. Goodfellow and others, *Generative Adversarial Nets*, 2014, [arXiv
 #   1406.2661](https://arxiv.org/abs/1406.2661): Algorithm 1 and Proposition 1, on nine pages.
 # - A. Radford and others, *Unsupervised Representation Learning with Deep Convolutional GANs*,

@@ -469,6 +469,11 @@ for name, pictures in made.items():
 #
 # ## Read on
 #
+# **In papers this is called.** A *contest that is lost* ends in vanishing gradients: the
+# discriminator has become too good. *Diversity* that falls is mode collapse. Our *label planes* are
+# class conditioning. R1 and the gradient penalty (WGAN-GP) regularise the discriminator, which
+# under a Wasserstein loss is called a critic.
+#
 # - M. Arjovsky and L. Bottou, *Towards Principled Methods for Training GANs*, 2017, [arXiv
 #   1701.04862](https://arxiv.org/abs/1701.04862): why a discriminator that wins stops teaching.
 # - M. Lucic and others, *Are GANs Created Equal?*, 2018, [arXiv

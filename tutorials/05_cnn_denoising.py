@@ -686,6 +686,11 @@ plt.show()
 #
 # ## Read on
 #
+# **In papers this is called.** The clean picture is the ground truth, the noisy one corrupted by
+# additive white Gaussian noise (AWGN). What the network predicts is the residual; the answer with
+# the smallest mean squared error is the MMSE estimator, the conditional mean. *What was removed* is
+# called method noise.
+#
 # - A. Buades, B. Coll and J.-M. Morel, *A non-local algorithm for image denoising*, CVPR 2005.
 # - K. Dabov, A. Foi, V. Katkovnik and K. Egiazarian, *Image denoising by sparse 3-D
 #   transform-domain collaborative filtering*, IEEE Transactions on Image Processing 16(8), 2007:

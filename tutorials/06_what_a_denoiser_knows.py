@@ -496,6 +496,10 @@ print(f"on the first wall {np.corrcoef(darker.ravel(), strokes[25].ravel())[0, 1
 #
 # ## Read on
 #
+# **In papers this is called.** Noise of another kind or strength than in training is a distribution
+# shift, or out of distribution. A *blind* denoiser is not given the noise level, a *conditioned*
+# one is given a noise level map. Detail that was *made up* is called hallucinated.
+#
 # - K. Zhang, W. Zuo and L. Zhang, *FFDNet*, 2018, [arXiv
 #   1710.04026](https://arxiv.org/abs/1710.04026): tell the network how strong the noise is, and it
 #   need not guess.

@@ -634,6 +634,11 @@ ki.plotting.plot_neighbors(
 #
 # ## Read on
 #
+# **In papers this is called.** A picture that is fine where somebody looks is foveated. Land made
+# by a rule is procedural generation, our *hollows* are local minima or sinks of the terrain, a
+# *cheat* that copies its training data is memorisation, pieces of one map on both sides of a split
+# are data leakage.
+#
 # - H. Strasburger, I. Rentschler and M. Jüttner, *Peripheral vision and pattern recognition: A
 #   review*, Journal of Vision 11(5):13, 2011: how sharply the eye sees away from the gaze.
 # - A. Radford and others, *Unsupervised Representation Learning with Deep Convolutional GANs*,

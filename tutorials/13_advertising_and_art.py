@@ -675,6 +675,11 @@ print(f"drawn by style alone, {own} of {len(KNOWN)} faces have themselves as the
 #
 # ## Read on
 #
+# **In papers this is called.** To bring back a thumbnail is single-image super-resolution, with
+# JPEG removed *compression artefact removal*. A crisp answer that is wrong is hallucinated. Letters
+# in a style that was never cut are few-shot font generation, walking through latents is latent
+# interpolation.
+#
 # - C. Dong and others, *Image Super-Resolution Using Deep Convolutional Networks*, 2014, [arXiv
 #   1501.00092](https://arxiv.org/abs/1501.00092): the first network of the kind of part A.
 # - K. Zhang and others, *Plug-and-Play Image Restoration with Deep Denoiser Prior*, 2020, [arXiv

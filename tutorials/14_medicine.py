@@ -622,6 +622,11 @@ print(len(header), "entries")
 #
 # ## Read on
 #
+# **In papers this is called.** A rule that reads pictures in a person's place is a model observer;
+# its *misses* are false negatives, 1 minus the sensitivity, its *false alarms* false positives, 1
+# minus the specificity. Counted photons are Poisson or shot noise. What a network adds or removes
+# is called hallucination.
+#
 # - K. Li and others, *Assessing the Impact of Deep Neural Network-Based Image Denoising on Binary
 #   Signal Detection Tasks*, IEEE Transactions on Medical Imaging 40(9), 2021, [arXiv
 #   2104.14037](https://arxiv.org/abs/2104.14037): our section 4, done with care.

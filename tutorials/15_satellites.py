@@ -578,6 +578,10 @@ plt.show()
 #
 # ## Read on
 #
+# **In papers this is called.** Missing stripes are the scan-line corrector gap (SLC-off), to fill
+# them is gap filling. A scene put together from several dates is a composite, a mask of clouds
+# comes from cloud screening, the share of the lost lake that comes back is recall.
+#
 # - J. Storey and others, *Landsat 7 Scan Line Corrector-Off Gap-Filled Product Development*, Pecora
 #   16 conference, 2005: how the stripes were really filled, from other dates.
 # - J. Chen and others, *A simple and effective method for filling gaps in Landsat ETM+ SLC-off

@@ -638,6 +638,11 @@ else:
 #
 # ## Read on
 #
+# **In papers this is called.** Filling holes is inpainting, the mark on what was filled disclosure
+# (conservators' *tratteggio*). *Eight positions* are test-time augmentation or self-ensemble; how
+# far their answers differ is a measure of uncertainty, though no calibrated one. Undoing blur with
+# a known kernel is non-blind deconvolution.
+#
 # - *International Charter for the Conservation and Restoration of Monuments and Sites* (the Venice
 #   Charter), 1964: sixteen short articles. Read 9 and 12.
 # - C. Brandi, *Teoria del restauro*, 1963: why an addition must be seen from near.

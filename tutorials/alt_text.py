@@ -60,12 +60,16 @@ def plain(text: str) -> str:
 
 def install() -> None:
     """Give every figure that Jupyter shows its text."""
-    from IPython.core import pylabtools
+    from IPython.core.formatters import DisplayFormatter
+    from matplotlib.figure import Figure
 
-    draw = pylabtools.print_figure
+    show = DisplayFormatter.format
 
-    def with_alt(figure, *arguments, **options):
-        picture = draw(figure, *arguments, **options)
-        return picture and (picture, {"alt": describe(figure)})
+    def with_alt(self, shown, include=None, exclude=None):
+        data, metadata = show(self, shown, include, exclude)
+        figure = shown if isinstance(shown, Figure) else getattr(shown, "figure", None)
+        if "image/png" in data and isinstance(figure, Figure):
+            metadata.setdefault("image/png", {})["alt"] = describe(figure)
+        return data, metadata
 
-    pylabtools.print_figure = with_alt
+    DisplayFormatter.format = with_alt

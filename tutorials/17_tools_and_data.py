@@ -13,7 +13,7 @@
 # **You need** [tutorial 01](01_generation_and_restoration.ipynb), and [tutorial
 # 05](05_cnn_denoising.ipynb) up to section 7.
 #
-# **Time** on two CPU cores: 4 minutes of computing, 85 minutes with reading and exercises.
+# **Time** on two CPU cores: 3 minutes of computing, 85 minutes with reading and exercises.
 
 # %%
 # If the package is missing, this installs it: SOURCE, the wheel beside it, or the checkout around.
@@ -691,7 +691,7 @@ print(len(files), "files,", own.num_pictures, "pieces in an epoch, a batch:", ow
 
 # %% [markdown]
 # Now a small network for the archive's noise, trained on this folder, saved, and loaded again.
-# **First predict** its place in the table of section 2. **About 60 seconds.**
+# **First predict** its place in the table of section 2. **About 40 seconds.**
 
 # %%
 network = ki.networks.dncnn((None, None, 3), depth=DEPTH, filters=FILTERS)

@@ -62,10 +62,10 @@ import keras_imgen as ki
 SEED = 0
 STEPS = 12  # of a search for equal PSNR, in section 1
 VAE_EPOCHS, GAN_EPOCHS = 12, 10
-DRAWS = 20  # how often section 6 measures each number of pictures
-NUM_DIGITS = None  # all 4,000
+NUM = 1000  # pictures of each kind that are compared
+NUMBERS, DRAWS = (150, 300, 600, 1200, 2400), 20  # of pictures in section 6, each drawn 20 times
 if os.environ.get("KERAS_IMGEN_TUTORIAL") == "small":  # a quick test: its figures mean nothing
-    STEPS, VAE_EPOCHS, GAN_EPOCHS, DRAWS, NUM_DIGITS = 2, 1, 1, 2, 128
+    STEPS, VAE_EPOCHS, GAN_EPOCHS, NUM, NUMBERS, DRAWS = 2, 1, 1, 200, (150, 300), 2
 
 keras.utils.set_random_seed(SEED)  # the same first weights, and so the same pictures, every time
 
@@ -86,7 +86,7 @@ clean = photo[window]
 rng = np.random.default_rng(SEED)
 noise = rng.standard_normal(clean.shape).astype("float32")
 spot = np.zeros_like(clean)
-spot[:, 30:46, 30:46] = 1.0
+spot[:, 30:52, 30:52] = 1.0
 cast = np.array([1.0, -0.8, 1.2], "float32")  # more red and blue, less green
 
 FAULTS = {  # each is stronger for a larger t
@@ -107,6 +107,15 @@ def shown(pictures):
 def psnr(clean, pictures):
     """PSNR of each picture, in dB."""
     return np.asarray(ki.metrics.psnr(clean, pictures))
+
+
+def show_rows(rows, columns, size):
+    """Draw sets of pictures below each other, the first few of each, and its name above."""
+    _, axes = plt.subplots(len(rows), 1, figsize=size, layout="constrained")
+    for ax, (name, pictures) in zip(axes, rows.items(), strict=True):
+        ki.plotting.plot_images(pictures[:columns], columns, ax=ax)
+        ax.set_title(name, fontsize=12)
+    plt.show()
 
 
 moved = np.roll(photo, 1, axis=2)[window]
@@ -140,8 +149,8 @@ plt.show()
 #
 # - $\mu_x$, $\mu_y$: mean of the window in the original $x$ and in the other picture $y$. The first
 #   factor is 1 if both are equally bright;
-# - $\sigma_x^2$, $\sigma_y^2$: their variances; $\sigma_{xy}$: their covariance, which is large where
-#   both rise and fall together. The second factor is 1 if the *pattern* is the same;
+# - $\sigma_x^2$, $\sigma_y^2$: variances; $\sigma_{xy}$: covariance, which is large where both rise
+#   and fall together. The second factor is 1 if the *pattern* is the same;
 # - $c_1 = 0.01^2$, $c_2 = 0.03^2$: small, so that nothing is divided by 0.
 #
 # The mean over all windows and colours is 1 for equal pictures. `ki.metrics.ssim` computes it.
@@ -194,7 +203,7 @@ for ax, label, worse in zip(axes, labels, values.values(), strict=True):
     bars = ax.barh(names, np.abs(worse), color="tab:blue")
     ax.bar_label(bars, fmt="%.1f" if "dB" in label else "%.3f", padding=3)
     ax.set(xlabel=label, xlim=(0, 1.25 * np.max(np.abs(worse))))
-    worst = "none: all equal" if "dB" in label else names[int(np.argmax(worse))]
+    worst = "none, all are equal" if "dB" in label else names[int(np.argmax(worse))]
     ax.set_title(f"worst of all: {worst}", fontsize=12)
 axes[0].invert_yaxis()
 plt.show()
@@ -202,8 +211,8 @@ plt.show()
 # %% [markdown]
 # Each has an order now, and each disagrees with the eye somewhere:
 #
-# - **SSIM** finds the noise by far the worst, though everything can be seen through it, and less bad
-#   what JPEG made of the cup. The spot gets nearly 1: most windows do not hold it.
+# - **SSIM** finds the noise by far the worst, though everything can be seen through it, and what
+#   JPEG made of the cup less bad. The spot gets nearly 1: most windows do not hold it.
 # - **GMSD** finds blur and JPEG worst. But it looks at a grey copy: the colour cast is free, and so
 #   is nearly everything that keeps the edges. The spot costs no more than the invisible move.
 # - **None** forgives the move. All three compare place by place. For SSIM it is worse than a colour
@@ -223,7 +232,8 @@ plt.show()
 # %%
 to_color = ki.load_pretrained("denoiser-color")
 photos = [ki.load_example(name) for name in ("coffee", "tower", "mountains")]
-photos += list(ki.load("photos", "test", size=256, crops=0, channels=3, shuffle=False).take(2))
+for split in ("train", "test"):
+    photos.append(ki.load("photos", split, size=256, crops=0, channels=3, shuffle=False).take(1)[0])
 rng = np.random.default_rng(SEED)
 
 
@@ -272,10 +282,14 @@ def interval(hits, n):
     return (share + z2 / 2 - half) / (1 + z2), (share + z2 / 2 + half) / (1 + z2)
 
 
-choices = {}
-for name, measure in MEASURES.items():
-    a, b = (np.array([measure(x, p[k])[0] for x, p in zip(originals, pairs)]) for k in (0, 1))
-    choices[name] = np.where(a > b, "A", "B")
+clean_details, first, second = (
+    np.concatenate(originals),
+    *map(np.concatenate, zip(*pairs, strict=True)),
+)
+choices = {
+    name: np.where(measure(clean_details, first) > measure(clean_details, second), "A", "B")
+    for name, measure in MEASURES.items()
+}
 if ANSWERS is None:
     print("No votes yet: no people were asked. The measures among themselves, of 20 pairs:")
     for one, two in (("PSNR", "SSIM"), ("PSNR", "GMSD"), ("SSIM", "GMSD")):
@@ -300,10 +314,9 @@ numbers = np.array([10, 20, 40, 80, 160, 320])
 figure, ax = plt.subplots(figsize=(8, 3.6), layout="constrained")
 for share, shift in ((0.6, 0.97), (0.8, 1.03)):
     low, high = interval(share * numbers, numbers)
-    ax.errorbar(
-        numbers * shift, np.full(6, share), [share - low, high - share], fmt="o", capsize=5,
-        label=f"agrees in {share:.0%}",
-    )  # fmt: skip
+    size = [share - low, high - share]
+    label = f"agrees in {share:.0%}"
+    ax.errorbar(numbers * shift, np.full(6, share), size, fmt="o", capsize=5, label=label)
 ax.axhline(0.5, color="grey", linestyle="--", linewidth=1, label="a coin")
 ax.set_xscale("log")
 ax.set_xticks(numbers, numbers)
@@ -312,14 +325,16 @@ ax.set(xlabel="number of pairs", ylabel="agreement with people", ylim=(0.2, 1.0)
 ax.set_title("95 % intervals: how many pairs tell 60 % from 80 %?", fontsize=12)
 ax.legend(loc="lower right")
 plt.show()
-low, high = interval(16, 20)[0], interval(12, 20)[1]
-print(f"20 pairs: 80 % may be {low:.0%}, and 60 % may be {high:.0%}")
+for n in (20, 80, 160):
+    (low, high), (low_of_better, high_of_better) = interval(0.6 * n, n), interval(0.8 * n, n)
+    print(f"{n:3} pairs: 60 % may be {low:.1%} to {high:.1%}, ", end="")
+    print(f"80 % may be {low_of_better:.1%} to {high_of_better:.1%}")
 
 # %% [markdown]
-# Each interval holds the other share: twenty pairs cannot tell 60 from 80 %. The two part at about
-# 80 pairs. (Counting only pairs in which the two measures differ is sharper, but few of 20 remain.)
-# That is why data sets of votes hold thousands of pairs, and why a user study of ten pairs proves
-# little.
+# The two intervals of twenty pairs overlap widely: twenty pairs cannot tell 60 from 80 %. The
+# intervals part at about 80 pairs. (Counting only pairs in which the two measures differ is
+# sharper, but few of 20 remain.) That is why sets of votes hold thousands of pairs, and why a user
+# study of a few proves little.
 #
 # ## 4. Without an original: features
 #
@@ -330,7 +345,7 @@ print(f"20 pairs: 80 % may be {low:.0%}, and 60 % may be {high:.0%}")
 
 # %%
 test_set = ki.load("digits", "test", labels=True)
-test_digits, test_labels = test_set.take(1000), np.asarray(test_set.labels)
+test_digits, test_labels = test_set.take(NUM), np.asarray(test_set.labels)[:NUM]
 digits_moved = np.roll(test_digits, 1, axis=2)  # the margin is black, so nothing is lost
 indices, distances = ki.metrics.nearest(test_digits, test_digits, k=2)  # itself, and the next one
 strangers = test_digits[indices[:, 1]]
@@ -341,19 +356,16 @@ classifier = ki.metrics.DigitFeatures()
 test_features = classifier(test_digits)
 from_stranger = np.linalg.norm(test_features - classifier(strangers), axis=1)
 from_moved = np.linalg.norm(test_features - classifier(digits_moved), axis=1)
-print(f"another digit is nearer in pixels than the moved digit itself: {np.sum(nearer)} of 1,000")
+print(f"another digit is nearer in pixels than the moved digit itself: {np.sum(nearer)} of {NUM:,}")
 print(f"of these, digits of another class: {np.sum(wrong)}, ", end="")
 print(f"put right by the features: {np.sum((from_moved < from_stranger)[wrong])}")
 
 rows = {
-    "eight digits": test_digits,
-    "moved by one pixel: far in pixels": digits_moved,
-    "another class: nearer in pixels": strangers,
+    "eight digits": test_digits[wrong],
+    "moved by one pixel: far in pixels": digits_moved[wrong],
+    "another class: nearer in pixels": strangers[wrong],
 }
-figure, axes = plt.subplots(3, 1, figsize=(10, 5), layout="constrained")
-for ax, (title, pictures) in zip(axes, rows.items(), strict=True):
-    ki.plotting.plot_images(pictures[wrong][:8], 8, title, ax=ax)
-plt.show()
+show_rows(rows, min(8, np.sum(wrong)), (10, 5))
 
 # %% [markdown]
 # A network that *classifies* digits describes each picture by 64 numbers in its last layer but one.
@@ -423,7 +435,7 @@ plt.show()
 # %%
 real_set = ki.load("digits", labels=True)
 real_digits, real_labels = real_set.take(4000), np.asarray(real_set.labels)
-thousand = real_digits[:1000]
+thousand = real_digits[:NUM]
 steps = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
 
 
@@ -436,8 +448,8 @@ faults = {
     "other real digits": thousand,
     "noise, sigma 0.05": shown(noisy(thousand, 0.05)),
     "noise, sigma 0.1": shown(noisy(thousand, 0.1)),
-    "100 pictures, ten times each": np.tile(real_digits[:100], (10, 1, 1, 1)),
-    "never an 8": real_digits[real_labels != 8][:1000],
+    "100 pictures, ten times each": np.tile(real_digits[:100], (10, 1, 1, 1))[:NUM],
+    "never an 8": real_digits[real_labels != 8][:NUM],
     "fainter, 0.7 times": 0.7 * thousand,
     "blurred, 3 x 3": np.mean([np.roll(thousand, step, (1, 2)) for step in steps], axis=0),
     "mirrored": thousand[:, :, ::-1],
@@ -460,11 +472,10 @@ plt.show()
 # different pictures of one set than two of both?
 
 # %%
-all_features = np.concatenate([test_features, classifier(real_digits)])
-numbers = (150, 300, 600, 1200, 2400)
+all_features = np.concatenate([test_features, classifier(real_digits[: 4 * NUM])])
 found = {"Fréchet distance: too large": [], "kernel distance: around 0": []}
-for n in numbers:
-    drawn = [all_features[rng.permutation(5000)[: 2 * n]] for _ in range(DRAWS)]
+for n in NUMBERS:
+    drawn = [all_features[rng.permutation(len(all_features))[: 2 * n]] for _ in range(DRAWS)]
     frechets = [ki.metrics.frechet_distance(d[:n], d[n:]) for d in drawn]
     kernels = [ki.metrics.kernel_distance(d[:n], d[n:])[0] for d in drawn]
     text = f"{n:5} pictures:"
@@ -474,10 +485,10 @@ for n in numbers:
     print(text)
 figure, axes = plt.subplots(1, 2, figsize=(11, 3.4), layout="constrained")
 for ax, (name, values) in zip(axes, found.items(), strict=True):
-    ax.errorbar(numbers, *np.array(values).T, marker="o", capsize=4)
+    ax.errorbar(NUMBERS, *np.array(values).T, marker="o", capsize=4)
     ax.axhline(0.0, color="grey", linestyle="--", linewidth=1)
     ax.set_xscale("log")
-    ax.set_xticks(numbers, numbers)
+    ax.set_xticks(NUMBERS, NUMBERS)
     ax.minorticks_off()
     ax.set(xlabel="pictures of each kind, n", ylabel="real from real digits")
     ax.set_title(name, fontsize=12)
@@ -507,8 +518,6 @@ print(kernel_of(faults["never an 8"]))
 
 # %%
 digits = ki.load("digits", batch_size=64, seed=SEED)
-if NUM_DIGITS is not None:
-    digits = ki.load_arrays(digits.take(NUM_DIGITS), batch_size=64, seed=SEED)
 vae = ki.VAE(
     ki.networks.vae_encoder((28, 28, 1), latent_dim=16, filters=32),
     ki.networks.vae_decoder((28, 28, 1), latent_dim=16, filters=32),
@@ -516,12 +525,10 @@ vae = ki.VAE(
 )
 vae.compile(keras.optimizers.Adam(2e-3), loss="bernoulli")
 vae.fit(digits, epochs=VAE_EPOCHS, verbose=0)
-models = {"VAE": vae.sample(1000, seed=SEED)}
+models = {"VAE": vae.sample(NUM, seed=SEED)}
 
 # %%
 digits = ki.load("digits", seed=SEED)  # in batches of 32, as in tutorial 02
-if NUM_DIGITS is not None:
-    digits = ki.load_arrays(digits.take(NUM_DIGITS), seed=SEED)
 gan = ki.GAN(
     ki.networks.dcgan_generator((28, 28, 1), latent_dim=32, filters=32),
     ki.networks.dcgan_discriminator((28, 28, 1), filters=32, batch_norm=False),
@@ -529,7 +536,7 @@ gan = ki.GAN(
 )
 gan.compile(keras.optimizers.Adam(1e-3, beta_1=0.5), keras.optimizers.Adam(1e-3, beta_1=0.5))
 gan.fit(digits, epochs=GAN_EPOCHS, verbose=0)
-models["GAN"] = gan.sample(1000, seed=SEED)
+models["GAN"] = gan.sample(NUM, seed=SEED)
 
 # %% [markdown]
 # One number cannot say what is wrong with a model. Two questions can:
@@ -580,32 +587,28 @@ for label in range(10):
     places = np.flatnonzero(real_labels == label)
     gaps = np.mean((real_digits[places] - real_digits[places].mean(axis=0)) ** 2, axis=(1, 2, 3))
     tidy.append(places[np.argsort(gaps)[:50]])
-narrow = np.tile(real_digits[np.concatenate(tidy)], (2, 1, 1, 1))[rng.permutation(1000)]
-broken = thousand.copy()
-broken[:420, 14:] = real_digits[1000:1420, 14:]
-broken = broken[rng.permutation(1000)]
+narrow = real_digits[rng.permutation(np.tile(np.concatenate(tidy), 2))][:NUM]
+broken, cut = thousand.copy(), 42 * NUM // 100
+broken[:cut, 14:] = real_digits[1000 : 1000 + cut, 14:]
+broken = rng.permutation(broken)
 
 
-def show_figures(name, pictures):
-    """All figures of generated pictures in one line."""
-    figures, kernel = precision_recall_of(pictures), kernel_of(pictures)
-    print(
-        f"{name:17} Fréchet {float(frechet_of(pictures)):6.1f}   "
-        f"kernel {float(kernel):6.1f} +- {kernel.standard_error:4.1f}   "
-        f"precision {figures.precision:.2f}   recall {figures.recall:.2f}"
-    )
+def show_figures(sets):
+    """All figures of sets of generated pictures, one line each."""
+    for name, pictures in sets.items():
+        figures, kernel = precision_recall_of(pictures), kernel_of(pictures)
+        print(
+            f"{name:17} Fréchet {float(frechet_of(pictures)):6.1f}   "
+            f"kernel {float(kernel):6.1f} +- {kernel.standard_error:4.1f}   "
+            f"precision {figures.precision:.2f}   recall {figures.recall:.2f}"
+        )
 
 
 compared = {"narrow": narrow, "broken": broken, **models}
-figure, axes = plt.subplots(4, 1, figsize=(11, 5.2), layout="constrained")
-for ax, (name, pictures) in zip(axes, compared.items(), strict=True):
-    ki.plotting.plot_images(pictures[:12], 12, ax=ax)
-    ax.set_title(f"{name}: F = {frechet(pictures):.1f}", fontsize=12)
-    show_figures(name, pictures)
-plt.show()
-show_figures("other real digits", thousand)
-show_figures("blurred, 3 x 3", faults["blurred, 3 x 3"])
-show_figures("black", np.zeros_like(thousand))
+show_rows(compared, 12, (11, 5.2))
+known = ("other real digits", "blurred, 3 x 3")
+show_figures(compared | {name: faults[name] for name in known})
+show_figures({"black": np.zeros_like(thousand)})
 
 # %% [markdown]
 # The Fréchet distance finds the narrow and the broken model equal. Precision and recall say *what*
@@ -621,14 +624,10 @@ show_figures("black", np.zeros_like(thousand))
 # A is the VAE, B the GAN, and C a third program, the fastest of all.
 
 # %%
-copies = shown(noisy(real_digits[1000:2000], 0.02))
-models["C"] = copies
-figure, axes = plt.subplots(3, 1, figsize=(11, 7.2), layout="constrained")
-for ax, letter, pictures in zip(axes, "ABC", models.values(), strict=True):
-    ki.plotting.plot_images(pictures[12:36], 12, ax=ax)
-    ax.set_title(letter, fontsize=12)
-plt.show()
-show_figures("C", copies)
+models["C"] = shown(noisy(real_digits[1000 : 1000 + NUM], 0.02))
+letters = dict(zip("ABC", models.values(), strict=True))
+show_rows({letter: pictures[12:] for letter, pictures in letters.items()}, 10, (10, 4.2))
+show_figures(letters)
 
 # %% [markdown]
 # C gets the figures of a perfect model. It copies: it takes a training picture and adds noise that
@@ -646,13 +645,9 @@ for name, pictures in models.items():
     result = ki.metrics.memorization(pictures, real_digits, test_digits)
     print(f"{name}: {result}")
     if name != "VAE":
-        rows[f"{name}: samples"] = pictures[:10]
-        rows[f"{name}: the nearest training pictures"] = real_digits[result.indices[:10]]
-figure, axes = plt.subplots(4, 1, figsize=(10, 5.6), layout="constrained")
-for ax, (name, pictures) in zip(axes, rows.items(), strict=True):
-    ki.plotting.plot_images(pictures, 10, ax=ax)
-    ax.set_title(name, fontsize=12)
-plt.show()
+        rows[f"{name}: samples"] = pictures
+        rows[f"{name}: the nearest training pictures"] = real_digits[result.indices]
+show_rows(rows, 10, (10, 5.6))
 
 # %% [markdown]
 # The GAN's digits are new. But a copier that moves its pictures by one pixel would escape, as
@@ -667,11 +662,11 @@ plt.show()
 dotted = thousand.copy()
 dotted[:, 1:4, 1:4] = 0.7  # a bright square near the corner
 grey = np.maximum(thousand, 0.05)  # the ground is not quite black
-figure, axes = plt.subplots(2, 1, figsize=(10, 3.2), layout="constrained")
-for ax, name, pictures in zip(axes, ("square", "ground of 0.05"), (dotted, grey), strict=True):
-    ki.plotting.plot_images(pictures[:10], 10, ax=ax)
-    ax.set_title(f"{name}: F = {frechet(pictures):.1f}", fontsize=12)
-plt.show()
+rows = {
+    f"a bright square: F = {frechet(dotted):.1f}": dotted,
+    f"a ground of 0.05 in place of 0: F = {frechet(grey):.1f}": grey,
+}
+show_rows(rows, 10, (10, 3.2))
 
 # %% [markdown]
 # Everybody sees the square, and the figure stays at the floor. The ground is hardly to be seen, and
@@ -697,7 +692,7 @@ plt.show()
 #
 # | here | there |
 # | --- | --- |
-# | Fréchet distance in features | FID, **Fréchet Inception distance**: 2,048 features of a network that knows photographs |
+# | Fréchet distance in features | **Fréchet Inception distance** (FID), in 2,048 features |
 # | kernel distance | KID, kernel Inception distance (Bińkowski) |
 # | original, spoiled | reference, distorted; PSNR, SSIM, GMSD are *full-reference* measures |
 # | twenty pairs | paired comparison, two-alternative forced choice |

@@ -255,8 +255,8 @@ for index in range(20):
     corners = [[rng.integers(0, side - 128) for side in picture.shape[:2]] for _ in range(3)]
     details = [picture[None, row : row + 128, column : column + 128] for row, column in corners]
     originals.append(max(details, key=np.std))  # of three places the liveliest: not only sky
-    kinds = rng.choice(list(KINDS), 2, replace=False)
-    pairs.append([shown(KINDS[kind](originals[-1], rng.random())) for kind in kinds])
+    two = [KINDS[kind] for kind in rng.choice(list(KINDS), 2, replace=False)]
+    pairs.append([shown(fault(originals[-1], rng.random())) for fault in two])
 
 # %%
 figure, axes = plt.subplots(5, 8, figsize=(11, 7.7), layout="constrained")
@@ -464,8 +464,8 @@ plt.show()
 
 # %% [markdown]
 # The measure sees every fault. But a class that is *never drawn* costs less than noise of 0.1, and
-# so does a model that knows 100 pictures. The number
-# means something only beside the floor.
+# so does a model that knows 100 pictures. The number means something only beside the
+# floor.
 #
 # All this was 1,000 pictures against 1,000. *Guess: of 150 against 150, will it be smaller, larger,
 # or only less certain?* We draw $n$ real digits and $n$ others, so a good measure says 0. Beside it

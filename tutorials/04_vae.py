@@ -11,7 +11,7 @@
 #
 # **You need** tutorial [01](01_generation_and_restoration.ipynb). Tutorial 02 helps to compare.
 #
-# **Time** on two CPU cores: 3 minutes of computing, 65 minutes with reading and exercises.
+# **Time** on two CPU cores: 3 minutes of computing, 75 minutes with reading and exercises.
 
 # %%
 # If the package is missing, this installs it: SOURCE, the wheel beside it, or the checkout around.
@@ -278,8 +278,8 @@ ki.plotting.plot_images(vae.sample(40, seed=SEED), 10, "generated from random la
 plt.show()
 
 # %% [markdown]
-# Most read, and some are none. Compared with a GAN's digits they are softer, like strokes of a wet
-# brush: the decoder draws the average of what the sixteen numbers leave open.
+# Most can be read, some are none. Compared with a GAN's digits they are softer, like strokes of a
+# wet brush: the decoder draws the average of what the sixteen numbers leave open.
 #
 # And how short is a description? KL is its price in nats, and one nat is 1.44 bits:
 
@@ -387,8 +387,8 @@ plt.show()
 # ## 7. A digit in three bytes
 #
 # 25 bits are about three bytes. Take this literally: keep the eight latents that tell most, and
-# round each to one of eight **levels**, so chosen that a normal random number is equally often
-# nearest to each. Eight numbers of 3 bits are 24 bits.
+# round each to one of eight levels, one for each eighth of the normal distribution. Eight numbers
+# of 3 bits are 24 bits.
 
 # %%
 LEVELS = np.array([NormalDist().inv_cdf((k + 0.5) / 8) for k in range(8)])
@@ -422,8 +422,8 @@ ki.plotting.plot_images(from_bytes(names), 8, title, ax=ax)
 plt.show()
 
 # %% [markdown]
-# Type your own. The levels make every three bytes equally probable, so any three will draw
-# something, most of the time a digit.
+# Type your own. Most draw something that can be read: with these levels any three bytes are as
+# probable as any others.
 #
 # Is a network needed for this? The simplest method that could do the same is **principal component
 # analysis** (PCA): the 16 directions in which the training digits differ most. Its encoder and its
@@ -467,7 +467,7 @@ rows = (test_digits, drawn["VAE, 8 x 3 bits"], drawn["PCA, 12 x 2 bits"])
 for ax, title, pictures in zip(axes, titles, rows, strict=True):
     ki.plotting.plot_images(pictures[:10], 10, title, ax=ax)
 for place, code in enumerate(codes[:10]):
-    axes[0].text(30 * place + 16, 32, code.hex(" "), ha="center", va="top", family="monospace")
+    axes[0].text(30 * place + 13.5, 30, code.hex(" "), ha="center", va="top", family="monospace")
 plt.show()
 
 # %% [markdown]
@@ -586,7 +586,7 @@ for kl_weight in (0, 1, 20):
     models[kl_weight] = make_vae(latent_dim=16, kl_weight=kl_weight)
     models[kl_weight].fit(digits, epochs=BREAK_EPOCHS, verbose=0)
 
-figure, axes = plt.subplots(3, 2, figsize=(11, 3.8), layout="constrained")
+figure, axes = plt.subplots(3, 2, figsize=(11, 3.1), layout="constrained")
 for row, (beta, model) in zip(axes, models.items(), strict=True):
     logs = model.evaluate(test_digits, verbose=0, return_dict=True)
     mean, log_variance = model.encoder(test_digits)

@@ -534,7 +534,7 @@ positions = np.asarray(map_vae.encoder(test_digits)[0])
 stretch = np.vectorize(NormalDist().cdf)
 figure, (dots, canvas) = plt.subplots(1, 2, figsize=(12, 6.4), layout="constrained")
 for label in range(10):
-    points, colour = stretch(positions[test_labels == label]), plt.colormaps["tab10"](label)
+    points, colour = stretch(positions[test_labels == label]), f"C{label}"
     dots.scatter(*points.T, s=16, color=colour, linewidth=0)
     gaps = np.linalg.norm(points[:, None] - points, axis=-1)
     middle = points[np.argmin(gaps.sum(axis=1))].clip(0.04, 0.96)  # the nearest to all others

@@ -72,10 +72,13 @@ import keras_imgen as ki
 SEED = 0
 PIECES, EPOCHS = 4000, 2  # of photographs; how often a training sees them
 SIDE, BIG = 192, 384  # of the test photographs; of the picture that is timed
+EACH = 1  # so many pixels of the cover stand for one
 ROUNDS, MANY = 12, 400  # in section 4: of MANY pieces each
 LENGTH = 32000  # of a sound, in samples
 if os.environ.get("KERAS_IMGEN_TUTORIAL") == "small":  # a quick test: its figures mean nothing
     PIECES, EPOCHS, SIDE, BIG, ROUNDS, MANY, LENGTH = 16, 1, 64, 64, 1, 16, 6000
+    EACH = 5
+    tf.config.run_functions_eagerly(True)
 
 keras.utils.set_random_seed(SEED)  # the same first weights, and so the same pictures, every time
 SIGMA = 25 / 255
@@ -107,7 +110,7 @@ corruptions = {
     "JPEG": ki.degradations.JpegCompression(10),
     "hardly any noise": lambda pictures: noisy(pictures, 3 / 255),
 }
-coffee = ki.load_example("coffee")[None]
+coffee = ki.load_example("coffee")[None, ::EACH, ::EACH]
 width = coffee.shape[2] // len(corruptions)
 wholes = np.ones((2, *coffee.shape[1:]))
 figure, axes = plt.subplots(1, 2, figsize=(15, 5.8), layout="constrained")
@@ -451,12 +454,11 @@ plt.show()
 
 # %% [markdown]
 # Coins cost every method less than half a decibel. Made on purpose, a disturbance no larger costs
-# `denoiser-gray` 6 dB: it was the best, and falls behind the Gaussian filter. In brackets stands the
-# reason. The Gaussian filter is an
-# average, and an average cannot move further than what it averages: never above 1. The small
-# networks stay below 1, too. `denoiser-gray` moves *twice* as far as it was pushed. It is strong
-# because it decides what is edge and what is noise, and the attack is aimed at these decisions:
-# noise is left standing as if it were fur.
+# `denoiser-gray` 6 dB: it was the best, and falls behind the Gaussian filter. In brackets stands
+# the reason. The Gaussian filter is an average, and an average cannot move further than what it
+# averages: never above 1. The small networks stay below 1, too. `denoiser-gray` moves *twice* as
+# far as it was pushed. It is strong because it decides what is edge and what is noise, and the
+# attack is aimed at these decisions: noise is left standing as if it were fur.
 #
 # Made for `denoiser-gray`, the same disturbance does less to the others. Is it a danger? The
 # attacker here knew the weights and the clean picture; nature does not. Read it as a warning: what

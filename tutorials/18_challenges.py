@@ -13,7 +13,7 @@
 # **You need** [tutorial 05](05_cnn_denoising.ipynb) and sections 1 to 3 of [tutorial
 # 06](06_what_a_denoiser_knows.ipynb).
 #
-# **Time** on two CPU cores: 3 minutes of computing, 75 minutes with reading and exercises.
+# **Time** on two CPU cores: 3 minutes of computing, 80 minutes with reading and exercises.
 
 # %%
 # If the package is missing, this installs it: SOURCE, the wheel beside it, or the checkout around.
@@ -299,8 +299,8 @@ ax.legend(loc="lower right")
 plt.show()
 
 # %% [markdown]
-# The dotted line is the **Pareto front**: no method left of it is better. What lies below pays more
-# for less.
+# The dotted line is the **Pareto front**: no method left of it is as good. What lies below pays
+# more for less.
 #
 # - **The tiny network** has 1,321 weights and is more than a decibel above the filters of a few
 #   pixels. Non-local means, which learns nothing, ties with the medium network in quality and time.
@@ -311,10 +311,10 @@ plt.show()
 #   coarse levels, where there are few places.
 # - **Eight views** bring 0.1 dB for eight times the work. **Half precision** loses nothing here and
 #   halves the memory. It also saves time where a processor has instructions for it, as this one.
-# - The median filter multiplies nothing and takes as long as the tiny network: NumPy sorts slowly.
-#   A time is always that of one program on one machine. The three networks are trained for this one
-#   $\sigma$ and for seconds, `denoiser-gray` for all up to 55 and for hours: read the figure as
-#   offers, not as a verdict on architectures.
+# - The median filter multiplies nothing and takes about as long as the tiny network: NumPy sorts
+#   slowly. A time is always that of one program on one machine. The three networks are trained
+#   for this one $\sigma$ and for seconds, `denoiser-gray` for all up to 55 and for hours: read the
+#   figure as offers, not as a verdict on architectures.
 #
 # For the phone: twelve million pixels times 130,752 are $1.6 \cdot 10^{12}$ multiplications a
 # photograph with `denoiser-gray`, and a hundredth of that with the tiny network.
@@ -515,7 +515,8 @@ eight = eight.transpose(0, 2, 1, 3, 4).reshape(1, 112, 112, 1)
 figure, axes = plt.subplots(1, 6, figsize=(15, 3), layout="constrained")
 restorers = {"observed": np.array, "by photographs": small.restore, "by digits": on_digits.restore}
 for ax, (clean, name) in zip(axes, itertools.product((cat, eight), restorers), strict=True):
-    answer = restorers[name](noisy(clean))
+    restore = restorers[name]
+    answer = restore(noisy(clean))
     ki.plotting.plot_images(answer, title=f"{name} · {psnr(clean, answer):.1f} dB", ax=ax)
 plt.show()
 

@@ -7,6 +7,7 @@ from keras_imgen import backends
 from keras_imgen.checks import dtype_name, shown
 from keras_imgen.data import check_pictures
 from keras_imgen.data.dataset import NOISE
+from keras_imgen.degradations import AdditiveNoise, Degradation, MissingPixels
 from keras_imgen.sizes import multiple_of_sides
 
 
@@ -117,6 +118,52 @@ def conditioned(model, observed, known, level):
         f"shape={observed.shape}. Pass `known`, degrade clean pictures with model.degradation, "
         "or append it."
     )
+
+
+def to_undo(model, observed, degradation, known):
+    """Return observed pictures without further channels, and what is known of their degradation.
+
+    Args:
+        model: a `Restorer`.
+        observed: pictures, with the channels that the degradation appends or without.
+        degradation: what they went through, None for holes alone.
+        known: mask, or None.
+    """
+    if model.appends != ("level",) or not isinstance(model.degradation, AdditiveNoise):
+        raise ValueError(
+            "`undo` needs a denoiser conditioned on the strength of white noise. Received: a model "
+            f"of {model.origin}, which appends {', '.join(model.appends) or 'nothing'}. Load "
+            "denoiser-gray or denoiser-color, or train one on AdditiveNoise((0, 0.2), "
+            "append_level=0.5)."
+        )
+    degradation = MissingPixels() if degradation is None else degradation
+    if not isinstance(degradation, Degradation):
+        raise TypeError(
+            "`degradation` must be a degradation, what the pictures went through, such as "
+            f"Blur(1.6). Received: {shown(degradation)}."
+        )
+    if dtype_name(observed) != "object":
+        observed = ops.convert_to_numpy(observed)
+    channels, appended = model.image_shape[-1], degradation.appends
+    with_them = getattr(observed, "shape", (0,))[-1] == channels + len(appended)
+    if known is not None and "mask" not in appended:
+        raise ValueError(
+            f"`known` is for degradations that hide pixels. Received: `known` for "
+            f"{type(degradation).__name__}. Leave it out, or compose: "
+            "Compose([Blur(1.6), MissingPixels()])."
+        )
+    if known is not None:
+        known = checked_mask(known, (*observed.shape[:-1], 1))
+    elif with_them:
+        masks = [observed[..., channels + i] for i, a in enumerate(appended) if a == "mask"]
+        known = np.prod(masks, axis=0)[..., None] if masks else None
+    operator, shape = degradation.operator(known), model.image_shape
+    if with_them:
+        observed = observed[..., :channels]
+    if known is not None:  # whatever stands in the holes, NaN too, is not seen
+        observed = np.where(known == 0.0, 0.0, observed).astype(observed.dtype)
+    check_pictures(observed, shape, "observed", noise=NOISE)
+    return observed.astype("float32"), operator
 
 
 def level_channel(model, x, level):

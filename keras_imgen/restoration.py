@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_imgen import backends
-from keras_imgen.checks import dtype_name, flag, shown, whole_number
+from keras_imgen.checks import flag, shown, whole_number
 from keras_imgen.data import check_pictures
 from keras_imgen.data.dataset import NOISE
 from keras_imgen.degradations import Degradation
@@ -20,8 +20,13 @@ from keras_imgen.inference import (
     mean_of_positions,
     view_of,
 )
-from keras_imgen.matching import check_match, checked_multiple, conditioned, level_channel
+from keras_imgen.matching import (
+    check_match,
+    checked_multiple,
+    conditioned,
+)
 from keras_imgen.metrics import PSNR
+from keras_imgen.prior import TILE, Prior
 from keras_imgen.sizes import applied, check_known_sides, needs_known_sides
 from keras_imgen.training import (
     PictureModel,
@@ -29,12 +34,11 @@ from keras_imgen.training import (
     has_batch_norm,
 )
 
-TILE = 1024  # pixels a side
 LARGE = 500_000  # weights of a network that wants a lower learning rate
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class Restorer(PictureModel):
+class Restorer(Prior, PictureModel):
     """A network that learns to undo a degradation: denoising, inpainting, lost frames.
 
     It is trained on clean pictures: every batch is degraded anew, and the network learns
@@ -209,37 +213,6 @@ class Restorer(PictureModel):
             tile, view = max(observed.shape[1:3]), View(0, 1)
         restored, channels = self._lean_restored(self_ensemble), self.image_shape[-1]
         return in_tiles(restored, observed, channels, tile, view, progress)
-
-    def denoise(self, x, level=None):
-        """Return the denoised pictures as they come out of the network: the bare denoiser.
-
-        For those who use a denoiser as a part, as a prior or to draw pictures: tensors in and out,
-        not clipped, of any range, and slopes go through. `restore` is for pictures.
-
-        Args:
-            x: float tensor or array, shape `(n, [time,] height, width, channels)`, without the
-                level channel.
-            level: of a model conditioned on the strength of the degradation, that strength: a
-                number or one for each picture, shape `(n,)`; by default the model sees for itself.
-
-        Returns:
-            float32 tensor, same shape.
-
-        Raises:
-            TypeError: if `x` is not floating-point.
-            ValueError: if the model fills holes or learns from pairs with more channels, if the
-                shape does not fit, or a level is none that the model has learned from (where
-                XLA or JAX compile, the picture is then NaN).
-        """
-        if "float" not in dtype_name(x):
-            raise TypeError(
-                f"`denoise` takes floating-point tensors. Received: dtype={dtype_name(x)}. Convert "
-                "pictures of 8 bits with keras_imgen.data.to_float."
-            )
-        x = ops.convert_to_tensor(x, "float32")
-        channels = level_channel(self, x, level)
-        x = x if channels is None else ops.concatenate([x, channels], axis=-1)
-        return ops.cast(self(x, training=False), "float32")
 
     def export(self, filepath, format: str = "tf_saved_model", **kwargs):
         """Export what restores pictures, as `restore` does without tiles.

@@ -53,11 +53,12 @@ ALLOWED = {
     "vae": {"backends", "checks", "data", "inference", "losses", "training"},
     "restoration": {
         *("backends", "checks", "data", "degradations", "inference", "matching", "metrics"),
-        *("sizes", "training"),
+        *("prior", "sizes", "training"),
     },
-    "matching": {"backends", "checks", "data", "sizes"},
+    "prior": {"checks", "data", "degradations", "inference", "matching"},
+    "matching": {"backends", "checks", "data", "degradations", "sizes"},
     "pretrained": {"checks", "degradations", "networks", "restoration"},
-    "inference": {"checks", "networks"},
+    "inference": {"backends", "checks", "networks"},
     "sizes": set(),
     "sigma": {"checks", "data", "degradations", "pretrained"},
     "training": {
@@ -134,6 +135,7 @@ def test_the_table_has_no_circle():
         "models",
         "gan",
         "vae",
+        "prior",
         "restoration",
     ]
     order += ["callbacks", "pretrained", "sigma"]

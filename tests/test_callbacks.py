@@ -514,11 +514,12 @@ class FakeDisplay:
         module.display = self.display
         monkeypatch.setitem(sys.modules, "IPython.display", module)
 
-    def display(self, image, display_id):
+    def display(self, image, display_id, metadata):
         assert display_id is True
+        assert metadata["image/png"]["alt"].endswith(" after epoch 1.")
         shown = [np.asarray(image)]
         self.displays.append(shown)
-        return types.SimpleNamespace(update=lambda image: shown.append(np.asarray(image)))
+        return types.SimpleNamespace(update=lambda image, metadata: shown.append(np.asarray(image)))
 
 
 def test_a_notebook_shows_one_picture_that_changes(make_vae, pictures, monkeypatch):

@@ -20,12 +20,14 @@ from keras_imgen.degradations import (
     MissingBlocks,
     MissingFrames,
     MissingPixels,
+    Mosaic,
     MotionBlur,
     OneOf,
     PoissonNoise,
     SaltAndPepper,
     TextOverlay,
 )
+from keras_imgen.inference.priors import adjoint
 
 # Every public degradation by functions of a seed: at some strength, and at strength 0.
 MEMBERS = {
@@ -57,6 +59,7 @@ MEMBERS = {
         lambda seed: Downsample(2, seed=seed),
         lambda seed: Downsample(1, seed=seed),
     ),
+    "Mosaic": (lambda seed: Mosaic("GBRG", seed=seed), None),
     "JpegCompression": (lambda seed: JpegCompression((10, 50), append_level=True, seed=seed), None),
     "MissingPixels": (
         lambda seed: MissingPixels((0.2, 0.8), seed=seed),
@@ -89,7 +92,7 @@ MEMBERS = {
         lambda seed: Compose([AdditiveNoise(0.0, seed=seed), MissingPixels(0.0, seed=seed)]),
     ),
 }
-WITHOUT_CHANCE = ("Downsample",)  # members that draw nothing
+WITHOUT_CHANCE = ("Downsample", "Mosaic")  # members that draw nothing
 HIDING = [
     MissingPixels(0.5, seed=1),
     MissingBlocks(0.4, 3, seed=1),
@@ -128,7 +131,7 @@ def array(tensor):
 
 def test_the_list_is_complete():
     bases = {"Degradation", "WithMask", "WithStrength"}
-    public = set(degradations.__all__) - bases
+    public = set(degradations.__all__) - bases - {"Operator"}
     assert public == {name.split()[0] for name in MEMBERS}
     assert (
         public
@@ -706,7 +709,7 @@ def test_what_is_drawn_can_be_applied_again(member, shape, training):
     np.testing.assert_array_equal(array(degradation.apply(clean, parameters)), observed)
     if not training:
         np.testing.assert_array_equal(observed, array(degradation(clean)))
-    elif not isinstance(degradation, Downsample):
+    elif not isinstance(degradation, Downsample | Mosaic):
         again = degradation.apply(clean, degradation.draw(clean.shape, degradation.seeds(training)))
         assert not np.array_equal(array(again), observed)
     # What it appends is a part of the draw, whatever the picture.
@@ -748,6 +751,79 @@ def test_slopes_go_through_what_is_applied(name):
     expected = float(tf.reduce_sum((degraded(z) - at_zero) * y))
     assert float(tf.reduce_sum(z * adjoint)) == pytest.approx(expected, rel=1e-4, abs=1e-4)
     assert abs(expected) > 0.01
+
+
+OPERATORS = {
+    "noise": AdditiveNoise(0.1),
+    "blur": Blur(1.3),
+    "motion": MotionBlur(5.0, angle=30),
+    "few pixels": Downsample(3),
+    "mosaic": Mosaic("GRBG"),
+    "holes": MissingPixels(),
+    "several": Compose([Blur(1.3), MissingBlocks(), Downsample(2), AdditiveNoise(0.03)]),
+    "nested": Compose([Compose([Blur(0.8), AdditiveNoise(0.04)]), AdditiveNoise(0.03, seed=1)]),
+}
+
+
+@pytest.mark.parametrize("sides", [(1, 7), (12, 20), (13, 31)])
+@pytest.mark.parametrize("name", OPERATORS)
+def test_an_operator_is_linear_and_slopes_are_its_adjoint(name, sides):
+    rng = np.random.default_rng(0)
+    sides = (max(sides[0], 4), sides[1]) if name not in ("noise", "mosaic", "holes") else sides
+    x, y, z = rng.normal(size=(3, 2, *sides, 3)).astype("float32")
+    known = tf.constant(rng.random((2, *sides, 1)) < 0.7, "float32")
+    forward, _ = OPERATORS[name].operator(known)
+    combined = forward(tf.constant(2.0 * x + z))
+    np.testing.assert_allclose(combined, 2.0 * forward(x) + forward(z), atol=2e-5)
+    expected = np.sum(array(forward(x)) * y)
+    scale = np.linalg.norm(x) * np.linalg.norm(y)
+    assert abs(np.sum(x * array(adjoint(forward, x)(tf.constant(y)))) - expected) < 1e-5 * scale
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_an_operator_is_what_the_degradation_does_but_for_its_noise(name):
+    # Smooth pictures, of which nothing is clipped.
+    ramp = np.linspace(0.3, 0.6, 24, dtype="float32")
+    clean = np.broadcast_to(ramp[:, None, None] * np.ones((24, 40, 3), "float32"), (2, 24, 40, 3))
+    observed = array(OPERATORS[name](clean))
+    known = observed[..., 3:] if observed.shape[-1] == 4 else None
+    forward, sigma = OPERATORS[name].operator(known)
+    rest = observed[..., :3] - array(forward(tf.constant(clean)))
+    assert rest.std() == pytest.approx(sigma, rel=0.1, abs=1e-6)
+    assert sigma == pytest.approx({"noise": 0.1, "several": 0.03, "nested": 0.05}.get(name, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("degradation", "advice"),
+    [
+        (JpegCompression(30), "JpegCompression is not linear"),
+        (SaltAndPepper(0.1), "SaltAndPepper is not linear"),
+        (PoissonNoise(0.1), "PoissonNoise is not linear"),
+        (OneOf([MissingPixels(), MissingBlocks()]), "OneOf is not linear"),
+        (Blur((0.5, 2.0)), r"strength of Blur. Received: sigma=\(0.5, 2.0\). Pass one number"),
+        (AdditiveNoise((0.0, 0.1)), "strength of AdditiveNoise"),
+        (MotionBlur((2.0, 9.0), angle=0), "strength of MotionBlur"),
+        (MotionBlur(9.0), "in which direction .*Pass it, in degrees"),
+        (MissingPixels(), "What MissingPixels has hidden is not known"),
+        (Compose([AdditiveNoise(0.1), Blur(1.0)]), "noise before Blur. Put it behind"),
+        (Compose([Blur(1.0), JpegCompression(30)]), "JpegCompression is not linear"),
+    ],
+    ids=lambda x: type(x).__name__ if isinstance(x, Degradation) else "",
+)
+def test_what_has_no_operator_says_why(degradation, advice):
+    with pytest.raises(ValueError, match=advice):
+        degradation.operator()
+
+
+@pytest.mark.parametrize("pattern", ["RGGB", "BGGR", "GRBG", "GBRG"])
+def test_a_mosaic_keeps_one_colour_of_each_pixel(pattern):
+    clean = clean_pictures((5, 7), 3)
+    observed = array(Mosaic(pattern)(clean))
+    for y in range(5):
+        for x in range(7):
+            kept = "RGB".index(pattern[2 * (y % 2) + x % 2])
+            expected = np.where(np.arange(3) == kept, clean[y, x], 0.0)
+            np.testing.assert_array_equal(observed[y, x], expected)
 
 
 def test_who_draws_and_applies_in_one_is_told_so():
@@ -817,6 +893,8 @@ def test_an_own_degradation_needs_one_method():
         (lambda: Blur(-1), r"\[0, 20\].*sigma=-1. .*deviation in pixels"),
         (lambda: MotionBlur(100), r"\[0, 60\].*length=100. It is the way in pixels"),
         (lambda: MotionBlur(5, angle="x"), "`angle` .*angle='x'"),
+        (lambda: Mosaic("RGB"), "`pattern` must be one of 'RGGB'"),
+        (lambda: Mosaic()(clean_pictures(channels=4)), "one or three channels"),
         (lambda: Downsample(0.5), "factor=0.5. .*2 leaves a quarter of the pixels"),
         (lambda: JpegCompression(0), r"\[1, 100\].*quality=0. It is the quality of JPEG"),
         (lambda: FreeFormHoles(30), "share of pixels to hide: for 30 % pass 0.3"),

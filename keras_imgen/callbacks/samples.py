@@ -22,6 +22,8 @@ class EpochPicture(keras.callbacks.Callback):
     and `prepare()` if it depends on the model what can be drawn.
     """
 
+    _shown = "Pictures"  # what they are, for those who cannot see them
+
     def __init__(self, folder=None, *, every=1, show=None, tensorboard=None):
         super().__init__()
         for package in ("tensorboard", "tensorflow"):  # which writes its files
@@ -59,7 +61,7 @@ class EpochPicture(keras.callbacks.Callback):
         if self.folder is not None:
             self._write(self.folder / f"epoch_{epoch + 1:04d}.png")
         if self.show:
-            self._update_notebook()
+            self._update_notebook(epoch)
         if self.tensorboard is not None:
             self._log_to_tensorboard(epoch)
 
@@ -73,15 +75,17 @@ class EpochPicture(keras.callbacks.Callback):
         with write_whole(path) as unfinished:
             sources.as_image(self.image).save(unfinished)
 
-    def _update_notebook(self):
+    def _update_notebook(self, epoch):
         from IPython.display import display
 
         image = sources.as_image(self.image)
+        said = f"{self._shown} after epoch {epoch + 1}."
+        options = {"metadata": {"image/png": {"alt": said}}}  # for screen readers
         # One picture that changes in place, not one more picture per epoch.
         if self._display is None:
-            self._display = display(image, display_id=True)
+            self._display = display(image, display_id=True, **options)
         else:
-            self._display.update(image)
+            self._display.update(image, **options)
 
     def _log_to_tensorboard(self, epoch):
         import tensorflow as tf
@@ -119,6 +123,8 @@ class SampleGrid(EpochPicture):
         >>> from keras_imgen.callbacks import SampleGrid
         >>> samples = SampleGrid("runs/gan/samples", n=64, every=5)
     """
+
+    _shown = "Pictures that the model draws"
 
     def __init__(
         self,
@@ -188,6 +194,8 @@ class BeforeAfter(EpochPicture):
         >>> from keras_imgen.callbacks import BeforeAfter
         >>> panels = BeforeAfter(load("photos", "test"), "runs/denoise/samples", n=2)
     """
+
+    _shown = "Pictures observed, restored and clean"
 
     def __init__(
         self,

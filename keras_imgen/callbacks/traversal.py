@@ -49,6 +49,8 @@ class LatentTraversal(EpochPicture):
         >>> walks = LatentTraversal("runs/gan/walks", rows=6, columns=12, every=5)
     """
 
+    _shown = "Pictures on the way between latents"
+
     def __init__(
         self,
         folder: str | Path | None = None,

@@ -8,11 +8,12 @@ own channels: degradations that hide pixels append a mask (1 where known, 0 wher
 others, with `append_level=True`, their strength. `observed[..., :C]` is the picture to show.
 """
 
-from keras_imgen.degradations.base import Degradation, WithMask, WithStrength
+from keras_imgen.degradations.base import Degradation, Operator, WithMask, WithStrength
 from keras_imgen.degradations.blurs import Blur, Downsample, MotionBlur
 from keras_imgen.degradations.combined import Compose, OneOf
 from keras_imgen.degradations.holes import MissingBlocks, MissingFrames, MissingPixels
 from keras_imgen.degradations.jpeg import JpegCompression
+from keras_imgen.degradations.mosaics import Mosaic
 from keras_imgen.degradations.noise import AdditiveNoise, PoissonNoise, SaltAndPepper
 from keras_imgen.degradations.strokes import FreeFormHoles, TextOverlay
 
@@ -27,8 +28,10 @@ __all__ = [
     "MissingBlocks",
     "MissingFrames",
     "MissingPixels",
+    "Mosaic",
     "MotionBlur",
     "OneOf",
+    "Operator",
     "PoissonNoise",
     "SaltAndPepper",
     "TextOverlay",

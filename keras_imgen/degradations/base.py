@@ -2,7 +2,8 @@
 
 import itertools
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -11,6 +12,26 @@ from keras import ops
 from keras_imgen import backends, checks
 from keras_imgen.checks import number, shown
 from keras_imgen.settings import as_meant
+
+
+class Operator(NamedTuple):
+    """What a known degradation does to every picture: a linear function, and noise behind it.
+
+    Attributes:
+        forward: function from pictures to what is observed of them but for the noise; linear, so
+            that `forward(a * x + y) == a * forward(x) + forward(y)`, and slopes go through.
+        sigma: standard deviation of the white noise that follows.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.degradations import AdditiveNoise, Blur, Compose
+        >>> forward, sigma = Compose([Blur(1.6), AdditiveNoise(0.01)]).operator()
+        >>> tuple(forward(np.ones((1, 12, 20, 1), "float32")).shape), sigma
+        ((1, 12, 20, 1), 0.01)
+    """
+
+    forward: Callable
+    sigma: float = 0.0
 
 
 class Degradation(keras.layers.Layer):
@@ -100,6 +121,24 @@ class Degradation(keras.layers.Layer):
             parameters: what `draw` returned.
         """
         raise NotImplementedError(self._in_one)
+
+    def operator(self, known=None) -> Operator:
+        """Return what is known of this degradation to those who undo it (`Restorer.undo`).
+
+        Subclasses implement this if they are linear but for their noise, and nothing is drawn but
+        the noise and a mask.
+
+        Args:
+            known: mask of the observed pictures, 1 where a pixel is known, as a tensor; None
+                without one.
+
+        Raises:
+            ValueError: if there is no such function, or it would have to be drawn.
+        """
+        raise ValueError(
+            f"{type(self).__name__} is not linear, or does not say how it is (`operator`), so it "
+            "cannot be undone by a denoiser. Train a Restorer for it."
+        )
 
     def seeds(self, training=None) -> Iterator:
         """Return seeds for `draw`: of a new draw in training, else those of the fixed one."""
@@ -215,6 +254,16 @@ class WithStrength(Degradation):
         """Return what is drawn beside the strength: more arguments of `degraded`."""
         return {}
 
+    def fixed(self) -> float:
+        """Return the strength, or raise if it is drawn."""
+        low, high = self.range
+        if low != high:
+            raise ValueError(
+                f"To undo it one must know the strength of {type(self).__name__}. Received: "
+                f"{self._argument}={getattr(self, self._argument)}. Pass one number. {self._hint}"
+            )
+        return low
+
     def degraded(self, clean, strength):
         """Return the observed pictures; subclasses implement this."""
         raise NotImplementedError
@@ -275,6 +324,15 @@ class WithMask(Degradation):
         """Return the known pixels and, behind them, the mask channel."""
         mask = parameters["mask"]
         return ops.concatenate([clean * mask, mask], axis=-1)
+
+    def operator(self, known=None):
+        """Return the function that hides what the observed pictures' own mask hides."""
+        if known is None:
+            raise ValueError(
+                f"What {type(self).__name__} has hidden is not known. Received: no mask. Pass "
+                "`known`, 1 where a pixel is known, or leave the mask behind the observed pictures."
+            )
+        return Operator(lambda pictures: pictures * known)
 
     def known(self, shape, seeds):
         """Return the mask, 1 where the pixel is known, broadcastable to `(..., height, width, 1)`.

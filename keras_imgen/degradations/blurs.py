@@ -1,5 +1,6 @@
 """Lost sharpness: out of focus, moved while exposing, or made of too few pixels."""
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -7,7 +8,13 @@ import keras
 from keras import ops
 
 from keras_imgen.checks import number, whole_number
-from keras_imgen.degradations.base import Degradation, WithStrength, as_batch, per_picture
+from keras_imgen.degradations.base import (
+    Degradation,
+    Operator,
+    WithStrength,
+    as_batch,
+    per_picture,
+)
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
@@ -58,6 +65,10 @@ class Blur(WithStrength):
         batch = _filtered(batch, weights[:, :, None], (radius, 0))
         batch = _filtered(batch, weights[:, None, :], (0, radius))
         return ops.reshape(batch, ops.shape(clean))
+
+    def operator(self, known=None):
+        """Return the average, which is linear."""
+        return Operator(functools.partial(self.degraded, strength=self.fixed()))
 
     def as_level(self, strength):
         """Return sigma in tenths of a pixel."""
@@ -129,6 +140,17 @@ class MotionBlur(WithStrength):
         kernel = ops.einsum("nrp,ncp->nrc", rows, columns) / count
         return ops.reshape(_filtered(batch, kernel, (radius, radius)), ops.shape(clean))
 
+    def operator(self, known=None):
+        """Return the mean along a way that is known."""
+        length = self.fixed()
+        if self.angle is None:
+            raise ValueError(
+                "To undo it one must know in which direction the camera moved. Received: "
+                "MotionBlur without `angle`. Pass it, in degrees, 0 along the rows."
+            )
+        turn = math.radians(self.angle)
+        return Operator(functools.partial(self.degraded, strength=length, turn=turn))
+
     def as_level(self, strength):
         """Return the length in tens of pixels."""
         return 0.1 * strength
@@ -171,12 +193,17 @@ class Downsample(Degradation):
 
     def apply(self, clean, parameters):
         """Return the pictures shrunk and enlarged."""
-        if self.factor == 1:
-            return clean
+        return clean if self.factor == 1 else ops.clip(self._resampled(clean), 0.0, 1.0)
+
+    def operator(self, known=None):
+        """Return the function without its clipping."""
+        return Operator(self._resampled)
+
+    def _resampled(self, clean):
         height, width = ops.shape(clean)[-3:-1]
         rows, columns = (_there_and_back(side, self.factor) for side in (height, width))
         observed = ops.einsum("ih,...hwc->...iwc", rows, clean)
-        return ops.clip(ops.einsum("jw,...iwc->...ijc", columns, observed), 0.0, 1.0)
+        return ops.einsum("jw,...iwc->...ijc", columns, observed)
 
     def get_config(self):
         """Return the constructor's arguments."""

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_imgen.checks import shown
-from keras_imgen.degradations.base import Degradation, per_picture
+from keras_imgen.degradations.base import Degradation, Operator, WithMask, per_picture
 from keras_imgen.settings import as_meant
 
 
@@ -104,6 +104,24 @@ class Compose(_Combined):
         """Apply the parts in order, each with its own parameters."""
         parts = zip(self.degradations, parameters, strict=True)
         return self._in_turn(clean, [functools.partial(d.apply, parameters=p) for d, p in parts])
+
+    def operator(self, known=None):
+        """Return the functions of all parts, one after the other, and all their noise."""
+        forward, variance = [], 0.0
+        for part in _parts(self):
+            step = part.operator(known)
+            if variance and not isinstance(part, WithMask) and not step.sigma:
+                raise ValueError(
+                    f"Noise must come behind what it is observed through. Received: noise before "
+                    f"{type(part).__name__}. Put it behind, as in "
+                    "Compose([Blur(1.5), AdditiveNoise(0.01)])."
+                )
+            forward.append(step.forward)
+            variance += step.sigma**2
+        return Operator(
+            lambda pictures: functools.reduce(lambda x, step: step(x), forward, pictures),
+            variance**0.5,
+        )
 
     def _in_turn(self, clean, functions):
         channels = clean.shape[-1]

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_imgen import backends
-from keras_imgen.degradations.base import WithStrength
+from keras_imgen.degradations.base import Operator, WithStrength
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
@@ -52,6 +52,10 @@ class AdditiveNoise(WithStrength):
     def degraded(self, clean, strength, noise):
         """Return `clean + sigma * noise`."""
         return clean + strength * noise
+
+    def operator(self, known=None):
+        """Return what does nothing, and the noise behind it."""
+        return Operator(lambda pictures: pictures, self.fixed())
 
 
 @keras.saving.register_keras_serializable("keras_imgen")

@@ -5,10 +5,12 @@ from keras_imgen.inference.derived import UnknownLayerError, View, derived
 from keras_imgen.inference.ensembles import mean_of_positions
 from keras_imgen.inference.exporting import export
 from keras_imgen.inference.measured import measured
+from keras_imgen.inference.priors import FAINTEST, undone
 from keras_imgen.inference.tiles import Tile, in_tiles, tiles
 from keras_imgen.inference.views import view_of
 
 __all__ = [
+    "FAINTEST",
     "Tile",
     "UnknownLayerError",
     "View",
@@ -19,5 +21,6 @@ __all__ = [
     "mean_of_positions",
     "measured",
     "tiles",
+    "undone",
     "view_of",
 ]

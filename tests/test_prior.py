@@ -1,0 +1,147 @@
+"""`Restorer.undo`: a denoiser undoes what it was not trained for."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import keras_imgen as ki
+from keras_imgen import degradations, metrics
+from keras_imgen.degradations import AdditiveNoise, Blur, Compose, Downsample, MissingPixels, Mosaic
+
+
+@pytest.fixture(scope="module")
+def grey():
+    return ki.load_pretrained("denoiser-gray")
+
+
+@pytest.fixture(scope="module")
+def color():
+    return ki.load_pretrained("denoiser-color")
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return ki.load("photos", "test").take(2)[:, 40:88, 30:85]  # of odd width
+
+
+def gain(clean, degradation, model, passes=6, **options):
+    """Return by how many dB an answer is better than what was observed, at least."""
+    observed = np.asarray(degradation(clean))
+    answer = model.undo(observed, degradation, passes=passes, **options)
+    assert answer.shape == clean.shape
+    assert answer.dtype == "float32"
+    before = metrics.psnr(clean, observed[..., : clean.shape[-1]], clip=True)
+    return np.min(np.asarray(metrics.psnr(clean, answer)) - np.asarray(before)), observed, answer
+
+
+@pytest.mark.parametrize(
+    ("degradation", "least", "most"),
+    [
+        (Compose([Blur(1.6), AdditiveNoise(0.01, seed=0)]), 2.0, 12.0),
+        (degradations.MotionBlur(7.0, angle=30), 4.0, 25.0),
+        (Downsample(2), 1.0, 10.0),
+        (MissingPixels(0.5, seed=0), 12.0, 30.0),
+        (Compose([Blur(1.0), MissingPixels(0.3, seed=0)]), 8.0, 30.0),
+        (AdditiveNoise(25 / 255, seed=0), 5.0, 15.0),
+    ],
+    ids=["blur and noise", "motion", "few pixels", "holes", "blur and holes", "noise"],
+)
+def test_one_denoiser_undoes_them_all(clean, grey, degradation, least, most):
+    better, observed, answer = gain(clean, degradation, grey)
+    assert least < better < most
+    # Degraded again, it is what was observed, but for the noise.
+    known = observed[..., 1:] if observed.shape[-1] > 1 else None
+    forward, sigma = degradation.operator(known)
+    rest = np.asarray(forward(answer)) - observed[..., :1]
+    assert rest.std() < 1.2 * max(sigma, 1.5 / 255)
+
+
+def test_colours_come_back_out_of_a_mosaic(color):
+    clean = ki.load("photos", "test", channels=3).take(1)[:, 40:88, 30:85]
+    observed = np.asarray(Mosaic("GRBG")(clean))
+    answer = color.undo(observed, Mosaic("GRBG"), passes=6)
+    assert metrics.psnr(clean, answer)[0] > 30.0
+
+
+def test_known_pixels_are_kept_and_what_stands_in_holes_is_not_seen(clean, grey):
+    known = (np.random.default_rng(0).random((*clean.shape[:-1], 1)) < 0.6).astype("float32")
+    answers = [
+        grey.undo(np.where(known == 1.0, clean, junk), known=known, passes=3)
+        for junk in (0.0, 1.0, np.nan)
+    ]
+    np.testing.assert_array_equal(answers[0], answers[1])
+    np.testing.assert_array_equal(answers[0], answers[2])
+    assert np.abs((answers[0] - clean) * known).max() < 1e-3
+    assert np.abs((answers[0] - clean) * (1.0 - known)).max() > 0.01
+
+
+def test_an_answer_is_that_of_the_picture_alone(clean, grey):
+    blur = Blur(1.2)
+    observed = np.asarray(blur(clean))
+    both = grey.undo(observed, blur, passes=3)
+    for i in range(2):
+        alone = grey.undo(observed[i : i + 1], blur, passes=3)
+        np.testing.assert_allclose(both[i : i + 1], alone, atol=2e-4)
+
+
+def test_tiles_change_nothing(grey):
+    clean = ki.load("photos", "test").take(1)[:, :96, :150]
+    observed = np.asarray(Downsample(2)(clean))
+    whole, tiled = (grey.undo(observed, Downsample(2), passes=2, tile=t) for t in (None, 64))
+    np.testing.assert_allclose(whole, tiled, atol=2e-4)
+
+
+def test_a_better_start_is_used(clean, grey):
+    holes = degradations.MissingBlocks(0.3, 12, seed=3)
+    observed = np.asarray(holes(clean))
+    _, _, smooth = gain(clean, holes, grey, passes=2)
+    answer = grey.undo(observed, holes, start=clean, passes=2)
+    better = np.asarray(metrics.psnr(clean, answer)) - np.asarray(metrics.psnr(clean, smooth))
+    assert better.min() > 3.0
+
+
+def test_a_wrong_degradation_is_noticed_and_the_right_one_is_not(clean, grey):
+    observed = np.asarray(AdditiveNoise(0.1, seed=0)(Blur(1.6)(clean)))
+    with pytest.warns(UserWarning, match="differs from what was observed by .*grey levels"):
+        grey.undo(observed, Blur(1.6), passes=2)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="An answer")
+        grey.undo(observed, Compose([Blur(1.6), AdditiveNoise(0.1)]), passes=2)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Return an untrained denoiser that was never given a level, and an inpainter."""
+    network = ki.networks.dncnn(depth=3, filters=4)
+    holes = ki.networks.unet((None, None, 1), extra_channels=1, filters=4)
+    return ki.Restorer(network, AdditiveNoise(0.1)), ki.Restorer(holes, MissingPixels())
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "advice"),
+    [
+        ({"degradation": "blur"}, TypeError, "must be a degradation.*Blur\\(1.6\\)"),
+        ({"degradation": Blur((1.0, 2.0))}, ValueError, "strength of Blur"),
+        ({"known": np.ones((2, 48, 55, 1))}, ValueError, "`known` is for .*for Blur"),
+        ({"degradation": None}, ValueError, "is not known. Received: no mask"),
+        ({"degradation": None, "known": np.full((2, 48, 55, 1), 0.5)}, ValueError, "1 where a"),
+        ({"passes": 0}, ValueError, "`passes`"),
+        ({"passes": 2.5}, ValueError, "`passes`"),
+        ({"progress": 1}, TypeError, "`progress`"),
+        ({"start": np.zeros((2, 48, 54, 1), "float32")}, ValueError, "start"),
+        ({"observed": np.zeros((2, 48, 55, 3), "float32")}, ValueError, "observed"),
+        ({"observed": np.full((2, 48, 55, 1), np.nan, "float32")}, ValueError, "finite"),
+        ({"observed": np.zeros((48, 55, 1), "uint8")}, ValueError, "observed"),
+    ],
+)
+def test_bad_input_is_refused(clean, grey, change, error, advice):
+    given = {"observed": clean, "degradation": Blur(1.0), "passes": 1, **change}
+    with pytest.raises(error, match=advice):
+        grey.undo(given.pop("observed"), **given)
+
+
+def test_who_is_no_denoiser_of_given_levels_is_told_so(clean, small):
+    for model, appended in zip(small, ("nothing", "mask"), strict=True):
+        with pytest.raises(ValueError, match=f"appends {appended}. Load denoiser-gray"):
+            model.undo(clean, Blur(1.0))

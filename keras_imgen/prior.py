@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_imgen.checks import dtype_name, flag, whole_number
 from keras_imgen.data import check_pictures
-from keras_imgen.degradations import Degradation
+from keras_imgen.degradations import Degradation, WithMask
 from keras_imgen.inference import FAINTEST, undone
 from keras_imgen.matching import level_channel, to_undo
 
@@ -129,4 +129,7 @@ class Prior:
                 "Compose([..., AdditiveNoise(sigma)]).",
                 stacklevel=2,
             )
+        if degradation is None or isinstance(degradation, WithMask):  # no pixel is changed
+            seen = ops.convert_to_numpy(operator.forward(ops.ones_like(observed)))
+            answer = seen * observed + (1.0 - seen) * answer
         return answer

@@ -731,6 +731,68 @@ def test_a_mask_that_is_none_is_refused(mask, complaint, trained, tmp_path, caps
     assert not (tmp_path / "out").exists()
 
 
+def test_undo_fills_holes_and_keeps_what_is_known(tmp_path):
+    file = photo(tmp_path / "in.png", 30, 41, 3)
+    mask = np.zeros((30, 41), "uint8")
+    mask[5:9, 10:20] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    out, undo = tmp_path / "out", ("--undo", "holes", "--mask", tmp_path / "mask.png")
+    assert run("restore", "denoiser-color", file, *undo, "--out", out) == 0
+    clean, filled = (np.asarray(Image.open(p)) for p in (file, out / "in.png"))
+    np.testing.assert_array_equal(filled[mask == 0], clean[mask == 0])
+    assert np.any(filled[mask > 0] != clean[mask > 0])
+
+
+def test_undo_enlarges_a_picture_and_what_is_transparent(tmp_path, capsys):
+    pixels = np.full((20, 31, 4), 200, "uint8")
+    pixels[..., 3] = np.where(np.arange(31) < 16, 255, 0)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    command = ("restore", "denoiser-gray", tmp_path / "in.png", "--undo", "downsample=2")
+    assert run(*command, "--out", tmp_path / "out") == 0
+    with Image.open(tmp_path / "out" / "in.png") as image:
+        assert (image.mode, image.size) == ("RGBA", (62, 40))
+        large = np.asarray(image)
+    assert np.all(large[:, :28, 3] == 255)
+    assert np.all(large[:, 36:, 3] == 0)
+    assert "(noise: --sigma 0)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--undo", "fog=1"], "--undo takes blur=SIGMA, motion=LENGTH,ANGLE"),
+        (["--undo", "blur"], "--undo takes blur=SIGMA"),
+        (["--undo", "blur=x"], "--undo blur=x is not possible. 'x' is no number"),
+        (["--undo", "blur=99"], "--undo blur=99 is not possible. `sigma` must be"),
+        (["--undo", "motion=5"], "Received: --undo motion=5"),
+        (["--undo", "mosaic=RGB"], "--undo mosaic=RGB is not possible. `pattern`"),
+        (["--undo", "downsample=1.5"], "--undo downsample=1.5 is not possible"),
+        (["--undo", "blur=1", "--undo", "downsample=2"], "--undo downsample stands alone"),
+        (["--undo", "holes"], "--undo holes needs --mask"),
+        (["--undo", "blur=1", "--mask", "MASK"], "Add --undo holes, or leave out --mask"),
+        (["--undo", "blur=1", "--degrade"], "--degrade does not go with --undo"),
+        (["--undo", "blur=1", "--self-ensemble"], "--self-ensemble does not go with"),
+    ],
+)
+def test_undo_says_what_it_takes(options, complaint, tmp_path, capsys):
+    file = photo(tmp_path / "in.png", 23, 31, 1)
+    mask = np.zeros((23, 31), "uint8")
+    mask[:5] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    options = [str(tmp_path / "mask.png") if option == "MASK" else option for option in options]
+    assert run("restore", "denoiser-gray", file, *options, "--out", tmp_path / "out") == 2
+    assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("model", ["gan", "inpaint", "denoise"])
+def test_undo_needs_a_denoiser_that_is_given_levels(model, trained, tmp_path, capsys):
+    file = photo(tmp_path / "in.png", 28, 28, 1)
+    command = ("restore", trained / f"{model}.keras", file, "--undo", "blur=1")
+    assert run(*command, "--out", tmp_path / "out") == 2
+    assert "Use denoiser-gray or denoiser-color" in capsys.readouterr().err
+
+
 def test_one_bad_picture_holds_up_no_other(trained, tmp_path, capsys):
     for name in ("a", "c", "e"):
         photo(tmp_path / "in" / f"{name}.png", channels=1)

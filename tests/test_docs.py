@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from keras_imgen.callbacks import TrainingHealth
 from keras_imgen.cli import command as cli
 from keras_imgen.data.sources import MAX_BYTES
+from keras_imgen.prior import Prior
 from keras_imgen.training import PictureModel
 
 ROOT = Path(__file__).parents[1]
@@ -35,9 +36,10 @@ def readers_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (70, 80, 3), dtype="uint8")
+    photo = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(3))
     for folder in ("holiday", "noisy", "clean", "pets/cats", "pets/dogs"):
         (tmp_path / folder).mkdir(parents=True)
-        Image.fromarray(pixels).save(tmp_path / folder / "beach.png")
+        photo.save(tmp_path / folder / "beach.png")
     Image.fromarray(np.uint8(255 * (pixels[..., 0] < 25))).save(tmp_path / "mask.png")
     first, *others = map(Image.fromarray, rng.integers(0, 256, (16, 24, 32), dtype="uint8"))
     (tmp_path / "films").mkdir()
@@ -51,6 +53,8 @@ def test_examples_run(page, number, monkeypatch):
     if page != "README":  # many small trainings, of which compiling would take the time
         always = property(lambda model: True, lambda model, value: None)
         monkeypatch.setattr(PictureModel, "run_eagerly", always, raising=False)
+    # One look of a denoiser, too.
+    monkeypatch.setitem(Prior.undo.__kwdefaults__, "passes", 1)
     if page in ("howto", "own_models"):
         exec(CODE[page][0], names)  # what all answers share
     code = CODE[page][number]

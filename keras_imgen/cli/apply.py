@@ -21,8 +21,9 @@ from keras_imgen import (  # noqa: F401
     networks,
     plotting,
 )
+from keras_imgen.cli import undo
 from keras_imgen.cli.command import complain
-from keras_imgen.cli.inputs import LeftOut, find, split_off_collisions
+from keras_imgen.cli.inputs import LeftOut, check_mask_size, find, split_off_collisions
 from keras_imgen.data import sources, to_float
 from keras_imgen.data.photos import read_photo, read_picture, write_photo
 from keras_imgen.files import write_whole
@@ -99,8 +100,11 @@ def restore(args) -> int:
     if len(there) == len(kept):
         raise _existing(*there)
     model = _load(args.model)
-    options = _options(model, args)
+    parts = undo.read(args.undo) if args.undo else []
+    options = {} if parts else _options(model, args)
     mask = None if args.mask is None else _read_mask(args.mask)
+    if parts:
+        undo.check(model, parts, mask, args.degrade, args.self_ensemble)
     of_sequences = len(model.image_shape) == 4
     if of_sequences:
         if refused:  # without one of its frames it is another sequence
@@ -127,6 +131,11 @@ def restore(args) -> int:
                 )
             if of_sequences:
                 picture = restored[file]
+            elif parts:
+                picture, said = undo.undone(
+                    model, photo.picture, mask, parts, args.sigma, args.tile
+                )
+                photo = undo.as_large(photo, picture)
             else:
                 level = None if args.sigma != "auto" else level_to_pass(model, photo.picture)
                 if level is not None and not args.degrade:
@@ -295,12 +304,7 @@ def _restore(model, pictures, mask, degrade, options):
     if degrade:
         pictures = keras.ops.convert_to_numpy(model.degradation(pictures, training=False))
     elif mask is not None:
-        if mask.shape[:2] != pictures.shape[-3:-1]:
-            raise ValueError(
-                "The mask must be as large as the picture, "
-                f"{pictures.shape[-2]} x {pictures.shape[-3]} pixels (width x height). "
-                f"Received: {mask.shape[1]} x {mask.shape[0]}."
-            )
+        check_mask_size(mask, pictures)
         options = {**options, "known": 1.0 - mask}
     return model.restore(pictures, **options)
 

@@ -232,6 +232,14 @@ def _parser():
     )
     restore.add_argument("--self-ensemble", action="store_true", help=SELF_ENSEMBLE)
     restore.add_argument(
+        "--undo",
+        action="append",
+        metavar="WHAT",
+        help="with a denoiser: undo blur=SIGMA or motion=LENGTH,ANGLE (pixels, degrees), "
+        "downsample=FACTOR, mosaic=PATTERN or holes (with --mask); again for several, in the order "
+        "in which they happened",
+    )
+    restore.add_argument(
         "--out", type=_path, default="restored", help="folder of the results [%(default)s]"
     )
 

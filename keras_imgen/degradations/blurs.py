@@ -199,6 +199,23 @@ class Downsample(Degradation):
         """Return the function without its clipping."""
         return Operator(self._resampled)
 
+    def enlarge(self, few):
+        """Return pictures of so many times the sides: what `Restorer.undo` is given for small ones.
+
+        Args:
+            few: float pictures, `(n, height, width, channels)`.
+
+        Example:
+            >>> import numpy as np
+            >>> from keras_imgen.degradations import Downsample
+            >>> Downsample(2).enlarge(np.ones((1, 5, 7, 3), "float32")).shape
+            TensorShape([1, 10, 14, 3])
+        """
+        few = ops.convert_to_tensor(few, "float32")
+        rows, columns = (_enlarging(n * self.factor, n) for n in ops.shape(few)[1:3])
+        larger = ops.einsum("ih,nhwc->niwc", rows, few)
+        return ops.einsum("jw,niwc->nijc", columns, larger)
+
     def _resampled(self, clean):
         height, width = ops.shape(clean)[-3:-1]
         rows, columns = (_there_and_back(side, self.factor) for side in (height, width))
@@ -235,13 +252,23 @@ def _there_and_back(side, factor):
     Keras resizes only to sizes that are known when a step is compiled.
     """
     few = -(-side // factor)
-    fine, coarse = (ops.arange(n, dtype="float32") + 0.5 for n in (side, few))
-    scale = ops.cast(side, "float32") / ops.cast(few, "float32")
+    fine, coarse, scale = _centres(side, few)
     # Shrinking, the kernel is as wide as the pixels that it makes.
     shrink = _bicubic(coarse[:, None] - fine / scale)
+    return ops.matmul(_enlarging(side, few), shrink / ops.sum(shrink, axis=1, keepdims=True))
+
+
+def _enlarging(side, few):
+    """Return the matrix `(side, few)` that enlarges a side."""
+    fine, coarse, scale = _centres(side, few)
     enlarge = _bicubic(fine[:, None] / scale - coarse)
-    shrink, enlarge = (m / ops.sum(m, axis=1, keepdims=True) for m in (shrink, enlarge))
-    return ops.matmul(enlarge, shrink)
+    return enlarge / ops.sum(enlarge, axis=1, keepdims=True)
+
+
+def _centres(side, few):
+    """Return the middles of many and of few pixels, and how many there are of one for each."""
+    fine, coarse = (ops.arange(n, dtype="float32") + 0.5 for n in (side, few))
+    return fine, coarse, ops.cast(side, "float32") / ops.cast(few, "float32")
 
 
 def _bicubic(x):

@@ -8,7 +8,7 @@ from keras_imgen import backends
 STRENGTH = 0.23  # of the prior, in relation to what was observed
 FAINTEST = 1.0 / 255.0 / 12.0**0.5  # noise of pictures of 8 bits, which were rounded
 FIRST, LAST = 49.0 / 255.0, 2.0 / 255.0  # by how much answers are taken to be wrong, at least
-SEARCHES = 30  # steps to the answer that fits, in each pass
+SEARCHES, CLOSE = 30, 1e-4  # steps to the answer that fits in each pass, and when it does
 SMOOTH = 1e-3  # weight of smoothness in the first answer
 
 
@@ -41,7 +41,7 @@ def undone(denoise, operator, observed, start, passes: int, noisiest: float):
         answer = _smoothest(operator.forward, pull, pulled)
     else:
         answer = ops.convert_to_tensor(start, "float32")
-    for level in np.geomspace(min(FIRST, noisiest), max(sigma, LAST), passes):
+    for level in np.geomspace(max(sigma, LAST), min(FIRST, noisiest), passes)[::-1]:
         weight = STRENGTH * (sigma / level) ** 2
         fits = _nearest(operator.forward, pull, pulled, answer, weight)
         answer = ops.convert_to_tensor(denoise(ops.convert_to_numpy(fits), float(level)))
@@ -109,7 +109,10 @@ def _conjugate_gradients(function, right, x, steps):
 
     rest = right - function(x)
     way, left = rest, dot(rest, rest)
+    enough = CLOSE**2 * dot(right, right)
     for _ in range(steps):
+        if bool(ops.all(left <= enough)):
+            break
         turned = function(way)
         length = left / ops.maximum(dot(way, turned), 1e-30)
         x, rest = x + length * way, rest - length * turned

@@ -4,18 +4,21 @@
     python tests/benchmarks/restoration.py noise --data SET12
     python tests/benchmarks/restoration.py noise --model denoiser-color --data BSD --last 20
     python tests/benchmarks/restoration.py holes --data SET12
+    python tests/benchmarks/restoration.py undo --data SET12
     python tests/benchmarks/restoration.py borders --data BSD --last 20
     python tests/benchmarks/restoration.py photo [--megapixels 24]
     python tests/benchmarks/restoration.py settings --data BSD
 
-The first three print a table of PSNR and SSIM, averaged over the pictures of a folder, as DnCNN's
+The first four print a table of PSNR and SSIM, averaged over the pictures of a folder, as DnCNN's
 authors measured Set12: clean pictures of 8 bits, noise of a fixed seed added in floating point and
 not clipped, results clipped to [0, 1]; of BSD the last photographs by name are those that the
-training held out. The fourth compares the errors at the borders of parts of pictures with those of
-the same pixels when the whole pictures are restored. The fifth restores one large photograph, and
-prints seconds and the memory that it took above that of the model. The last one shows how the
-settings of total variation and non-local means were chosen: on the photographs that the restorers'
-training held out.
+training held out. `undo` has blur and too few pixels (for sides that are multiples of 4); of the
+classical filters it prints several settings, of which the best one on these very pictures may be
+taken. The fifth compares the errors at the borders of parts of pictures with those of the same
+pixels when the whole pictures are restored. The sixth restores one large photograph, and prints
+seconds and the memory that it took above that of the model. The last one shows how the settings of
+total variation and non-local means were chosen: on the photographs that the restorers' training
+held out.
 """
 
 import argparse
@@ -29,6 +32,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
+from PIL import Image
 
 import keras_imgen as ki
 from keras_imgen import degradations, metrics
@@ -76,6 +80,33 @@ def telea(observed, known):
     return to_float(cv2.inpaint(levels, holes, 3, cv2.INPAINT_TELEA))[..., None]
 
 
+def wiener(observed, degradation, balance):
+    from skimage.restoration import wiener
+
+    return deconvolved(
+        observed, degradation, lambda x, point: wiener(x, point, balance, clip=False)
+    )
+
+
+def richardson_lucy(observed, degradation, steps):
+    from skimage.restoration import richardson_lucy
+
+    return deconvolved(
+        observed,
+        degradation,
+        lambda x, point: richardson_lucy(np.clip(x, 1e-3, 1.0), point, steps),
+    )
+
+
+def deconvolved(observed, degradation, method, margin=32):
+    """Undo a blur by a classical method, the picture mirrored at its borders."""
+    dot = np.zeros((1, 65, 65, 1), "float32")
+    dot[0, 32, 32, 0] = 1.0
+    point = np.asarray(degradation.operator().forward(dot))[0, ..., 0]
+    wide = np.pad(observed[..., 0], margin, mode="symmetric").astype("float64")
+    return method(wide, point)[margin:-margin, margin:-margin, None]
+
+
 def pictures_in(folder, channels, last):
     """Return the pictures of a folder, or the last few."""
     files = sorted(folders.list_pictures(folder)[0])[-(last or 0) :]
@@ -118,12 +149,19 @@ def holes(args):
         colours = np.repeat(observed, 3, axis=-1)[None]
         return model.restore(colours, known=known, **options)[0].mean(axis=-1, keepdims=True)
 
+    denoiser = ki.load_pretrained("denoiser-gray")
+
+    def asked(observed, known):
+        start = network(observed, known)[None]
+        return denoiser.undo(observed[None], known=known[None], start=start)[0]
+
     methods = {
         "observed": lambda observed, known: observed,
         "biharmonic": biharmonic,
         "Telea": telea,
         "inpainter": network,
         "inpainter, ensemble": functools.partial(network, self_ensemble=True),
+        "inpainter, then denoiser-gray, undo": asked,
     }
     cases = {
         "25 % of pixels": functools.partial(degradations.MissingPixels, 0.25),
@@ -138,6 +176,50 @@ def holes(args):
         return observed[..., :1], observed[..., 1:]
 
     table(args, methods, cases, spoil)
+
+
+def undo(args):
+    """Print the table of what a denoiser undoes without a training of its own."""
+    model = ki.load_pretrained("denoiser-gray")
+    blurs = {
+        f"Wiener filter, {balance:g}": functools.partial(wiener, balance=balance)
+        for balance in (0.003, 0.01, 0.03, 0.1)
+    }
+    blurs |= {
+        f"Richardson-Lucy, {steps} steps": functools.partial(richardson_lucy, steps=steps)
+        for steps in (5, 10, 20, 40)
+    }
+
+    def asked(observed, degradation, **options):
+        return model.undo(observed[None], degradation, **options)[0]
+
+    def blurred(clean, degradation, seed):
+        noise = degradations.AdditiveNoise(args.noise, seed=seed)
+        both = degradations.Compose([degradation, noise])
+        return keras.ops.convert_to_numpy(both(clean)), both
+
+    def shrunk(clean, degradation, seed):
+        few = [-(-side // degradation.factor) for side in clean.shape[1::-1]]
+        small = Image.fromarray(clean[..., 0]).resize(few, Image.Resampling.BICUBIC)
+        large = degradation.enlarge(np.asarray(small)[None, ..., None])
+        return keras.ops.convert_to_numpy(large)[0], degradation
+
+    def lanczos(observed, degradation):
+        few = [-(-side // degradation.factor) for side in observed.shape[1::-1]]
+        small = Image.fromarray(observed[..., 0]).resize(few, Image.Resampling.BICUBIC)
+        large = small.resize(observed.shape[1::-1], Image.Resampling.LANCZOS)
+        return np.asarray(large)[..., None]
+
+    ours = {"observed": lambda observed, degradation: observed}
+    undone = {"denoiser-gray, undo": asked}
+    cases = {
+        "blur 1.6": degradations.Blur(1.6),
+        "blur 3": degradations.Blur(3.0),
+        "motion 9": degradations.MotionBlur(9.0, angle=30),
+    }
+    table(args, ours | blurs | undone, cases, blurred)
+    sizes = {f"1/{factor} of the sides": degradations.Downsample(factor) for factor in (2, 4)}
+    table(args, ours | {"Lanczos": lanczos} | undone, sizes, shrunk)
 
 
 def borders(args, begin=32, band=8):
@@ -229,9 +311,11 @@ def photo(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
-    for function in (noise, holes, borders, settings):
+    for function in (noise, holes, undo, borders, settings):
         command = commands.add_parser(function.__name__, help=function.__doc__)
         command.add_argument("--data", type=Path, required=True, help="folder of test pictures")
+        if function is undo:
+            command.add_argument("--noise", type=float, default=0.01, help="behind the blur")
         if function in (noise, borders):
             command.add_argument("--model", default="denoiser-gray", help="or denoiser-color")
         command.add_argument("--seed", type=int, default=0)

@@ -74,7 +74,7 @@ if os.environ.get("KERAS_IMGEN_TUTORIAL") == "small":  # a quick test: its figur
     EPOCHS = TINY_EPOCHS = DIGIT_EPOCHS = 1
     FILTERS, PIECES, DIGITS, FILL_STEPS, STEP = 4, 4, 64, 20, 4
 
-plt.rcParams["axes.titlesize"] = 13
+plt.rcParams["axes.titlesize"] = 14
 keras.utils.set_random_seed(SEED)  # the same first weights, and so the same pictures, every time
 
 # %% [markdown]
@@ -114,6 +114,17 @@ def inside_psnr(clean, filled, observed):
     return float(10 * np.log10(1 / np.mean((clean[hidden] - filled[hidden]) ** 2)))
 
 
+def panels(pairs, columns):
+    """Pictures side by side, each below its title, which can be read from the last row."""
+    lines, shape = len(pairs) // columns, pairs[0][1].shape
+    size = (13.5, lines * (0.4 + 13.5 / columns * shape[1] / shape[2]))
+    _, axes = plt.subplots(lines, columns, figsize=size, layout="constrained")
+    for ax, (title, pictures) in zip(axes.ravel(), pairs, strict=True):
+        ki.plotting.plot_images(pictures[:1], ax=ax)
+        ax.set_title(title, fontsize=14)
+    plt.show()
+
+
 ink = handwriting(4, 7).repeat(3, axis=0).repeat(3, axis=1)
 ink = np.pad(ink, ((32, 32), (6, 6), (0, 0)))[::STEP, ::STEP]
 window = np.zeros(ink.shape, bool)
@@ -121,15 +132,13 @@ window[118 // STEP : 295 // STEP, 214 // STEP : 391 // STEP] = True  # as many p
 
 inpainter = ki.load_pretrained("inpainter")
 rows = {"written over": with_mask(coffee, ~ink), "cut out": with_mask(coffee, ~window)}
-figure, axes = plt.subplots(2, 3, figsize=(13.5, 6.5), layout="constrained")
-for line, (name, observed) in zip(axes, rows.items(), strict=True):
-    filled = inpainter.restore(observed)
+pairs = []
+for name, observed in rows.items():
     print(f"{name:12} missing: {np.mean(observed[..., -1] == 0):.1%}")
-    inside = inside_psnr(coffee, filled, observed)
-    ki.plotting.plot_images(observed[..., :3], title=name, ax=line[0])
-    ki.plotting.plot_images(filled, title=f"filled · {inside:.1f} dB inside", ax=line[1])
-    ki.plotting.plot_images(coffee, title="clean", ax=line[2])
-plt.show()
+    filled = inpainter.restore(observed)
+    title = f"filled · {inside_psnr(coffee, filled, observed):.1f} dB inside"
+    pairs += [(name, observed[..., :3]), (title, filled), ("clean", coffee)]
+panels(pairs, columns=3)
 
 # %% [markdown]
 # To repair a photograph of your own, paint the damage white on black in a picture of the same size,
@@ -191,20 +200,15 @@ observed = rows["written over"]
 by_method = {"mean": fill_mean(observed), "harmonic fill": fill_harmonic(observed)}
 by_method["network"] = inpainter.restore(observed)
 gift = 10 * np.log10(1 / np.mean(observed[..., -1] == 0))
+pairs = [("observed, a detail", observed[..., :3]), ("clean", coffee)]
 for name, filled in by_method.items():
     whole = 10 * np.log10(1 / np.mean((coffee - filled) ** 2))
     inside = inside_psnr(coffee, filled, observed)
     print(f"{name:14} whole: {whole:.1f} dB   inside: {inside:.1f} dB   gift: {gift:.1f} dB")
-
-figure, axes = plt.subplots(2, 2, figsize=(12, 6.7), layout="constrained")
-shown = {"observed": observed[..., :3], "harmonic fill": by_method["harmonic fill"]}
-shown |= {"network": by_method["network"], "clean": coffee}
-for ax, (name, pictures) in zip(axes.ravel(), shown.items(), strict=True):
-    detail = pictures[:, 10 // STEP : 150 // STEP, 160 // STEP : 440 // STEP]
-    if name in by_method:
-        name += f" · {inside_psnr(coffee, pictures, observed):.1f} dB inside all holes"
-    ki.plotting.plot_images(detail, title=f"detail: {name}", ax=ax)
-plt.show()
+    pairs.append((f"{name} · {inside:.1f} dB inside all holes", filled))
+detail = np.s_[:, 10 // STEP : 150 // STEP, 160 // STEP : 440 // STEP]
+chosen = [pairs[i] for i in (0, 3, 4, 1)]  # without the mean
+panels([(title, picture[detail]) for title, picture in chosen], columns=2)
 
 # %% [markdown]
 # The network is ahead, by half a decibel. On wood and saucer both fills are good. The rim of the
@@ -311,17 +315,23 @@ def pretrained(observed):
 
 fills = {"mean": fill_mean, "tiny network": by_tiny.restore, "U-Net": by_unet.restore}
 fills |= {"harmonic fill": fill_harmonic, "pretrained": pretrained}
+
+
+def compare(title, observed, which, names):
+    """One of the test photographs, filled in several ways; return the pairs for `panels`."""
+    part, pairs = slice(which, which + 1), [(title, observed[which : which + 1, ..., :1])]
+    for name in names:
+        fill = fills[name]
+        filled = fill(observed[part])
+        inside = inside_psnr(test_photos[part], filled, observed[part])
+        pairs.append((f"{name} · {inside:.1f} dB", filled))
+    return pairs
+
+
 print(f"inside holes of {BLOCK} x {BLOCK}, on the three test photographs:")
 for name, fill in fills.items():
     print(f"{name:13} {inside_psnr(test_photos, fill(holed), holed):.1f} dB")
-
-figure, axes = plt.subplots(1, 4, figsize=(14, 3.9), layout="constrained")
-shown = {"observed": holed[..., :1]} | {name: fills[name](holed) for name in list(fills)[2:]}
-for ax, (name, pictures) in zip(axes, shown.items(), strict=True):
-    if name in fills:
-        name += f" · {inside_psnr(test_photos[2:], pictures[2:], holed[2:]):.1f} dB inside"
-    ki.plotting.plot_images(pictures[2:], title=name, ax=ax)
-plt.show()
+panels(compare("observed", holed, 2, ("U-Net", "harmonic fill", "pretrained")), columns=4)
 
 # %% [markdown]
 # The U-Net beats the network that cannot see far, and not the harmonic fill. In a hole of 12 pixels
@@ -396,14 +406,7 @@ ax.legend()
 plt.show()
 
 of_32 = with_mask(test_photos, grid_of_holes(32))
-figure, axes = plt.subplots(1, 4, figsize=(14, 3.9), layout="constrained")
-shown = {"holes of 32 x 32": of_32[..., :1]}
-shown |= {name: fills[name](of_32) for name in ("tiny network", "U-Net", "pretrained")}
-for ax, (name, pictures) in zip(axes, shown.items(), strict=True):
-    if name in fills:
-        name += f" · {inside_psnr(test_photos[1:2], pictures[1:2], of_32[1:2]):.1f} dB inside"
-    ki.plotting.plot_images(pictures[1:2], title=name, ax=ax)
-plt.show()
+panels(compare("holes of 32 x 32", of_32, 1, ("tiny network", "U-Net", "pretrained")), columns=4)
 
 # %% [markdown]
 # All fall, though the same quarter is missing everywhere. **Not how much is lost decides, but how
@@ -460,14 +463,13 @@ def window_sums(pictures):
 
 
 known = window_sums(mask)
-shown = {"observed": 0.6 * mask, "plain 3 x 3 mean": window_sums(0.6 * mask) / 9}
-shown["partial 3 x 3 mean"] = window_sums(0.6 * mask) / np.maximum(known, 1)
-figure, axes = plt.subplots(1, 3, figsize=(13, 4.7), layout="constrained")
-for ax, (name, pictures) in zip(axes, shown.items(), strict=True):
-    ki.plotting.plot_images(pictures[:, 50:110, 10:90], title=f"detail: {name}", ax=ax)
-    values = np.unique(np.round(pictures, 3))
-    print(f"{name:19} {len(values):2} values, {values.min():.2f} to {values.max():.2f}")
-plt.show()
+pairs = [("a wall with a stroke, a detail", 0.6 * mask)]
+pairs += [("plain 3 x 3 mean", window_sums(0.6 * mask) / 9)]
+pairs += [("partial 3 x 3 mean", window_sums(0.6 * mask) / np.maximum(known, 1))]
+for name, picture in pairs:
+    values = np.unique(np.round(picture, 3))
+    print(f"{name:31} {len(values):2} values, {values.min():.2f} to {values.max():.2f}")
+panels([(name, picture[:, 50:110, 10:90]) for name, picture in pairs], columns=3)
 
 # %% [markdown]
 # The plain mean turns the rim of the hole into a gradient that was never there, and all later
@@ -485,15 +487,11 @@ cases = {"squares": holed, "strokes": stroked, "writing": written}
 fills["partial"] = by_partial.restore
 print("dB inside     ", *(f"{case:>9}" for case in cases))
 for name in ("U-Net", "partial", "harmonic fill", "pretrained"):
-    values = [inside_psnr(test_photos, fills[name](case), case) for case in cases.values()]
+    fill = fills[name]
+    values = [inside_psnr(test_photos, fill(case), case) for case in cases.values()]
     print(f"{name:14}", *(f"{value:9.1f}" for value in values))
-
-figure, axes = plt.subplots(1, 4, figsize=(14, 3.9), layout="constrained")
-shown = {"strokes": stroked[..., :1], "U-Net": by_unet.restore(stroked)}
-shown |= {"U-Net, partial convolutions": by_partial.restore(stroked), "clean": test_photos}
-for ax, (name, pictures) in zip(axes, shown.items(), strict=True):
-    ki.plotting.plot_images(pictures[:1, :80, 48:], title=f"detail: {name}", ax=ax)
-plt.show()
+pairs = compare("strokes, a detail", stroked, 0, ("U-Net", "partial")) + [("clean", test_photos)]
+panels([(name, pictures[:, :80, 48:]) for name, pictures in pairs], columns=4)
 
 # %% [markdown]
 # - **Squares and writing**: the partial convolution *gains*, for no more weights. At every rim it
@@ -529,19 +527,15 @@ by_digits = learn_digits("mse")
 middle = np.ones((28, 28, 1))
 middle[8:20, 8:20] = 0
 lost = with_mask(test_digits, middle)
-answers = {"12 x 12 lost, shown grey": lost[..., :1] + 0.5 * (1 - lost[..., 1:])}
+answers = {"12 x 12 lost": lost[..., :1] + 0.5 * (1 - lost[..., 1:])}
 answers |= {"harmonic fill": fill_harmonic(lost), "U-Net of photographs": by_unet.restore(lost)}
 answers |= {"U-Net of digits": by_digits.restore(lost), "clean": test_digits}
 
 
 def enlarge(answers, chosen):
     """A few digits, large: a row for each, a column for each answer."""
-    size = (14, 14 / len(answers) * len(chosen))
-    _, axes = plt.subplots(len(chosen), len(answers), figsize=size, layout="constrained")
-    for line, which in zip(axes, chosen, strict=True):
-        for ax, (name, pictures) in zip(line, answers.items(), strict=True):
-            ki.plotting.plot_images(pictures[which : which + 1], title=name, ax=ax)
-    plt.show()
+    pairs = [(name, pictures[i : i + 1]) for i in chosen for name, pictures in answers.items()]
+    panels(pairs, columns=len(answers))
 
 
 for name in ("harmonic fill", "U-Net of photographs", "U-Net of digits"):
@@ -560,13 +554,9 @@ enlarge(answers, chosen=(0, 3))
 # Finally, ask for what it has never seen: let the network of digits fill a photograph.
 
 # %%
-by = {"U-Net of photographs": by_unet.restore(holed), "U-Net of digits": by_digits.restore(holed)}
-figure, axes = plt.subplots(1, 3, figsize=(13, 4.7), layout="constrained")
-ki.plotting.plot_images(holed[1:2, ..., :1], title="observed", ax=axes[0])
-for ax, (name, filled) in zip(axes[1:], by.items(), strict=True):
-    name += f" · {inside_psnr(test_photos, filled, holed):.1f} dB inside"
-    ki.plotting.plot_images(filled[1:2], title=name, ax=ax)
-plt.show()
+fills |= {"U-Net of photographs": by_unet.restore, "U-Net of digits": by_digits.restore}
+print(f"U-Net of digits: {inside_psnr(test_photos, by_digits.restore(holed), holed):.1f} dB inside")
+panels(compare("observed", holed, 1, ("U-Net of photographs", "U-Net of digits")), columns=3)
 
 # %% [markdown]
 # Its filling is no nearer to the truth than the mean, and nothing in it says so.
@@ -590,7 +580,7 @@ plt.show()
 by_absolute = learn_digits("mae")
 
 # %%
-answers = {"12 x 12 lost, shown grey": answers["12 x 12 lost, shown grey"]}
+answers = {"12 x 12 lost": answers["12 x 12 lost"]}
 answers |= {"squared error": by_digits.restore(lost), "absolute error": by_absolute.restore(lost)}
 answers["clean"] = test_digits
 inside = np.broadcast_to(middle == 0, test_digits.shape)

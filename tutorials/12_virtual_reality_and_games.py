@@ -11,7 +11,7 @@
 # - find a copy that was moved.
 #
 # **You need** [tutorial 02](02_gan.ipynb) (the GAN) and [tutorial 07](07_cnn_inpainting.ipynb) up
-# to section 3 (masks, harmonic inpainting).
+# to section 2 (masks, harmonic fill).
 #
 # **Time** on two CPU cores: 3 minutes of computing, 70 minutes with reading and exercises.
 

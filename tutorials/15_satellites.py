@@ -10,7 +10,7 @@
 # - put several dates together, and draw a map of what none of them saw;
 # - say what a median over time erases, and raise an alarm before it is lost.
 #
-# **You need** [tutorial 07](07_cnn_inpainting.ipynb) up to section 6.
+# **You need** [tutorial 07](07_cnn_inpainting.ipynb) up to section 3.
 #
 # **Time** on two CPU cores: 2 minutes of computing, 70 minutes with reading and exercises.
 

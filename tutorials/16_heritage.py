@@ -10,7 +10,7 @@
 # - write the label that belongs beside a restored picture.
 #
 # **You need** [tutorial 01](01_generation_and_restoration.ipynb), and [tutorial
-# 07](07_cnn_inpainting.ipynb) up to section 3.
+# 07](07_cnn_inpainting.ipynb) up to section 2.
 #
 # **Time** on two CPU cores: 3 minutes of computing, 75 minutes with reading and exercises.
 

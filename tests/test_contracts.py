@@ -117,6 +117,7 @@ DEGRADATIONS = {
     "Blur": lambda: degradations.Blur((0.0, 1.5), seed=5),
     "MotionBlur": lambda: degradations.MotionBlur(4.0, seed=5),
     "Downsample": lambda: degradations.Downsample(3, seed=5),
+    "Mosaic": lambda: degradations.Mosaic("GRBG", seed=5),
     "JpegCompression": lambda: degradations.JpegCompression((10, 50), seed=5),
     "MissingPixels": lambda: degradations.MissingPixels((0.1, 0.5), seed=5),
     "MissingBlocks": lambda: degradations.MissingBlocks((0.1, 0.5), 3, seed=5),

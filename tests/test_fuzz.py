@@ -45,7 +45,7 @@ def test_every_class_and_network_is_constructed():
     builders = {getattr(networks, name) for name in networks.__all__}
     results = (callbacks.Finding, callbacks.HealthWarning, metrics.Memorization)
     bases = (losses.AdversarialLoss, losses.Penalty, losses.Likelihood, degradations.Degradation)
-    bases += (degradations.WithMask, degradations.WithStrength)
+    bases += (degradations.WithMask, degradations.WithStrength, degradations.Operator)
     plain = (losses.LeastSquares, losses.Hinge, losses.Wasserstein, losses.Relativistic)
     # Keras's metrics, of which only the name is free; features of fixed networks.
     without_options = (metrics.PSNR, metrics.SSIM, metrics.DigitFeatures, metrics.InceptionFeatures)

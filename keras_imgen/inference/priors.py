@@ -114,7 +114,8 @@ def _conjugate_gradients(function, right, x, steps):
         if bool(ops.all(left <= enough)):
             break
         turned = function(way)
-        length = left / ops.maximum(dot(way, turned), 1e-30)
+        # A picture that has arrived stays, whatever the others still need.
+        length = ops.where(left > enough, left / ops.maximum(dot(way, turned), 1e-30), 0.0)
         x, rest = x + length * way, rest - length * turned
         before, left = left, dot(rest, rest)
         way = rest + left / ops.maximum(before, 1e-30) * way

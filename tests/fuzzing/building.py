@@ -53,6 +53,7 @@ CONSTRUCTORS = {
     degradations.SaltAndPepper: {"fraction": 0.1, "append_level": False, "seed": 0},
     degradations.Blur: {"sigma": 0.5, "append_level": False, "seed": 0},
     degradations.MotionBlur: {"length": 3.0, "angle": None, "append_level": False, "seed": 0},
+    degradations.Mosaic: {"pattern": "RGGB", "seed": 0},
     degradations.Downsample: {"factor": 2, "seed": 0},
     degradations.JpegCompression: {"quality": 30, "append_level": False, "seed": 0},
     degradations.FreeFormHoles: {"fraction": 0.1, "strokes": 2, "seed": 0},

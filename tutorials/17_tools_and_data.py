@@ -37,7 +37,7 @@ if importlib.util.find_spec("keras_imgen") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", str(found[0])], check=True)
 
 if "get_ipython" in globals():  # the check of an exercise says what it found, and nothing else
-    tell = lambda shell, kind, error, trace, tb_offset=None: print(f"Not yet: {error}")  # noqa: E731
+    tell = lambda shell, kind, error, trace, tb_offset=None: print(f"Not yet: {error}")
     get_ipython().set_custom_exc((AssertionError,), tell)  # noqa: F821
 
 # %% [markdown]
@@ -887,9 +887,9 @@ print("Right: there and back changes nothing.")
 # %% tags=["exercise"]
 def keras_step(network, optimizer, observed, clean):
     """Take one step, and return the loss before it."""
-    with tf.GradientTape() as tape:  # noqa: F841
+    with tf.GradientTape() as tape:
         loss = keras.ops.mean((network(observed, training=True) - clean) ** 2)
-    ...  # noqa: PIE790
+    ...
     return loss
 
 

@@ -37,7 +37,7 @@ if importlib.util.find_spec("keras_imgen") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", str(found[0])], check=True)
 
 if "get_ipython" in globals():  # the check of an exercise says what it found, and nothing else
-    tell = lambda shell, kind, error, trace, tb_offset=None: print(f"Not yet: {error}")  # noqa: E731
+    tell = lambda shell, kind, error, trace, tb_offset=None: print(f"Not yet: {error}")
     get_ipython().set_custom_exc((AssertionError,), tell)  # noqa: F821
 
 # %% [markdown]

@@ -1,4 +1,4 @@
-"""Image generation and restoration in Keras: GAN, VAE, denoising, inpainting, ConvLSTM."""
+"""Image generation and restoration in Keras: GAN, VAE, diffusion, CNN and ConvLSTM restoration."""
 
 import importlib
 import sys
@@ -20,6 +20,7 @@ _MODULES = (
 _NAMES = {
     "GAN": "gan",
     "VAE": "vae",
+    "Diffusion": "diffusion",
     "Restorer": "restoration",
     "estimate_sigma": "sigma",
     "load": "data",

@@ -28,6 +28,7 @@ PUBLIC = [
     "plotting",
     "GAN",
     "VAE",
+    "Diffusion",
     "Restorer",
     "estimate_sigma",
     "load",
@@ -51,6 +52,7 @@ ALLOWED = {
     },
     "gan": {"backends", "checks", "data", "losses", "training"},
     "vae": {"backends", "checks", "data", "inference", "losses", "training"},
+    "diffusion": {"backends", "checks", "inference", "training"},
     "restoration": {
         *("backends", "checks", "data", "degradations", "inference", "matching", "metrics"),
         *("prior", "sizes", "training"),
@@ -135,6 +137,7 @@ def test_the_table_has_no_circle():
         "models",
         "gan",
         "vae",
+        "diffusion",
         "prior",
         "restoration",
     ]

@@ -17,6 +17,7 @@ import keras_imgen
 from keras_imgen import (
     GAN,
     VAE,
+    Diffusion,
     Restorer,
     callbacks,
     data,
@@ -60,6 +61,15 @@ def vae(**options):
     return model
 
 
+def diffusion(**options):
+    network = networks.diffusion_unet(SHAPE, (4, 6))
+    inputs = [keras.layers.Dropout(0.2, seed=3)(network.inputs[0]), network.inputs[1]]
+    network = keras.Model(network.inputs, network(inputs))
+    model = Diffusion(network, ema_momentum=0.9, seed=1)
+    model.compile(Adam(3e-3), **options)
+    return model
+
+
 def denoiser(**options):
     network = networks.dncnn(COLOUR, depth=3, filters=4)  # with batch normalisation
     noise = degradations.AdditiveNoise((0.05, 0.2), seed=2)
@@ -87,6 +97,7 @@ def sequence_restorer(**options):
 MODELS = {
     "gan": (gan, SHAPE),
     "vae": (vae, SHAPE),
+    "diffusion": (diffusion, SHAPE),
     "denoiser": (denoiser, COLOUR),
     "inpainter": (inpainter, SHAPE),
     "sequence_restorer": (sequence_restorer, FRAMES),
@@ -94,6 +105,7 @@ MODELS = {
 LOGS = {
     "gan": {"generator_loss", "discriminator_loss", "discriminator_accuracy", "penalty"},
     "vae": {"loss", "reconstruction_loss", "kl_loss"},
+    "diffusion": {"loss"},
     "denoiser": {"loss", "psnr"},
     "inpainter": {"loss", "psnr", "ssim"},
     "sequence_restorer": {"loss", "psnr"},
@@ -105,6 +117,7 @@ NETWORKS = {
     "resnet_discriminator": lambda: networks.resnet_discriminator(COLOUR, filters=4),
     "vae_encoder": lambda: networks.vae_encoder(COLOUR, latent_dim=3, filters=4),
     "vae_decoder": lambda: networks.vae_decoder(COLOUR, latent_dim=3, filters=4),
+    "diffusion_unet": lambda: networks.diffusion_unet(COLOUR, (4, 6)),
     "dncnn": lambda: networks.dncnn(COLOUR, depth=4, filters=4),
     "drunet": lambda: networks.drunet((None, None, 3), filters=(4, 6), num_blocks=1, block_size=2),
     "unet": lambda: networks.unet((None, None, 3), extra_channels=1, depth=2, filters=4),
@@ -132,13 +145,16 @@ DEGRADATIONS = {
     ),
 }
 CALLBACKS = {  # with the models that each is for
-    "SampleGrid": (("gan", "vae"), lambda folder, _: callbacks.SampleGrid(folder, n=2)),
+    "SampleGrid": (
+        ("gan", "vae", "diffusion"),
+        lambda folder, _: callbacks.SampleGrid(folder, n=2),
+    ),
     "BeforeAfter": (
         ("denoiser", "inpainter", "sequence_restorer"),
         lambda folder, shape: callbacks.BeforeAfter(pictures(shape, 2), folder, n=1),
     ),
     "LatentTraversal": (
-        ("gan", "vae"),
+        ("gan", "vae", "diffusion"),
         lambda folder, _: callbacks.LatentTraversal(folder.parent / "walks", rows=2, columns=2),
     ),
     "TrainingHealth": (
@@ -239,7 +255,8 @@ import numpy as np
 
 for name in sys.argv[1:]:
     network = keras.saving.load_model(name + ".keras")
-    inputs = np.load(name + "_inputs.npy")
+    inputs = [*np.load(name + "_inputs.npz").values()]
+    inputs = inputs if len(inputs) > 1 else inputs[0]
     np.save(name + "_outputs.npy", np.concatenate([np.ravel(y) for y in {outputs}]))
 """
 
@@ -365,11 +382,11 @@ def saved_parts(folder):
         parts[name] = keras.Model(clean, build()(clean))
     expected = {}
     for name, part in parts.items():
-        shape = [side or 13 for side in part.input_shape[1:]]
-        inputs = pictures(shape, 2)
+        shapes = [[side or 13 for side in x.shape[1:]] for x in part.inputs]
+        inputs = {f"input {i}": pictures(shape, 2) for i, shape in enumerate(shapes)}
         part.save(folder / f"{name}.keras")
-        np.save(folder / f"{name}_inputs.npy", inputs)
-        outputs = part(inputs, training=False)
+        np.savez(folder / f"{name}_inputs.npz", **inputs)
+        outputs = part([*inputs.values()] if len(inputs) > 1 else inputs["input 0"], training=False)
         outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
         expected[name] = np.concatenate([np.ravel(output) for output in outputs])
     return expected
@@ -464,8 +481,8 @@ def test_evaluate_twice_is_equal(name, runs):
 @pytest.mark.parametrize("name", MODELS)
 def test_predict_and_summary_work(name, runs, capsys):
     model, clean = runs[1][name]["model"], pictures(MODELS[name][1], 3)
-    if name == "gan":
-        latents = np.random.default_rng(0).normal(size=(3, 3)).astype("float32")
+    if name in ("gan", "diffusion"):
+        latents = np.random.default_rng(0).normal(size=(3, model.latent_dim)).astype("float32")
         np.testing.assert_allclose(
             model.predict(latents, verbose=0), model.predict_latents(latents), atol=1e-6
         )
@@ -484,7 +501,7 @@ def test_predict_and_summary_work(name, runs, capsys):
     assert "Total params" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["gan", "vae", "denoiser"])
+@pytest.mark.parametrize("name", ["gan", "vae", "diffusion", "denoiser"])
 def test_steps_per_execution_changes_nothing_but_speed(name, runs):
     build, shape = MODELS[name]
     keras.utils.set_random_seed(0)
@@ -496,7 +513,7 @@ def test_steps_per_execution_changes_nothing_but_speed(name, runs):
         np.testing.assert_allclose(value, expected[key], rtol=1e-3, atol=1e-5, err_msg=key)
 
 
-@pytest.mark.parametrize("name", ["gan", "vae", "denoiser"])
+@pytest.mark.parametrize("name", ["gan", "vae", "diffusion", "denoiser"])
 def test_xla_compiles_a_step(name):
     build, shape = MODELS[name]
     model = build(jit_compile=True)
@@ -562,7 +579,7 @@ def first_step(name, policy):
     return [w.numpy() - b for w, b in zip(model.trainable_variables, before, strict=True)]
 
 
-@pytest.mark.parametrize("name", ["gan", "vae", "denoiser"])
+@pytest.mark.parametrize("name", ["gan", "vae", "diffusion", "denoiser"])
 def test_loss_scaling_cancels(name):
     # A loss that is not scaled, or a gradient not unscaled, would be off by the factor 8. Half
     # precision keeps three digits; errors add up over a few layers.
@@ -625,7 +642,7 @@ def rates(model):
     return [float(optimizer.learning_rate) for optimizer in optimizers_of(model)]
 
 
-@pytest.mark.parametrize("name", ["gan", "vae", "denoiser"])
+@pytest.mark.parametrize("name", ["gan", "vae", "diffusion", "denoiser"])
 def test_learning_rate_callbacks_change_what_trains(name):
     build, shape = MODELS[name]
     clean, seen = pictures(shape, 4), []
@@ -649,7 +666,7 @@ def test_learning_rate_callbacks_change_what_trains(name):
     assert sum(moved) > len(moved) / 2
 
 
-@pytest.mark.parametrize("name", ["gan", "vae", "denoiser"])
+@pytest.mark.parametrize("name", ["gan", "vae", "diffusion", "denoiser"])
 def test_keras_callbacks_work(name, tmp_path):
     build, shape = MODELS[name]
     log = sorted(LOGS[name])[-1]
@@ -684,7 +701,7 @@ def test_keras_callbacks_work(name, tmp_path):
     assert len(lines) == 3
 
 
-@pytest.mark.parametrize("name", ["gan", "vae", "denoiser"])
+@pytest.mark.parametrize("name", ["gan", "vae", "diffusion", "denoiser"])
 def test_tensorboard_works(name, tmp_path):
     pytest.importorskip("tensorboard")
     build, shape = MODELS[name]
@@ -762,7 +779,7 @@ def test_all_forms_of_data_are_the_same(name, form, figures):
     assert trained_on(name, FORMS[form]()) == pytest.approx(figures[name], rel=1e-6)
 
 
-@pytest.mark.parametrize("name", ["gan", "vae", "denoiser"])
+@pytest.mark.parametrize("name", ["gan", "vae", "diffusion", "denoiser"])
 def test_a_model_that_was_never_compiled_saves_and_loads(name, tmp_path):
     model = type(MODELS[name][0]()).from_config(MODELS[name][0]().get_config())
     model.save(tmp_path / "model.keras")

@@ -562,7 +562,7 @@ def test_arguments_are_explained(make, advice):
 
 
 def test_models_that_cannot_be_watched_are_refused():
-    with pytest.raises(ValueError, match=r"compared with samples of a GAN or VAE.*Leave them out"):
+    with pytest.raises(ValueError, match=r"compared with what a model draws.*Leave them out"):
         FAMILIES["denoiser"]().fit(CLEAN, callbacks=[TrainingHealth(CLEAN)], **OPTIONS)
     with pytest.raises(ValueError, match="pictures"):
         vae().fit(CLEAN, callbacks=[TrainingHealth(CLEAN[:, :4])], **OPTIONS)

@@ -154,14 +154,14 @@ class TrainingHealth(Rollback):
         self._begin()
         if not isinstance(self.model, PictureModel):
             raise TypeError(
-                "TrainingHealth watches a GAN, a VAE or a Restorer. Received: a "
+                "TrainingHealth watches the models of this package. Received: a "
                 f"{type(self.model).__name__}. For other models there is "
                 "keras.callbacks.TerminateOnNaN."
             )
         if self.pictures is not None:
             if not hasattr(self.model, "sample"):
                 raise ValueError(
-                    "`pictures` are compared with samples of a GAN or VAE. Received: `pictures` "
+                    "`pictures` are compared with what a model draws. Received: `pictures` "
                     f"for a {type(self.model).__name__}. Leave them out."
                 )
             check_pictures(self.pictures, self.model.image_shape, "pictures")

@@ -97,9 +97,9 @@ class EpochPicture(keras.callbacks.Callback):
 
 
 class SampleGrid(EpochPicture):
-    """Show a grid of what a `GAN` or `VAE` draws, after every few epochs.
+    """Show a grid of what a `GAN`, `VAE` or `Diffusion` draws, after every few epochs.
 
-    The latents are always the same, so that the frames compare. Of a conditional GAN each column
+    The latents are always the same, so that the frames compare. Of a conditional model each column
     shows a class. Given pictures, a `VAE` shows each of them beside its reconstruction instead.
 
     Args:
@@ -151,7 +151,7 @@ class SampleGrid(EpochPicture):
         wanted = "sample" if self.pictures is None else "reconstruct"
         if not hasattr(self.model, wanted):
             raise ValueError(
-                f"SampleGrid shows a GAN or a VAE (with `pictures` a VAE). Received: a "
+                "SampleGrid shows models that draw (with `pictures` a VAE). Received: a "
                 f"{type(self.model).__name__}. For a Restorer use BeforeAfter."
             )
 

@@ -13,6 +13,7 @@ import numpy as np
 from keras_imgen import (  # noqa: F401
     GAN,
     VAE,
+    Diffusion,
     Restorer,
     degradations,
     load_model,
@@ -23,7 +24,7 @@ from keras_imgen import (  # noqa: F401
 )
 from keras_imgen.cli import undo
 from keras_imgen.cli.command import complain
-from keras_imgen.cli.inputs import LeftOut, check_mask_size, find, split_off_collisions
+from keras_imgen.cli.inputs import LeftOut, find, split_off_collisions
 from keras_imgen.data import sources, to_float
 from keras_imgen.data.photos import read_photo, read_picture, write_photo
 from keras_imgen.files import write_whole
@@ -47,7 +48,7 @@ def sample(args) -> None:
     if not hasattr(model, "sample"):
         raise ValueError(
             f"{args.model!r} is a {type(model).__name__}, which draws no new pictures. "
-            "Use `keras-imgen restore`, or pass a GAN or VAE."
+            "Use `keras-imgen restore`, or pass a GAN, VAE or diffusion model."
         )
     pixels = args.n * np.prod(model.image_shape[:2], dtype=float) * args.scale**2
     if pixels > Image.MAX_IMAGE_PIXELS:
@@ -105,6 +106,7 @@ def restore(args) -> int:
     mask = None if args.mask is None else _read_mask(args.mask)
     if parts:
         undo.check(model, parts, mask, args.degrade, args.self_ensemble)
+    filler = load_pretrained("inpainter") if parts and mask is not None else None
     of_sequences = len(model.image_shape) == 4
     if of_sequences:
         if refused:  # without one of its frames it is another sequence
@@ -132,9 +134,11 @@ def restore(args) -> int:
             if of_sequences:
                 picture = restored[file]
             elif parts:
-                picture, said = undo.undone(
-                    model, photo.picture, mask, parts, args.sigma, args.tile
-                )
+                options = {"mask": mask, "tile": args.tile}
+                if filler is not None:
+                    start = _restore_any(filler, photo.picture, mask, False, {"tile": args.tile})
+                    options["start"] = start
+                picture, said = undo.undone(model, photo.picture, parts, args.sigma, **options)
                 photo = undo.as_large(photo, picture)
             else:
                 level = None if args.sigma != "auto" else level_to_pass(model, photo.picture)
@@ -304,7 +308,12 @@ def _restore(model, pictures, mask, degrade, options):
     if degrade:
         pictures = keras.ops.convert_to_numpy(model.degradation(pictures, training=False))
     elif mask is not None:
-        check_mask_size(mask, pictures)
+        if mask.shape[:2] != pictures.shape[-3:-1]:
+            raise ValueError(
+                "The mask must be as large as the picture, "
+                f"{pictures.shape[-2]} x {pictures.shape[-3]} pixels (width x height). "
+                f"Received: {mask.shape[1]} x {mask.shape[0]}."
+            )
         options = {**options, "known": 1.0 - mask}
     return model.restore(pictures, **options)
 

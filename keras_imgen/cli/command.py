@@ -15,7 +15,7 @@ from pathlib import Path
 from keras_imgen import __version__
 from keras_imgen.interrupts import deferred
 
-FAMILIES = ("gan", "vae", "denoise", "inpaint", "sequence")
+FAMILIES = ("gan", "vae", "diffusion", "denoise", "inpaint", "sequence")
 
 MAX_MINUTES = 10_000  # a week
 MAX_SEED = 2**31 - 1  # which every generator takes
@@ -138,7 +138,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser():
     parser = _Parser(
         prog="keras-imgen",
-        description="Train, sample and restore with GAN, VAE, convolutional and ConvLSTM networks.",
+        description="Train, sample and restore: GAN, VAE, diffusion, CNN and ConvLSTM.",
     )
     parser.add_argument("--version", action="version", version=f"keras-imgen {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND")
@@ -149,7 +149,7 @@ def _parser():
         sub.set_defaults(module=module, function=name)
         return sub
 
-    demo = command("demo", "demo", "Train all five models on embedded pictures, in five minutes.")
+    demo = command("demo", "demo", "Train five models on embedded pictures, in five minutes.")
     demo.add_argument(
         "--out", type=_path, default="runs/demo", help="folder of the results [%(default)s]"
     )
@@ -173,7 +173,7 @@ def _parser():
         "--labels",
         action="store_true",
         default=None,
-        help="gan: learn the classes of the set, or of the folder's subfolders",
+        help="gan, diffusion: learn the classes of the set, or of the folder's subfolders",
     )
     train.add_argument(
         "--sigma",
@@ -195,7 +195,7 @@ def _parser():
     )
     train.add_argument("--out", type=_path, help="folder of the results [runs/FAMILY]")
 
-    sample = command("sample", "apply", "Draw new pictures with a trained GAN or VAE.")
+    sample = command("sample", "apply", "Draw new pictures with a trained model that draws.")
     sample.add_argument("model", type=_path, help="the .keras file")
     sample.add_argument("-n", type=_count(1), default=64, help="number of pictures [%(default)s]")
     sample.add_argument(

@@ -88,13 +88,3 @@ def split_off_collisions(found, folder: Path):
             )
             refused.append((file, reason))
     return kept, refused
-
-
-def check_mask_size(mask, pictures) -> None:
-    """Raise unless a mask, `(height, width, 1)`, is as large as pictures."""
-    if mask.shape[:2] != pictures.shape[-3:-1]:
-        raise ValueError(
-            "The mask must be as large as the picture, "
-            f"{pictures.shape[-2]} x {pictures.shape[-3]} pixels (width x height). "
-            f"Received: {mask.shape[1]} x {mask.shape[0]}."
-        )

@@ -1,4 +1,4 @@
-"""What `keras-imgen train` and `demo` train: data, model and pictures of the five families."""
+"""What `keras-imgen train` and `demo` train: data, model and pictures of each family."""
 
 import os
 import warnings
@@ -11,6 +11,7 @@ import numpy as np
 from keras_imgen import (
     GAN,
     VAE,
+    Diffusion,
     Restorer,
     callbacks,
     load,
@@ -67,6 +68,13 @@ def _vae(image_shape, seed):
     return model
 
 
+def _diffusion(image_shape, seed, num_classes=0):
+    network = networks.diffusion_unet(image_shape, num_classes=num_classes)
+    model = Diffusion(network, seed=seed)
+    model.compile()
+    return model
+
+
 def _denoiser(image_shape, seed, sigma=25 / 255):
     network = networks.dncnn((None, None, image_shape[-1]))
     model = Restorer(network, AdditiveNoise(sigma, seed=seed), seed=seed)
@@ -98,8 +106,8 @@ def _panels(test, folder):
     return callbacks.BeforeAfter(test, folder)
 
 
-def _measure_gan(model, test):
-    """Distance of samples from held-out pictures: of noise, and of what the GAN makes of it."""
+def _measure_samples(model, test):
+    """Distance of samples from held-out pictures: of noise, and of what is made of it."""
     real = test.take(1000)
     noise = np.random.default_rng(0).random(real.shape, "float32")
     return {
@@ -187,7 +195,7 @@ RECIPES = {
         epochs=28,
         build=_gan,
         watch=_samples,
-        measure=_measure_gan,
+        measure=_measure_samples,
     ),
     "vae": Recipe(
         title="VAE: digits out of 16 numbers",
@@ -198,6 +206,16 @@ RECIPES = {
         build=_vae,
         watch=_samples,
         measure=_measure_vae,
+    ),
+    "diffusion": Recipe(
+        title="Diffusion: digits by removing noise, a little at a time",
+        text="A network learns to take noise away; asked again and again, it draws digits.",
+        data="digits",
+        batch_size=64,
+        epochs=60,
+        build=_diffusion,
+        watch=_samples,
+        measure=_measure_samples,
     ),
     "denoise": Recipe(
         title="CNN: photographs without their noise",
@@ -283,15 +301,15 @@ def load_data(args, recipe) -> tuple[PictureDataset, PictureDataset]:
 
 def _check_options(args, is_folder):
     """Raise for options that a family or its data do not have."""
-    for option, value, family in (
-        ("labels", args.labels, "gan"),
-        ("sigma", args.sigma, "denoise"),
-        ("frames", args.frames, "sequence"),
+    for option, value, families in (
+        ("labels", args.labels, ("gan", "diffusion")),
+        ("sigma", args.sigma, ("denoise",)),
+        ("frames", args.frames, ("sequence",)),
     ):
-        if value is not None and args.family != family:
+        if value is not None and args.family not in families:
             raise ValueError(
-                f"--{option} is for `train {family}`. Received: it for `train {args.family}`. "
-                "Leave it out."
+                f"--{option} is for `train {' or '.join(families)}`. Received: it for `train "
+                f"{args.family}`. Leave it out."
             )
     if args.frames is not None and not is_folder:
         raise ValueError("--frames is for a folder of films. Leave it out, or pass --data FOLDER.")
@@ -306,7 +324,7 @@ def _check(args, name, train, test):
             f"{args.family} on {name!r}, of shape {train.image_shape}. Sequences are moving_digits "
             "and folders of films."
         )
-    if args.family not in ("gan", "vae"):
+    if args.family not in ("gan", "vae", "diffusion"):
         return
     if train.image_shape != test.image_shape:
         raise ValueError(

@@ -6,6 +6,7 @@ from keras_imgen.inference.ensembles import mean_of_positions
 from keras_imgen.inference.exporting import export
 from keras_imgen.inference.measured import measured
 from keras_imgen.inference.priors import FAINTEST, undone
+from keras_imgen.inference.sampling import followed, times
 from keras_imgen.inference.tiles import Tile, in_tiles, tiles
 from keras_imgen.inference.views import view_of
 
@@ -16,11 +17,13 @@ __all__ = [
     "View",
     "derived",
     "export",
+    "followed",
     "in_batches",
     "in_tiles",
     "mean_of_positions",
     "measured",
     "tiles",
+    "times",
     "undone",
     "view_of",
 ]

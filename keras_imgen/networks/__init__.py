@@ -6,6 +6,7 @@ and returns a network whose last layer is float32. Odd sides work everywhere; `d
 channels that the degradation appends to a picture, `degradation.extra_channels`.
 """
 
+from keras_imgen.networks.conditioned import diffusion_unet
 from keras_imgen.networks.gans import (
     dcgan_discriminator,
     dcgan_generator,
@@ -19,6 +20,7 @@ __all__ = [
     "conv_lstm",
     "dcgan_discriminator",
     "dcgan_generator",
+    "diffusion_unet",
     "dncnn",
     "drunet",
     "resnet_discriminator",

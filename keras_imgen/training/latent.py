@@ -53,12 +53,16 @@ class Sampler(PictureModel):
             ValueError: if `n` is no number of pictures, or one that would need more than 4 GiB of
                 memory; if there are labels that the model does not know.
         """
+        return self._sampled(*self._checked_draw(n, labels, seed))
+
+    def _checked_draw(self, n, labels, seed):
+        """Return what `sample` is given, if it can be drawn: number, list of labels, seed."""
         n = checks.whole_number("n", n, 1)
         values = max(math.prod(side or 1 for side in self.image_shape), self.latent_dim)
         check_memory(4 * n * values, f"n={n:,}", "Draw fewer at a time")
         labels = self._labels_to_draw(n, labels)
         seed = secrets.randbits(24) if seed is None else checks.seed(seed)
-        return self._sampled(n, labels, seed)
+        return n, labels, seed
 
     def _sampled(self, n, labels, seed):
         """Return `n` pictures; `labels` is a list of their array, empty without classes."""

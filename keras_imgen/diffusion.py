@@ -1,0 +1,336 @@
+"""`Diffusion`: a denoiser for noise of every strength, which draws pictures out of noise."""
+
+import functools
+import math
+
+import keras
+from keras import ops
+
+from keras_imgen import backends, checks
+from keras_imgen.checks import dtype_name
+from keras_imgen.inference import followed, in_batches, times
+from keras_imgen.training import (
+    LatentModel,
+    average_of,
+    check_network,
+    follow,
+    step_batch,
+    total,
+    weighed,
+)
+
+# The middle of pixels in [0, 1], and what is taken for their standard deviation around it.
+MIDDLE, SPREAD = 0.5, 0.25
+# The time at which a picture is nothing but noise: nearly a quarter of a turn.
+NOISE = 1.56
+# In training the logarithm of noise over picture is normally distributed: mean and deviation.
+USUAL, WIDTH = -0.5, 1.2
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class Diffusion(LatentModel):
+    """Diffusion model: learns to denoise, and draws pictures out of nothing but noise.
+
+    A picture turns into noise as a hand of a clock turns: at time `t` it is `cos(t) * picture +
+    sin(t) * noise`, from the picture at 0 to noise alone at a quarter of a turn. In training the
+    time is drawn anew for each picture, and the network, which is told the time, learns the
+    velocity, `cos(t) * noise - sin(t) * picture`: to know it is to know the picture. From noise
+    alone it can only guess the mean of all pictures. But whoever takes a small step that way, and
+    asks again, is led to one of them: `sample`. Alongside, a slow average of the weights is kept
+    (EMA), which `sample` uses.
+
+    If the network takes labels as well (`networks.diffusion_unet(..., num_classes=10)`), the model
+    is conditional: it trains on pictures with labels, and `sample(n, labels=...)` draws what is
+    asked for.
+
+    Args:
+        network: network from `[pictures, level]`, or `[pictures, level, labels]`, to as many
+            values, such as `networks.diffusion_unet`. The pictures have a mean near 0 and a spread
+            near 1; the level, shape `(batch, 1)`, is a quarter of the logarithm of noise over
+            picture; labels are rows of zeros with a one, all zeros if the label is not told.
+        ema_momentum: how slowly the average follows, 0 to 0.999999. 0 switches it off.
+        label_dropout: of a conditional model, the share of pictures whose label is not told in
+            training, so that it draws without labels, too, and `guidance` works.
+        seed: integer for what is drawn in training; by default one is drawn.
+
+    Raises:
+        TypeError, ValueError: if the network is not built, has nothing to train, or takes and
+            returns something else.
+
+    Source: Ho et al. 2020 (arXiv 2006.11239), algorithms 1 and 2; the velocity: Salimans and Ho
+        2022 (arXiv 2202.00512), appendix D; the distribution of noise: Karras et al. 2022 (arXiv
+        2206.00364), table 1; labels that are left out: Ho and Salimans 2022 (arXiv 2207.12598),
+        algorithm 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen import Diffusion, networks
+        >>> model = Diffusion(networks.diffusion_unet((8, 8, 1), filters=(4, 8)), seed=0)
+        >>> model.compile()
+        >>> history = model.fit(np.random.rand(64, 8, 8, 1), epochs=1, verbose=0)
+        >>> model.sample(3, seed=0, steps=4).shape
+        (3, 8, 8, 1)
+    """
+
+    default_rate = 2e-3
+    _instead_of_predict = "For new pictures call sample(n), which draws the latents."
+
+    def __init__(
+        self, network, *, ema_momentum: float = 0.999, label_dropout: float = 0.1, **kwargs
+    ):
+        super().__init__(**kwargs)
+        check_network("Diffusion", "network", network)
+        self.num_classes = _classes_of(network)
+        advice = "It is the share of the old average kept in every step. Usual: 0.99 to 0.9999."
+        self.ema_momentum = checks.number("ema_momentum", ema_momentum, 0.0, 0.999999, advice)
+        advice = "It is the share of labels that are not told. Usual: 0.1."
+        self.label_dropout = checks.number("label_dropout", label_dropout, 0.0, 1.0, advice)
+        self.network = network
+        self.latent_dim = math.prod(self.image_shape)
+        self.ema_network = average_of(network)
+        self.loss_tracker = keras.metrics.Mean("loss", "float32")
+        self.built = True
+
+    @property
+    def image_shape(self):
+        """Shape `(height, width, channels)` of the pictures."""
+        return self.network.inputs[0].shape[1:]
+
+    def compile(self, optimizer=None, **kwargs):
+        """Choose the optimizer.
+
+        Args:
+            optimizer: by default Adam with learning rate 2e-3.
+            **kwargs: as in Keras: `run_eagerly`, `jit_compile`, `steps_per_execution`.
+
+        Raises:
+            TypeError, ValueError: for an optimizer that is none, and for a loss: it is fixed.
+        """
+        self._refuse_others(kwargs)
+        super().compile(optimizer, **kwargs)
+        self._loss_tracker = None  # Keras's own, of a loss that it would compute
+
+    @backends.in_place
+    def train_step(self, data):
+        """Take a step: learn the velocities of pictures at times drawn anew."""
+        clean, labels, _ = step_batch(self, data)
+        weights = self.network.trainable_variables
+
+        def loss():
+            values = self._errors(clean, self._told(labels), training=True)
+            return weighed(self.optimizer, ops.mean(values) + total(self.network.losses)), values
+
+        gradients, values = backends.gradients(loss, weights)
+        backends.apply(self.optimizer, gradients, weights)
+        follow(self.ema_network, self.network, self.ema_momentum, self.optimizer.iterations)
+        self.loss_tracker.update_state(values)
+        return {tracker.name: tracker.result() for tracker in self.metrics}
+
+    @backends.in_place
+    def test_step(self, data):
+        """Return the loss on held-out pictures, with noise that is always the same."""
+        clean, labels, _ = step_batch(self, data)
+        self.loss_tracker.update_state(self._errors(clean, labels, training=False))
+        return {tracker.name: tracker.result() for tracker in self.metrics}
+
+    def call(self, inputs, training=None):
+        """Return pictures of latents, or of `[latents, labels]`, as `predict_latents` does."""
+        return self._drawn(*inputs) if self.num_classes else self._drawn(inputs)
+
+    def denoise(self, x, level, labels=None):
+        """Return denoised pictures as they come out of the network, not clipped.
+
+        Args:
+            x: float tensor or array, shape `(batch, height, width, channels)`, of any range.
+            level: standard deviation of the noise, as a share of 1: a number, or one for each
+                picture, more than 0.
+            labels: of a conditional model, one whole number for all, or one for each; None if they
+                are not known.
+
+        Returns:
+            float32 tensor, same shape.
+
+        Raises:
+            TypeError, ValueError: if something is not as it should be.
+        """
+        if "float" not in dtype_name(x):
+            raise TypeError(
+                f"`denoise` takes floating-point tensors. Received: dtype={dtype_name(x)}. Convert "
+                "pictures of 8 bits with keras_imgen.data.to_float."
+            )
+        x = ops.convert_to_tensor(x, "float32")
+        if tuple(x.shape[1:]) != tuple(self.image_shape):
+            raise ValueError(
+                f"`x` must have shape {(None, *self.image_shape)}. Received: "
+                f"shape={tuple(x.shape)}."
+            )
+        level = ops.cast(level, "float32")
+        if len(level.shape) > 1 or (len(level.shape) and level.shape[0] not in (1, x.shape[0])):
+            raise ValueError(
+                "`level` must be a number or one for each picture. Received: "
+                f"shape={tuple(level.shape)} for {x.shape[0]} pictures."
+            )
+        level = backends.check(ops.all(level > 0.0), "`level` must be more than 0.", level)
+        rows = []
+        if self.num_classes and labels is None:
+            rows = [ops.zeros((x.shape[0], self.num_classes))]
+        elif self.num_classes or labels is not None:
+            rows = [self._rows(each) for each in self._labels_to_draw(x.shape[0], labels)]
+        time = ops.arctan(ops.reshape(level, (-1, 1, 1, 1)) / SPREAD)
+        turned = ops.cos(time) * (x - MIDDLE) / SPREAD
+        velocity = self._velocity(self.ema_network, turned, time, *rows)
+        return MIDDLE + SPREAD * (ops.cos(time) * turned - ops.sin(time) * velocity)
+
+    def sample(
+        self,
+        n: int,
+        labels=None,
+        seed: int | None = None,
+        *,
+        steps: int = 18,
+        guidance: float = 1.0,
+    ):
+        """Draw new pictures: denoise noise in so many steps.
+
+        Args:
+            n: how many, at least 1.
+            labels: of a conditional model, what to draw: one whole number for all, or `n` of them.
+                By default each class in turn.
+            seed: integer; the same seed gives the same pictures.
+            steps: how many; each asks the network twice. 18 is what the paper has for small
+                pictures.
+            guidance: of a conditional model, by how much the label counts: 1 as it was learned,
+                more for pictures that are more typical of it and less varied, 0 to leave it out.
+
+        Returns:
+            float32 array in [0, 1], shape `(n, height, width, channels)`.
+
+        Raises:
+            TypeError, ValueError: if something is not as it should be.
+
+        Source: Karras et al. 2022 (arXiv 2206.00364), algorithm 1; guidance: Ho and Salimans 2022
+            (arXiv 2207.12598), equation 6.
+        """
+        n, labels, seed = self._checked_draw(n, labels, seed)
+        latents = keras.random.normal((n, self.latent_dim), dtype="float32", seed=seed)
+        how = {"steps": steps, "guidance": guidance}
+        return in_batches(functools.partial(self.predict_latents, **how), latents, *labels)
+
+    def predict_latents(self, latents, labels=None, *, steps: int = 18, guidance: float = 1.0):
+        """Return the picture of each latent vector `(batch, latent_dim)`, the noise to begin with.
+
+        The way from noise to picture draws nothing: noise that is alike becomes pictures that are
+        alike.
+
+        Args:
+            latents: normally distributed numbers, one for each value of a picture.
+            labels: of a conditional model, one whole number for each.
+            steps: as in `sample`.
+            guidance: as in `sample`.
+
+        Raises:
+            TypeError, ValueError: if something is not as it should be.
+        """
+        latents = self._checked_latents(latents)
+        labels = self._checked_labels(labels, len(latents))
+        steps = checks.whole_number("steps", steps, 1, "Usual: 18.")
+        guidance = checks.number("guidance", guidance, 0.0, 100.0, "Usual: 1 to 3.")
+        if guidance != 1.0 and not (self.num_classes and self.label_dropout):
+            raise ValueError(
+                "`guidance` is for conditional models that have learned without labels, too. "
+                f"Received: guidance={guidance:g} for one of {self.num_classes} classes, with "
+                f"label_dropout={self.label_dropout:g}. Leave it out."
+            )
+        return self._drawn(latents, labels, steps, guidance)
+
+    def _drawn(self, latents, labels=None, steps=18, guidance=1.0):
+        noise = ops.reshape(ops.cast(latents, "float32"), (-1, *self.image_shape))
+        rows = [] if labels is None else [self._rows(labels)]
+        x = followed(
+            lambda x, time: self._guided(x, time, rows, guidance), noise, times(steps, NOISE)
+        )
+        return ops.clip(MIDDLE + SPREAD * x, 0.0, 1.0)
+
+    def _guided(self, x, time, rows, guidance):
+        """Return velocities, the labels weighed."""
+        if guidance == 1.0:
+            return self._velocity(self.ema_network, x, time, *rows)
+        without = self._velocity(self.ema_network, x, time, *map(ops.zeros_like, rows))
+        if guidance == 0.0:
+            return without
+        return without + guidance * (self._velocity(self.ema_network, x, time, *rows) - without)
+
+    def _velocity(self, network, x, time, *rows, training=False):
+        """Return what a network says to pictures at a time, or one for each."""
+        level = 0.25 * ops.log(ops.tan(ops.reshape(ops.cast(time, "float32"), (-1, 1))))
+        level = ops.broadcast_to(level, (ops.shape(x)[0], 1))
+        return ops.cast(network([x, level, *rows], training=training), "float32")
+
+    def _errors(self, clean, labels, *, training):
+        """Return the squared error of each picture's velocity, with noise of drawn strength."""
+        count = ops.shape(clean)[0]
+        # Evenly spread over their distribution, and shuffled, times vary less than drawn ones.
+        share = (ops.arange(count, dtype="float32") + 0.5) / ops.cast(count, "float32")
+        if training:
+            # At the very ends the noise would be none, or infinite.
+            shift = keras.random.uniform((), -0.49, 0.49, dtype="float32", seed=self.seed_generator)
+            share += shift / ops.cast(count, "float32")
+            share = keras.random.shuffle(share, seed=self.seed_generator)
+        ratio = ops.exp(USUAL + WIDTH * 2.0**0.5 * ops.erfinv(2.0 * share - 1.0))
+        time = ops.reshape(ops.arctan(ratio), (-1, 1, 1, 1))
+        seed = self.seed_generator if training else self.seed
+        noise = keras.random.normal(ops.shape(clean), dtype="float32", seed=seed)
+        picture = (clean - MIDDLE) / SPREAD
+        x = ops.cos(time) * picture + ops.sin(time) * noise
+        velocity = ops.cos(time) * noise - ops.sin(time) * picture
+        rows = [] if labels is None else [labels]
+        found = self._velocity(self.network, x, time, *rows, training=training)
+        return ops.mean(ops.square(found - velocity), axis=(1, 2, 3))
+
+    def _told(self, labels):
+        """Return rows of labels, some of them left out."""
+        if labels is None or not self.label_dropout:
+            return labels
+        shape = (ops.shape(labels)[0], 1)
+        share = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
+        return labels * ops.cast(share >= self.label_dropout, labels.dtype)
+
+    def _rows(self, labels):
+        return ops.one_hot(labels, self.num_classes, dtype="float32")
+
+    def _inputs(self):
+        return self._drawn_from()
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "network": keras.saving.serialize_keras_object(self.network),
+            "ema_momentum": self.ema_momentum,
+            "label_dropout": self.label_dropout,
+        }
+
+    def compile_arguments(self):
+        """Return the optimizer."""
+        return {"optimizer": keras.saving.serialize_keras_object(self.optimizer)}
+
+
+def _classes_of(network) -> int:
+    """Return how many classes a network tells apart, or raise if it is none for noisy pictures."""
+    taken, made = [tuple(x.shape) for x in network.inputs], network.output_shape
+    fits = (
+        len(taken) in (2, 3)
+        and len(taken[0]) == 4
+        and None not in taken[0][1:]
+        and made == taken[0]
+        and taken[1] == (None, 1)
+        and (len(taken) < 3 or (len(taken[2]) == 2 and (taken[2][1] or 0) > 1))
+    )
+    if not fits:
+        raise ValueError(
+            "`network` must take pictures of fixed sides, a level (batch, 1) and, of a conditional "
+            "model, rows of labels (batch, num_classes), in this order, and return pictures. "
+            f"Received: {network.name!r}, from {taken} to {made}. networks.diffusion_unet builds "
+            "one."
+        )
+    return taken[2][1] if len(taken) == 3 else 0

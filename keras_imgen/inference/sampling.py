@@ -1,0 +1,41 @@
+"""Follows a velocity from noise to pictures."""
+
+import itertools
+
+import numpy as np
+
+
+def times(steps: int, first: float) -> list[float]:
+    """Return the times of so many steps, falling to 0; they lie closer where little noise is left.
+
+    Args:
+        steps: how many, at least 1.
+        first: the time to begin with.
+
+    Example:
+        >>> from keras_imgen.inference import times
+        >>> [round(time, 2) for time in times(4, 1.5)]
+        [1.5, 0.97, 0.53, 0.19, 0.0]
+    """
+    return (first * np.linspace(1.0, 0.0, steps + 1) ** 1.5).tolist()
+
+
+def followed(velocity, x, times):
+    """Return where pictures arrive that move with a velocity, by Heun's method.
+
+    Each step looks at the velocity here and where it would lead, and takes the mean of both.
+
+    Args:
+        velocity: function from pictures and a time to the change of pictures in a unit of time.
+        x: pictures at the first time.
+        times: falling to the last one, at which the velocity is not asked for.
+
+    Source: Karras et al. 2022 (arXiv 2206.00364), algorithm 1.
+    """
+    for now, then in itertools.pairwise(times):
+        here = velocity(x, now)
+        there = x + (then - now) * here
+        if then > times[-1]:
+            there = x + (then - now) * 0.5 * (here + velocity(there, then))
+        x = there
+    return x

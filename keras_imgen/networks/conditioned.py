@@ -1,0 +1,103 @@
+"""The network of a `Diffusion`: it is told, at every place, how noisy the picture is, and what."""
+
+import keras
+from keras import layers
+
+from keras_imgen.checks import shown, whole_number
+from keras_imgen.networks.geometry import check_shape
+from keras_imgen.networks.layers import CropLike, DepthToSpace, SpaceToDepth
+from keras_imgen.settings import as_meant
+
+
+@as_meant()
+def diffusion_unet(
+    image_shape,
+    filters: tuple[int, ...] = (64, 128),
+    *,
+    num_blocks: int = 1,
+    block_size: int = 2,
+    num_classes: int = 0,
+) -> keras.Model:
+    """Build a U-Net of residual blocks that is told the noise level, for `Diffusion`.
+
+    Level and label become a vector, by which every block scales and shifts its features.
+
+    Args:
+        image_shape: `(height, width, channels)`, of any fixed sides.
+        filters: feature maps of each level, the finest first; each level halves the sides. The
+            default has 1.1 million weights; the paper has `(128, 256, 256, 256)` for 32 x 32.
+        num_blocks: residual blocks of each level on the way down, and again on the way up.
+        block_size: side of the blocks of pixels that the finest level takes as one place; 2 costs a
+            quarter.
+        num_classes: how many classes a conditional model can be asked for; 0 for none.
+
+    Returns:
+        A network from `[pictures, level]`, with classes also rows of labels `(batch, num_classes)`,
+        to pictures. The level is any number, `(batch, 1)`; `Diffusion` passes a quarter of its
+        logarithm.
+
+    Raises:
+        ValueError: if `image_shape` is no picture shape, or `filters` are no numbers of maps.
+
+    Source: Ronneberger et al. 2015 (arXiv 1505.04597), figure 1; residual blocks that are told the
+        level: Ho et al. 2020 (arXiv 2006.11239), appendix B, by scale and shift as in Dhariwal and
+        Nichol 2021 (arXiv 2105.05233), section 3.1.
+
+    Example:
+        >>> from keras_imgen.networks import diffusion_unet
+        >>> diffusion_unet((27, 33, 3), filters=(4, 8)).output_shape
+        (None, 27, 33, 3)
+    """
+    image_shape = check_shape(image_shape, any_size=False)
+    if not hasattr(filters, "__iter__") or isinstance(filters, str) or not len(filters):
+        raise ValueError(
+            "`filters` must be the feature maps of each level, such as (64, 128). "
+            f"Received: filters={shown(filters)}."
+        )
+    filters = [whole_number("filters", maps, 1) for maps in filters]
+    num_blocks = whole_number("num_blocks", num_blocks, 1)
+    block_size = whole_number("block_size", block_size, 1, "It is the side of a block in pixels.")
+    num_classes = whole_number(
+        "num_classes", num_classes, 0, "It counts the classes; 0 is for none."
+    )
+
+    pictures, level = layers.Input(image_shape, name="pictures"), layers.Input((1,), name="level")
+    inputs, size = [pictures, level], 2 * max(filters)
+    told = layers.Dense(size, activation="silu")(level)
+    told = layers.Dense(size)(told)
+    if num_classes:
+        labels = layers.Input((num_classes,), name="labels")
+        inputs.append(labels)
+        told = layers.Add()([told, layers.Dense(size, use_bias=False)(labels)])
+    told = layers.Activation("silu")(told)
+
+    def convolve(x, maps, **options):
+        return layers.Conv2D(maps, 3, padding="same", **options)(x)
+
+    def residual_blocks(x, maps):
+        for _ in range(num_blocks):
+            change = convolve(layers.Activation("silu")(x), maps)
+            zeros = {"kernel_initializer": "zeros"}
+            scale, shift = (
+                layers.Reshape((1, 1, maps))(layers.Dense(maps, **zeros)(told)) for _ in range(2)
+            )
+            change = layers.Add()([layers.Multiply()([change, 1.0 + scale]), shift])
+            change = convolve(layers.Activation("silu")(change), maps, **zeros)
+            x = x if x.shape[-1] == maps else layers.Conv2D(maps, 1)(x)
+            x = layers.Add()([x, change])
+        return x
+
+    x = SpaceToDepth(block_size, block_size * 2 ** (len(filters) - 1))(pictures)
+    x, skips = convolve(x, filters[0]), []
+    for maps in filters[1:]:
+        x = residual_blocks(x, x.shape[-1])
+        skips.append(x)
+        x = layers.Conv2D(maps, 2, strides=2)(x)
+    x = residual_blocks(residual_blocks(x, filters[-1]), filters[-1])
+    for maps in reversed(filters[:-1]):
+        x = layers.Conv2DTranspose(maps, 2, strides=2)(x)
+        x = residual_blocks(layers.Concatenate()([x, skips.pop()]), maps)
+    x = layers.Activation("silu")(x)
+    x = convolve(x, image_shape[2] * block_size**2, kernel_initializer="zeros", dtype="float32")
+    x = CropLike(dtype="float32")([DepthToSpace(block_size, dtype="float32")(x), pictures])
+    return keras.Model(inputs, x, name="diffusion_unet")

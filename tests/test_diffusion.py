@@ -1,0 +1,230 @@
+"""`Diffusion`: the denoiser, what it learns, and the way from noise to pictures."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_imgen as ki
+from keras_imgen import Diffusion, networks
+from keras_imgen.diffusion import MIDDLE, NOISE, SPREAD, USUAL, WIDTH
+from keras_imgen.inference import followed, times
+
+SHAPE = (9, 7, 2)  # odd sides
+
+
+def model(shape=SHAPE, num_classes=0, seed=0, **options):
+    keras.utils.set_random_seed(seed)
+    network = networks.diffusion_unet(shape, (4, 6), num_classes=num_classes)
+    return Diffusion(network, seed=seed, **options)
+
+
+def awake(diffusion, seed=1):
+    """Give every weight a random value: the last layers begin with zeros."""
+    rng = np.random.default_rng(seed)
+    for network in (diffusion.network, diffusion.ema_network):
+        rng = np.random.default_rng(seed)
+        for weight in network.weights:
+            weight.assign(0.3 * rng.standard_normal(weight.shape).astype("float32"))
+    return diffusion
+
+
+def test_before_training_it_is_the_best_denoiser_of_pixels_that_are_normally_distributed():
+    # Of x ~ N(m, s^2) seen with noise of level t, the mean is m + s^2 / (s^2 + t^2) (seen - m).
+    rng = np.random.default_rng(0)
+    diffusion = model()
+    for level in (0.01, 0.25, 3.0):
+        clean = MIDDLE + SPREAD * rng.standard_normal((200, *SHAPE)).astype("float32")
+        noisy = clean + level * rng.standard_normal(clean.shape).astype("float32")
+        denoised = np.asarray(diffusion.denoise(noisy, level))
+        least = SPREAD**2 * level**2 / (SPREAD**2 + level**2)
+        assert np.mean((denoised - clean) ** 2) == pytest.approx(least, rel=0.05)
+
+
+def test_the_loss_weighs_all_levels_alike():
+    # Before training the error is the least possible one for such pixels, at every level.
+    rng = np.random.default_rng(0)
+    clean = MIDDLE + SPREAD * rng.standard_normal((512, *SHAPE)).astype("float32")
+    errors = np.asarray(model()._errors(clean, None, training=False))
+    assert errors.mean() == pytest.approx(1.0, rel=0.02)
+    assert errors[:128].mean() == pytest.approx(errors[-128:].mean(), rel=0.05)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_noise_has_the_distribution_of_the_paper(training):
+    diffusion, seen = model(), []
+    velocity = diffusion._velocity
+    diffusion._velocity = lambda network, x, time, *a, **k: (
+        seen.append(np.asarray(time).ravel()) or velocity(network, x, time, *a, **k)
+    )
+    for _ in range(2):
+        diffusion._errors(ops.zeros((1000, *SHAPE)), None, training=training)
+    logs = np.log(np.tan(seen[0]))
+    assert np.mean(logs) == pytest.approx(USUAL, abs=0.02)
+    assert np.std(logs) == pytest.approx(WIDTH, rel=0.02)
+    assert np.array_equal(*seen) is not training
+    # In training the place in the batch says nothing about the noise.
+    assert bool(abs(np.corrcoef(np.arange(1000), logs)[0, 1]) < 0.15) is training
+
+
+def test_times_fall_to_zero_ever_more_slowly():
+    for steps in (1, 2, 18):
+        found = times(steps, NOISE)
+        assert len(found) == steps + 1
+        assert found[0] == pytest.approx(NOISE)
+        assert found[-1] == 0.0
+        assert np.all(np.diff(found) < 0.0)
+        assert np.all(np.diff(found, 2) > 0.0)
+
+
+def test_the_way_is_followed_to_second_order():
+    # A hand of a clock, which stays on its circle: half the steps, four times the error.
+    start = np.array([0.0, 1.0])
+
+    def error(steps):
+        ends = followed(lambda x, t: np.array([-x[1], x[0]]), start, times(steps, 1.5))
+        return np.linalg.norm(ends - [np.sin(1.5), np.cos(1.5)])
+
+    assert error(40) < 1e-3
+    assert error(20) / error(40) == pytest.approx(4.0, rel=0.25)
+
+
+def test_the_way_from_noise_leads_to_the_known_end():
+    # Pixels that are normally distributed, half as wide as is taken for granted: the velocity can
+    # be computed, and the way ends at half of the noise.
+    diffusion = model()
+
+    def velocity(network, x, time, *rows, training=False):
+        wide = 0.5
+        share = np.cos(time) * wide**2 / (np.cos(time) ** 2 * wide**2 + np.sin(time) ** 2)
+        return (np.cos(time) * x - share * x) / np.sin(time)
+
+    diffusion._velocity = velocity
+    latents = np.random.default_rng(0).standard_normal((4, diffusion.latent_dim)).astype("float32")
+    pictures = np.asarray(diffusion.predict_latents(latents, steps=40)).reshape(4, -1)
+    expected = np.clip(MIDDLE + SPREAD * 0.5 * latents, 0.0, 1.0)
+    np.testing.assert_allclose(pictures, expected, atol=0.005)
+
+
+def test_it_draws_what_it_has_learned():
+    # Two pictures, dark left or dark right: samples must be one or the other, both about as often.
+    left = np.zeros((1, 8, 8, 1), "float32")
+    left[:, :, 4:] = 1.0
+    pictures = np.concatenate([left, 1.0 - left] * 128)
+    keras.utils.set_random_seed(0)
+    diffusion = Diffusion(networks.diffusion_unet((8, 8, 1), (8, 16)), ema_momentum=0.98, seed=0)
+    diffusion.compile(keras.optimizers.Adam(5e-3))
+    history = diffusion.fit(pictures, batch_size=32, epochs=16, verbose=0).history["loss"]
+    assert history[-1] < 0.4 * history[0]
+    samples = diffusion.sample(64, seed=1, steps=10)
+    from_left, from_right = (
+        np.abs(samples - kind).mean(axis=(1, 2, 3)) for kind in (left, 1.0 - left)
+    )
+    assert np.quantile(np.minimum(from_left, from_right), 0.8) < 0.15
+    assert 0.2 < np.mean(from_left < from_right) < 0.8
+
+
+def test_a_label_is_obeyed_and_guidance_lies_on_a_line():
+    diffusion = awake(model(num_classes=3))
+    x = np.random.default_rng(0).random((4, *SHAPE), "float32")
+    labels = [0, 1, 2, 0]
+    assert np.abs(diffusion.denoise(x, 0.5, labels) - diffusion.denoise(x, 0.5)).max() > 1e-3
+    rows = [diffusion._rows(np.array(labels))]
+    seen = [
+        diffusion._guided(ops.convert_to_tensor(x), 0.5, rows, guidance)
+        for guidance in (0.0, 1.0, 2.5)
+    ]
+    without, told, more = map(np.asarray, seen)
+    assert np.abs(told - without).max() > 1e-3
+    np.testing.assert_allclose(more, without + 2.5 * (told - without), atol=1e-4)
+    latents = np.random.default_rng(1).standard_normal((2, diffusion.latent_dim))
+    drawn = [np.asarray(diffusion.predict_latents(latents, [k, k], steps=3)) for k in range(3)]
+    assert np.abs(drawn[0] - drawn[1]).max() > 1e-3
+    np.testing.assert_array_equal(
+        drawn[1], diffusion.predict_latents(latents, [1, 1], steps=3, guidance=1.0)
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_so_many_labels_are_left_out_in_training(share):
+    diffusion = model(num_classes=3, label_dropout=share)
+    rows = ops.one_hot(np.arange(3000) % 3, 3, dtype="float32")
+    told = np.asarray(diffusion._told(rows))
+    kept = told.sum(axis=1)
+    assert set(kept) <= {0.0, 1.0}
+    assert np.mean(kept == 0.0) == pytest.approx(share, abs=0.03)
+    np.testing.assert_array_equal(told[kept == 1.0], np.asarray(rows)[kept == 1.0])
+
+
+def test_samples_do_not_depend_on_how_many_are_drawn_at_a_time():
+    diffusion = awake(model())
+    latents = np.random.default_rng(0).standard_normal((3, diffusion.latent_dim)).astype("float32")
+    together = np.asarray(diffusion.predict_latents(latents, steps=3))
+    for i in range(3):
+        alone = np.asarray(diffusion.predict_latents(latents[i : i + 1], steps=3))
+        np.testing.assert_allclose(alone, together[i : i + 1], atol=2e-3)
+    np.testing.assert_array_equal(*(diffusion.sample(2, seed=5, steps=2) for _ in range(2)))
+    assert np.any(diffusion.sample(2, seed=5, steps=2) != diffusion.sample(2, seed=6, steps=2))
+
+
+def test_the_average_is_what_draws():
+    diffusion = model()
+    diffusion.compile(keras.optimizers.Adam(0.05))
+    diffusion.fit(np.random.default_rng(0).random((32, *SHAPE), "float32"), verbose=0)
+    before = diffusion.sample(2, seed=0, steps=2)
+    for weight in diffusion.network.weights:
+        weight.assign(0.0 * weight)
+    np.testing.assert_array_equal(diffusion.sample(2, seed=0, steps=2), before)
+    for weight in diffusion.ema_network.weights:
+        weight.assign(0.0 * weight)
+    assert np.any(diffusion.sample(2, seed=0, steps=2) != before)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "advice"),
+    [
+        (lambda m: m.sample(0), ValueError, "`n`"),
+        (lambda m: m.sample(2, steps=0), ValueError, "`steps`"),
+        (lambda m: m.sample(2, steps=2.5), ValueError, "`steps`"),
+        (lambda m: m.sample(2, guidance=-1.0), ValueError, "`guidance`"),
+        (lambda m: m.sample(2, guidance=2.0), ValueError, "conditional models .*0 classes"),
+        (lambda m: m.sample(2, labels=1), ValueError, "without classes"),
+        (lambda m: m.predict_latents(np.zeros((2, 5))), ValueError, "call sample"),
+        (lambda m: m.denoise(np.zeros((2, *SHAPE), "uint8"), 0.1), TypeError, "to_float"),
+        (lambda m: m.denoise(np.zeros((2, 8, 8, 2), "float32"), 0.1), ValueError, "`x` must"),
+        (lambda m: m.denoise(np.zeros((2, *SHAPE)), 0.0), ValueError, "more than 0"),
+        (lambda m: m.denoise(np.zeros((2, *SHAPE)), [0.1] * 3), ValueError, "for 2 pictures"),
+        (lambda m: m.denoise(np.zeros((2, *SHAPE)), 0.1, [0, 1]), ValueError, "without classes"),
+        (lambda m: m.compile(loss="mse"), TypeError, "`loss`"),
+        (lambda m: model(label_dropout=1.5), ValueError, "`label_dropout`"),
+        (lambda m: model(ema_momentum=1.0), ValueError, "`ema_momentum`"),
+        (lambda m: Diffusion(networks.dncnn((8, 8, 1))), ValueError, "diffusion_unet builds"),
+        (lambda m: Diffusion("unet"), TypeError, "keras.Model"),
+    ],
+)
+def test_bad_input_is_refused(call, error, advice):
+    diffusion = model()
+    with pytest.raises(error, match=advice):
+        call(diffusion)
+
+
+def test_guidance_needs_a_model_that_was_left_in_the_dark():
+    diffusion = model(num_classes=3, label_dropout=0.0)
+    with pytest.raises(ValueError, match="label_dropout=0"):
+        diffusion.sample(2, guidance=2.0)
+    with pytest.raises(ValueError, match="labels"):
+        diffusion.fit(np.zeros((4, *SHAPE), "float32"), verbose=0)
+
+
+def test_a_network_of_ones_own_that_knows_no_labels_will_do():
+    pictures, level = keras.Input((8, 8, 1)), keras.Input((1,))
+    told = keras.layers.Reshape((1, 1, 4))(keras.layers.Dense(4)(level))
+    x = keras.layers.Conv2D(4, 3, padding="same")(pictures) + told
+    network = keras.Model([pictures, level], keras.layers.Conv2D(1, 1)(keras.layers.ReLU()(x)))
+    diffusion = Diffusion(network, seed=0)
+    diffusion.compile()
+    data = np.random.default_rng(0).random((64, 8, 8, 1), "float32")
+    history = diffusion.fit(data, validation_data=data[:8], verbose=0).history
+    assert sorted(history) == ["loss", "val_loss"]
+    assert diffusion.sample(2, steps=2).shape == (2, 8, 8, 1)
+    assert ki.Diffusion is Diffusion

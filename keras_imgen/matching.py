@@ -120,6 +120,16 @@ def conditioned(model, observed, known, level):
     )
 
 
+def undoes(model) -> bool:
+    """Return whether a model is a denoiser of single pictures that is told the level of noise."""
+    return (
+        getattr(model, "appends", ()) == ("level",)
+        and isinstance(model.degradation, AdditiveNoise)
+        and model.degradation.range[1] > 0.0
+        and len(model.image_shape) == 3
+    )
+
+
 def to_undo(model, observed, degradation, known):
     """Return observed pictures without further channels, and what is known of their degradation.
 
@@ -129,12 +139,13 @@ def to_undo(model, observed, degradation, known):
         degradation: what they went through, None for holes alone.
         known: mask, or None.
     """
-    if model.appends != ("level",) or not isinstance(model.degradation, AdditiveNoise):
+    if not undoes(model):
+        what = "sequences" if len(model.image_shape) == 4 else "pictures"
         raise ValueError(
-            "`undo` needs a denoiser conditioned on the strength of white noise. Received: a model "
-            f"of {model.origin}, which appends {', '.join(model.appends) or 'nothing'}. Load "
-            "denoiser-gray or denoiser-color, or train one on AdditiveNoise((0, 0.2), "
-            "append_level=0.5)."
+            "`undo` needs a denoiser of single pictures, conditioned on the strength of white "
+            f"noise. Received: a model of {what}, of {model.origin}, which appends "
+            f"{', '.join(model.appends) or 'nothing'}. Load denoiser-gray or denoiser-color, or "
+            "train one on AdditiveNoise((0, 0.2), append_level=0.5)."
         )
     degradation = MissingPixels() if degradation is None else degradation
     if not isinstance(degradation, Degradation):

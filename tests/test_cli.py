@@ -266,7 +266,7 @@ def test_train_on_films_of_ones_own(eagerly, tmp_path):
 @pytest.mark.parametrize(
     ("argv", "advice"),
     [
-        (["vae", "--labels"], "--labels is for `train gan`. Received: it for `train vae`"),
+        (["vae", "--labels"], "--labels is for `train gan or diffusion`. Received: it for"),
         (["inpaint", "--sigma", "5"], "--sigma is for `train denoise`"),
         (["gan", "--frames", "5"], "--frames is for `train sequence`"),
         (["sequence", "--frames", "5"], "--frames is for a folder of films"),
@@ -288,7 +288,7 @@ def trained(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("family", ["gan", "vae"])
+@pytest.mark.parametrize("family", ["gan", "vae", "diffusion"])
 def test_sample(family, trained, tmp_path, capsys):
     command = ("sample", trained / f"{family}.keras", "-n", 5, "--seed", 1, "--scale", 1, "--out")
     assert run(*command, tmp_path / "a.png") == 0
@@ -766,7 +766,8 @@ def test_undo_enlarges_a_picture_and_what_is_transparent(tmp_path, capsys):
         (["--undo", "blur=99"], "--undo blur=99 is not possible. `sigma` must be"),
         (["--undo", "motion=5"], "Received: --undo motion=5"),
         (["--undo", "mosaic=RGB"], "--undo mosaic=RGB is not possible. `pattern`"),
-        (["--undo", "downsample=1.5"], "--undo downsample=1.5 is not possible"),
+        (["--undo", "downsample=1.5"], "--undo downsample=1.5 is not possible. `factor` must"),
+        (["--undo", "downsample=x"], "--undo downsample=x is not possible. 'x' is no number"),
         (["--undo", "blur=1", "--undo", "downsample=2"], "--undo downsample stands alone"),
         (["--undo", "holes"], "--undo holes needs --mask"),
         (["--undo", "blur=1", "--mask", "MASK"], "Add --undo holes, or leave out --mask"),

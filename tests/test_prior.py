@@ -141,6 +141,40 @@ def test_bad_input_is_refused(clean, grey, change, error, advice):
         grey.undo(given.pop("observed"), **given)
 
 
+@pytest.mark.filterwarnings("ignore:An answer")  # of an untrained network
+@pytest.mark.parametrize("levels", [0.1, (0.05, 0.2), (0.001, 0.004)])
+def test_the_denoiser_is_asked_for_levels_that_it_knows_and_no_others(clean, levels, monkeypatch):
+    network = ki.networks.dncnn((28, 28, 1), depth=3, filters=4, extra_channels=1)
+    model = ki.Restorer(network, AdditiveNoise(levels, append_level=True))
+    asked, restore = [], model.restore
+    monkeypatch.setattr(
+        model, "restore", lambda x, level, **kw: asked.append(level) or restore(x, level=level)
+    )
+    model.undo(clean[:, :28, :28], Blur(1.0), passes=4)
+    low, high = model.degradation.range
+    assert len(asked) == 4
+    assert all(low <= level <= high for level in asked)
+    assert asked == sorted(asked, reverse=True)
+    assert asked[0] == pytest.approx(min(max(49 / 255, low), high))
+    assert asked[-1] == pytest.approx(min(max(2 / 255, low), high))
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (1, 40), (7, 1)])
+@pytest.mark.parametrize("degradation", [Downsample(2), AdditiveNoise(0.1, seed=0), Mosaic()])
+def test_a_side_of_one_pixel_is_undone(grey, sides, degradation):
+    observed = np.asarray(degradation(np.full((1, *sides, 1), 0.4, "float32")))
+    answer = grey.undo(observed, degradation, passes=2)
+    assert answer.shape == (1, *sides, 1)
+    assert np.all(np.isfinite(answer))
+
+
+def test_who_restores_sequences_is_told_that_single_pictures_are_undone(clean):
+    network = ki.networks.conv_lstm((28, 28, 1), filters=2, extra_channels=1)
+    model = ki.Restorer(network, AdditiveNoise((0.0, 0.2), append_level=True))
+    with pytest.raises(ValueError, match="single pictures.*Received: a model of sequences"):
+        model.undo(np.stack([clean[:, :28, :28]] * 3, axis=1), Blur(1.0))
+
+
 def test_who_is_no_denoiser_of_given_levels_is_told_so(clean, small):
     for model, appended in zip(small, ("nothing", "mask"), strict=True):
         with pytest.raises(ValueError, match=f"appends {appended}. Load denoiser-gray"):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from keras_imgen import degradations, estimate_sigma, load_pretrained
+from keras_imgen import degradations, estimate_sigma
 from keras_imgen.checks import number
-from keras_imgen.cli.inputs import check_mask_size
+from keras_imgen.matching import undoes
 from keras_imgen.sigma import LEAST
 
 WAYS = "blur=SIGMA, motion=LENGTH,ANGLE, downsample=FACTOR, mosaic=PATTERN and holes"
@@ -39,7 +39,8 @@ def _read_one(word):
             case "motion", [length, angle]:
                 return degradations.MotionBlur(_number(length), angle=_number(angle))
             case "downsample", [factor]:
-                return degradations.Downsample(int(factor))
+                factor = _number(factor)
+                return degradations.Downsample(int(factor) if factor % 1 == 0 else factor)
             case "mosaic", [pattern]:
                 return degradations.Mosaic(pattern.upper())
             case "holes", []:
@@ -58,10 +59,10 @@ def _number(text):
 
 def check(model, parts, mask, degrade: bool, self_ensemble: bool) -> None:
     """Raise unless the model and the other options of the command fit."""
-    if getattr(model, "appends", None) != ("level",):
+    if not undoes(model):
         raise ValueError(
-            "--undo needs a denoiser that is given the level of noise. Received: a "
-            f"{type(model).__name__} that is not. Use denoiser-gray or denoiser-color."
+            "--undo needs a denoiser of single pictures that is given the level of noise. "
+            f"Received: a {type(model).__name__} that is not. Use denoiser-gray or denoiser-color."
         )
     holes = any(isinstance(part, degradations.MissingPixels) for part in parts)
     if holes != (mask is not None):
@@ -76,19 +77,20 @@ def check(model, parts, mask, degrade: bool, self_ensemble: bool) -> None:
         )
 
 
-def undone(model, picture, mask, parts, sigma, tile):
+def undone(model, picture, parts, sigma, *, mask=None, start=None, tile):
     """Return a picture with all degradations undone, and a word on the noise.
 
     Args:
         model: a denoiser that is given levels.
         picture: `(height, width, channels)`.
-        mask: 1 where pixels are missing, or None.
         parts: what `read` returned.
         sigma: of the noise, in grey levels, or "auto".
+        mask: 1 where pixels are missing.
+        start: picture to begin with.
         tile: as `Restorer.undo` takes it.
     """
-    colours = picture.shape[-1]
-    if (model.image_shape[-1], colours) == (3, 1):
+    channels, colours = model.image_shape[-1], picture.shape[-1]
+    if (channels, colours) == (3, 1):
         raise ValueError("The picture is grey, and this model is for colours. Use denoiser-gray.")
     said = ""
     if sigma == "auto":
@@ -98,23 +100,17 @@ def undone(model, picture, mask, parts, sigma, tile):
         said = f" (noise: --sigma {255 * level:.0f})"
     else:
         level = sigma / 255.0
-    batch = picture[None]
     if isinstance(parts[0], degradations.Downsample):
-        batch = np.asarray(parts[0].enlarge(batch))
-    options = {"tile": tile}
-    if mask is not None:
-        check_mask_size(mask, batch)
-        options["known"] = 1.0 - mask[None]
-        options["start"] = _filled(batch, options["known"])
+        picture = np.asarray(parts[0].enlarge(picture[None]))[0]
     through = [*parts, degradations.AdditiveNoise(level, seed=0)] if level else parts
-    degradation = degradations.Compose(through) if len(through) > 1 else through[0]
-    if model.image_shape[-1] == 1 and colours == 3:  # one colour after the other
-        planes = [
-            model.undo(batch[..., i : i + 1], degradation, **_of_colour(options, i))
-            for i in range(3)
-        ]
-        return np.concatenate(planes, axis=-1)[0], said
-    return model.undo(batch, degradation, **options)[0], said
+    answers = model.undo(
+        _as_batch(picture, channels),
+        degradations.Compose(through) if len(through) > 1 else through[0],
+        known=None if mask is None else 1.0 - mask,
+        start=None if start is None else _as_batch(start, channels),
+        tile=tile,
+    )
+    return (answers[0] if channels == colours else np.concatenate(answers, axis=-1)), said
 
 
 def as_large(photo, picture):
@@ -126,14 +122,6 @@ def as_large(photo, picture):
     return photo._replace(picture=picture, alpha=alpha)
 
 
-def _of_colour(options, i):
-    if "start" not in options:
-        return options
-    return {**options, "start": options["start"][..., i : i + 1]}
-
-
-def _filled(batch, known):
-    """Return what the inpainter makes of holes, to begin with."""
-    colours = np.repeat(batch, 3 // batch.shape[-1], axis=-1)
-    filled = load_pretrained("inpainter").restore(colours, known=known)
-    return filled if batch.shape[-1] == 3 else filled.mean(axis=-1, keepdims=True)
+def _as_batch(picture, channels):
+    """Return a picture as a batch of one or, for a model of grey pictures, each of its colours."""
+    return picture[None] if channels > 1 else np.moveaxis(picture, -1, 0)[..., None]

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_imgen.checks import shown
 from keras_imgen.degradations.base import Degradation, Operator, WithMask, per_picture
+from keras_imgen.degradations.noise import AdditiveNoise
 from keras_imgen.settings import as_meant
 
 
@@ -110,7 +111,7 @@ class Compose(_Combined):
         forward, variance = [], 0.0
         for part in _parts(self):
             step = part.operator(known)
-            if variance and not isinstance(part, WithMask) and not step.sigma:
+            if variance and not isinstance(part, AdditiveNoise | WithMask):
                 raise ValueError(
                     f"Noise must come behind what it is observed through. Received: noise before "
                     f"{type(part).__name__}. Put it behind, as in "

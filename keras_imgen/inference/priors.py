@@ -12,7 +12,7 @@ SEARCHES, CLOSE = 30, 1e-4  # steps to the answer that fits in each pass, and wh
 SMOOTH = 1e-3  # weight of smoothness in the first answer
 
 
-def undone(denoise, operator, observed, start, passes: int, noisiest: float):
+def undone(denoise, operator, observed, start, passes: int, levels: tuple[float, float]):
     """Return pictures that a denoiser leaves as they are and that, degraded, are the observed ones.
 
     Two steps take turns: the nearest pictures that fit what was observed, and what a denoiser makes
@@ -24,7 +24,7 @@ def undone(denoise, operator, observed, start, passes: int, noisiest: float):
         observed: array, `(n, height, width, channels)`.
         start: first answer, the same shape; None for the smoothest that fits.
         passes: how often the denoiser is asked.
-        noisiest: highest level that it knows.
+        levels: the lowest and the highest level that it knows.
 
     Returns:
         Array of the same shape, and by how much it differs from what was observed when it is
@@ -41,7 +41,10 @@ def undone(denoise, operator, observed, start, passes: int, noisiest: float):
         answer = _smoothest(operator.forward, pull, pulled)
     else:
         answer = ops.convert_to_tensor(start, "float32")
-    for level in np.geomspace(max(sigma, LAST), min(FIRST, noisiest), passes)[::-1]:
+    weakest, noisiest = levels
+    last = min(max(sigma, LAST, weakest), noisiest)
+    first = max(min(FIRST, noisiest), last)
+    for level in np.geomspace(first, last, passes).clip(last, first):
         weight = STRENGTH * (sigma / level) ** 2
         fits = _nearest(operator.forward, pull, pulled, answer, weight)
         answer = ops.convert_to_tensor(denoise(ops.convert_to_numpy(fits), float(level)))

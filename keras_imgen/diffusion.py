@@ -4,11 +4,12 @@ import functools
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_imgen import backends, checks
 from keras_imgen.checks import dtype_name
-from keras_imgen.inference import followed, in_batches, times
+from keras_imgen.inference import followed, in_batches
 from keras_imgen.training import (
     LatentModel,
     average_of,
@@ -19,35 +20,30 @@ from keras_imgen.training import (
     weighed,
 )
 
-# The middle of pixels in [0, 1], and what is taken for their standard deviation around it.
-MIDDLE, SPREAD = 0.5, 0.25
-# The time at which a picture is nothing but noise: nearly a quarter of a turn.
-NOISE = 1.56
-# In training the logarithm of noise over picture is normally distributed: mean and deviation.
-USUAL, WIDTH = -0.5, 1.2
+TURN = math.pi / 2  # the time at which a picture is nothing but noise
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
 class Diffusion(LatentModel):
     """Diffusion model: learns to denoise, and draws pictures out of nothing but noise.
 
-    A picture turns into noise as a hand of a clock turns: at time `t` it is `cos(t) * picture +
-    sin(t) * noise`, from the picture at 0 to noise alone at a quarter of a turn. In training the
-    time is drawn anew for each picture, and the network, which is told the time, learns the
-    velocity, `cos(t) * noise - sin(t) * picture`: to know it is to know the picture. From noise
-    alone it can only guess the mean of all pictures. But whoever takes a small step that way, and
-    asks again, is led to one of them: `sample`. Alongside, a slow average of the weights is kept
-    (EMA), which `sample` uses.
+    A picture, its pixels from -1 to 1, turns into noise as a hand of a clock turns: at time `t` it
+    is `cos(t) * picture + sin(t) * noise`, from the picture at 0 to noise alone at a quarter of a
+    turn. In training the time is drawn anew for each picture, and the network, which is told the
+    time, learns the velocity, `cos(t) * noise - sin(t) * picture`: to know it is to know the
+    picture. From noise alone it can only guess the mean of all pictures. But whoever takes a small
+    step that way, and asks again, is led to one of them: `sample`. Alongside, a slow average of the
+    weights is kept (EMA), which `sample` uses.
 
     If the network takes labels as well (`networks.diffusion_unet(..., num_classes=10)`), the model
     is conditional: it trains on pictures with labels, and `sample(n, labels=...)` draws what is
     asked for.
 
     Args:
-        network: network from `[pictures, level]`, or `[pictures, level, labels]`, to as many
-            values, such as `networks.diffusion_unet`. The pictures have a mean near 0 and a spread
-            near 1; the level, shape `(batch, 1)`, is a quarter of the logarithm of noise over
-            picture; labels are rows of zeros with a one, all zeros if the label is not told.
+        network: network from `[pictures, time]`, or `[pictures, time, labels]`, to velocities, as
+            many values as a picture has, such as `networks.diffusion_unet`. The time, shape
+            `(batch, 1)`, is counted from 0, the picture, to 1, noise; labels are rows of zeros with
+            a one, all zeros if the label is not told.
         ema_momentum: how slowly the average follows, 0 to 0.999999. 0 switches it off.
         label_dropout: of a conditional model, the share of pictures whose label is not told in
             training, so that it draws without labels, too, and `guidance` works.
@@ -57,10 +53,9 @@ class Diffusion(LatentModel):
         TypeError, ValueError: if the network is not built, has nothing to train, or takes and
             returns something else.
 
-    Source: Ho et al. 2020 (arXiv 2006.11239), algorithms 1 and 2; the velocity: Salimans and Ho
-        2022 (arXiv 2202.00512), appendix D; the distribution of noise: Karras et al. 2022 (arXiv
-        2206.00364), table 1; labels that are left out: Ho and Salimans 2022 (arXiv 2207.12598),
-        algorithm 1.
+    Source: Ho et al. 2020 (arXiv 2006.11239), algorithm 1; the turn and the velocity: Salimans and
+        Ho 2022 (arXiv 2202.00512), appendix D; labels that are left out: Ho and Salimans 2022
+        (arXiv 2207.12598), algorithm 1.
 
     Example:
         >>> import numpy as np
@@ -176,10 +171,11 @@ class Diffusion(LatentModel):
             rows = [ops.zeros((x.shape[0], self.num_classes))]
         elif self.num_classes or labels is not None:
             rows = [self._rows(each) for each in self._labels_to_draw(x.shape[0], labels)]
-        time = ops.arctan(ops.reshape(level, (-1, 1, 1, 1)) / SPREAD)
-        turned = ops.cos(time) * (x - MIDDLE) / SPREAD
+        # From -1 to 1 the noise is twice as strong; turned, both together have the length 1.
+        time = ops.arctan(2.0 * ops.reshape(level, (-1, 1, 1, 1)))
+        turned = ops.cos(time) * (2.0 * x - 1.0)
         velocity = self._velocity(self.ema_network, turned, time, *rows)
-        return MIDDLE + SPREAD * (ops.cos(time) * turned - ops.sin(time) * velocity)
+        return 0.5 + 0.5 * (ops.cos(time) * turned - ops.sin(time) * velocity)
 
     def sample(
         self,
@@ -246,10 +242,9 @@ class Diffusion(LatentModel):
     def _drawn(self, latents, labels=None, steps=18, guidance=1.0):
         noise = ops.reshape(ops.cast(latents, "float32"), (-1, *self.image_shape))
         rows = [] if labels is None else [self._rows(labels)]
-        x = followed(
-            lambda x, time: self._guided(x, time, rows, guidance), noise, times(steps, NOISE)
-        )
-        return ops.clip(MIDDLE + SPREAD * x, 0.0, 1.0)
+        times = np.linspace(TURN, 0.0, steps + 1).tolist()
+        x = followed(lambda x, time: self._guided(x, time, rows, guidance), noise, times)
+        return ops.clip(0.5 + 0.5 * x, 0.0, 1.0)
 
     def _guided(self, x, time, rows, guidance):
         """Return velocities, the labels weighed."""
@@ -262,25 +257,23 @@ class Diffusion(LatentModel):
 
     def _velocity(self, network, x, time, *rows, training=False):
         """Return what a network says to pictures at a time, or one for each."""
-        level = 0.25 * ops.log(ops.tan(ops.reshape(ops.cast(time, "float32"), (-1, 1))))
-        level = ops.broadcast_to(level, (ops.shape(x)[0], 1))
-        return ops.cast(network([x, level, *rows], training=training), "float32")
+        time = ops.reshape(ops.cast(time, "float32") / TURN, (-1, 1))
+        time = ops.broadcast_to(time, (ops.shape(x)[0], 1))
+        return ops.cast(network([x, time, *rows], training=training), "float32")
 
     def _errors(self, clean, labels, *, training):
-        """Return the squared error of each picture's velocity, with noise of drawn strength."""
+        """Return the mean squared error of each picture's velocity, at a time that is drawn."""
         count = ops.shape(clean)[0]
-        # Evenly spread over their distribution, and shuffled, times vary less than drawn ones.
+        # Evenly spread over the turn, and shuffled, times vary less than drawn ones.
         share = (ops.arange(count, dtype="float32") + 0.5) / ops.cast(count, "float32")
+        seed = self.seed
         if training:
-            # At the very ends the noise would be none, or infinite.
-            shift = keras.random.uniform((), -0.49, 0.49, dtype="float32", seed=self.seed_generator)
-            share += shift / ops.cast(count, "float32")
-            share = keras.random.shuffle(share, seed=self.seed_generator)
-        ratio = ops.exp(USUAL + WIDTH * 2.0**0.5 * ops.erfinv(2.0 * share - 1.0))
-        time = ops.reshape(ops.arctan(ratio), (-1, 1, 1, 1))
-        seed = self.seed_generator if training else self.seed
+            seed = self.seed_generator
+            shift = keras.random.uniform((), -0.5, 0.5, dtype="float32", seed=seed)
+            share = keras.random.shuffle(share + shift / ops.cast(count, "float32"), seed=seed)
+        time = TURN * ops.reshape(share, (-1, 1, 1, 1))
         noise = keras.random.normal(ops.shape(clean), dtype="float32", seed=seed)
-        picture = (clean - MIDDLE) / SPREAD
+        picture = 2.0 * clean - 1.0
         x = ops.cos(time) * picture + ops.sin(time) * noise
         velocity = ops.cos(time) * noise - ops.sin(time) * picture
         rows = [] if labels is None else [labels]
@@ -328,7 +321,7 @@ def _classes_of(network) -> int:
     )
     if not fits:
         raise ValueError(
-            "`network` must take pictures of fixed sides, a level (batch, 1) and, of a conditional "
+            "`network` must take pictures of fixed sides, a time (batch, 1) and, of a conditional "
             "model, rows of labels (batch, num_classes), in this order, and return pictures. "
             f"Received: {network.name!r}, from {taken} to {made}. networks.diffusion_unet builds "
             "one."

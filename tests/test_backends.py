@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import keras_imgen
-from keras_imgen import GAN, VAE, Restorer, degradations, losses, networks
+from keras_imgen import GAN, VAE, Diffusion, Restorer, degradations, losses, networks
 
 pytestmark = pytest.mark.slow  # the other process imports and compiles for most of a minute
 
@@ -131,8 +131,8 @@ draws = [np.asarray(poisson(np.full(10**6, r, "float32"), seed)) for r in rates]
 moments = [(np.mean(d, dtype="float64"), np.var(d, dtype="float64")) for d in draws]
 report["poisson"] = np.array(moments).tolist()
 
-gan = trained("gan", clean)
-report["gan"]["sampled"] = gan.sample(2, seed=0).shape
+for name in ("diffusion", "gan"):
+    report[name] = {"sampled": trained(name, clean).sample(2, seed=0).shape, **report[name]}
 
 # The same draws as elsewhere, so that the steps can be compared.
 keras.random.normal = lambda shape, **options: keras.ops.convert_to_tensor(latents[: shape[0]])
@@ -178,7 +178,14 @@ def models():
     sequences = Restorer(network, degradations.AdditiveNoise(0.1, seed=2), seed=1)
     generator = networks.dcgan_generator(SHAPE, latent_dim=2, filters=2)
     gan = GAN(generator, networks.dcgan_discriminator(SHAPE, filters=2), seed=1)
-    return {"vae": vae, "restorer": restorer, "sequences": sequences, "gan": gan}
+    diffusion = Diffusion(networks.diffusion_unet(SHAPE, (2, 3)), seed=1)
+    return {
+        "vae": vae,
+        "restorer": restorer,
+        "sequences": sequences,
+        "gan": gan,
+        "diffusion": diffusion,
+    }
 
 
 LATENTS = np.random.default_rng(1).normal(size=(6, 2)).astype("float32")
@@ -249,7 +256,7 @@ def assert_same_figures(ours, theirs):
         assert ours[name] == pytest.approx(theirs[name], rel=1e-3)
 
 
-@pytest.mark.parametrize("name", ["vae", "restorer", "sequences"])
+@pytest.mark.parametrize("name", ["vae", "restorer", "sequences", "diffusion"])
 def test_models_train_on_jax(name, jax):
     report, _, _ = jax
     # Held out, the draws are always the same: what differs is what was learned.
@@ -282,7 +289,8 @@ def test_models_save_and_load_on_jax(jax):
 
 def test_models_answer_on_jax(jax):
     report, _, _ = jax
-    assert report["vae"]["sampled"] == report["gan"]["sampled"] == [2, *SHAPE]
+    for name in ("vae", "gan", "diffusion"):
+        assert report[name]["sampled"] == [2, *SHAPE]
     assert report["vae"]["reconstructed"] == report["restorer"]["restored"] == [6, *SHAPE]
     assert report["sequences"]["restored"] == [2, 3, *SHAPE]
 
@@ -293,7 +301,7 @@ def test_the_same_file_has_the_same_figures(jax):
     assert_same_figures(report["loaded"], here["vae"])
 
 
-@pytest.mark.parametrize("name", ["vae", "restorer", "sequences", "gan"])
+@pytest.mark.parametrize("name", ["vae", "restorer", "sequences", "gan", "diffusion"])
 def test_what_jax_trained_goes_on_here(name, jax):
     report, _, folder = jax
     model = keras.saving.load_model(folder / f"{name}_jax.keras")
@@ -303,6 +311,8 @@ def test_what_jax_trained_goes_on_here(name, jax):
     clean = CLEAN.reshape(2, 3, *SHAPE) if name == "sequences" else CLEAN
     if name == "gan":
         model.compile(*model.optimizer.parts, run_eagerly=True)
+    elif name == "diffusion":
+        model.compile(model.optimizer, run_eagerly=True)
     else:
         model.compile(model.optimizer, model.loss, run_eagerly=True)
     model.fit(clean, batch_size=2, verbose=0)

@@ -19,7 +19,7 @@ from keras_imgen.cli import demo, pace, page, progress, recipes
 from keras_imgen.training import PictureModel
 from keras_imgen.training.comparison import setup_of
 
-TINY = dict(zip(demo.RECIPES, tiny_models.FAMILIES.values(), strict=True))
+TINY = dict(zip(recipes.RECIPES, tiny_models.FAMILIES.values(), strict=True))
 
 
 class Clock:

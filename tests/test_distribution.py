@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from forks import call
 
-from keras_imgen import GAN, VAE, Restorer, degradations, losses, networks
+from keras_imgen import GAN, VAE, Diffusion, Restorer, degradations, losses, networks
 
 pytestmark = pytest.mark.slow  # a process that traces ten models
 
@@ -47,6 +47,12 @@ def gan_with_penalties_now_and_then():
     return gan(penalty=losses.R1(every=2))
 
 
+def diffusion():
+    model = Diffusion(regularized(networks.diffusion_unet(SHAPE, (2, 3))), seed=0)
+    model.compile(SGD(1e-4))
+    return model
+
+
 def restorer():
     network = regularized(networks.dncnn(depth=3, filters=2, batch_norm=False))
     model = Restorer(network, degradations.AdditiveNoise(0.1, seed=0), seed=0)
@@ -66,7 +72,7 @@ def half_precision():
     return model
 
 
-BUILDERS = [vae, gan, gan_with_penalties_now_and_then, restorer]
+BUILDERS = [vae, gan, gan_with_penalties_now_and_then, diffusion, restorer]
 
 
 def step_of(build, scope):
@@ -186,7 +192,8 @@ def test_two_devices_take_the_step_of_one(build, there):
     for when in ("figures", "held out"):
         for name, value in here[when].items():
             if name != "discriminator_accuracy":
-                assert there[when][name] == pytest.approx(value, rel=0.03), (when, name)
+                off = 0.1 if build is diffusion else 0.03  # all of whose targets are drawn
+                assert there[when][name] == pytest.approx(value, rel=off), (when, name)
     assert there["step"] == pytest.approx(here["step"], rel=1e-2)
     if "penalty" in here["figures"]:  # of real pictures: nothing is drawn
         assert there["figures"]["penalty"] == pytest.approx(here["figures"]["penalty"], rel=1e-5)

@@ -20,17 +20,21 @@ def told_denoiser():
     return tiny_models._restorer(networks.dncnn(depth=3, filters=2, extra_channels=1), noise)
 
 
-MODELS = {**tiny_models.FAMILIES, "conditional_gan": tiny_models.conditional_gan}
+MODELS = {
+    **tiny_models.FAMILIES,
+    "conditional_gan": tiny_models.conditional_gan,
+    "conditional_diffusion": tiny_models.conditional_diffusion,
+}
 MODELS["told_denoiser"] = told_denoiser
 
 
 def questions(name, model):
     """Return what a model is asked, and what it answers by itself."""
     if model.num_classes:
-        asked = RNG.standard_normal((3, 2), "float32"), np.array([2, 0, 1], "int32")
+        asked = RNG.standard_normal((3, model.latent_dim), "float32"), np.array([2, 0, 1], "int32")
         return asked, model.predict_latents(*asked)
     if hasattr(model, "sample"):
-        asked = RNG.standard_normal((3, 2), "float32")
+        asked = RNG.standard_normal((3, model.latent_dim), "float32")
         return (asked,), model.predict_latents(asked)
     shape = (2, 3, *SHAPE) if name == "sequence" else (2, 11, 13, 1)
     observed = np.asarray(model.degradation(RNG.random(shape, "float32")))
@@ -109,6 +113,7 @@ def test_predict_takes_what_call_takes(name):
 LOWER = {
     "gan": ["generator_loss", "discriminator_loss"],
     "vae": ["loss", "reconstruction_loss", "kl_loss"],
+    "diffusion": ["loss"],
     "denoiser": ["loss"],
 }
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from test_training import Batches, refused
-from tiny_models import FAMILIES, conditional_gan, equal, values
+from tiny_models import FAMILIES, conditional_diffusion, conditional_gan, equal, values
 
 import keras_imgen
 from keras_imgen import Restorer, callbacks, degradations, load_arrays, load_folder, networks
@@ -171,8 +171,8 @@ def test_a_training_on_pairs_resumes_bit_for_bit(tmp_path):
 
 # ---- refused where they are not meant ----
 
-CONDITIONAL = {"conditional_gan": conditional_gan}
-OTHERS = {name: FAMILIES[name] for name in ("gan", "vae", "denoiser")} | CONDITIONAL
+CONDITIONAL = {"conditional_gan": conditional_gan, "conditional_diffusion": conditional_diffusion}
+OTHERS = {name: FAMILIES[name] for name in ("gan", "vae", "diffusion", "denoiser")} | CONDITIONAL
 LABELS = np.arange(10) % 3
 WRONG = {  # what stands beside the pictures
     "pictures": (CLEAN,),

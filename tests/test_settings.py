@@ -12,7 +12,17 @@ import pytest
 from test_contracts import DEGRADATIONS, NETWORKS
 
 import keras_imgen
-from keras_imgen import GAN, VAE, Restorer, callbacks, degradations, losses, metrics, networks
+from keras_imgen import (
+    GAN,
+    VAE,
+    Diffusion,
+    Restorer,
+    callbacks,
+    degradations,
+    losses,
+    metrics,
+    networks,
+)
 
 SHAPE = (16, 20, 3)
 CLEAN = np.random.default_rng(0).random((4, *SHAPE), "float32")
@@ -92,6 +102,11 @@ def sampled(name):
         model = VAE(encoder, networks.vae_decoder(shape, latent_dim=2, **small), seed=0)
         model.compile(run_eagerly=True)
         shown, data = [callbacks.TrainingHealth(CLEAN)], CLEAN
+    elif name == "diffusion":
+        model = Diffusion(networks.diffusion_unet(shape, (2, 3), num_classes=2), seed=0)
+        model.compile(run_eagerly=True)
+        shown = [callbacks.SampleGrid(n=2, show=False)]
+        data = (CLEAN, np.arange(4) % 2)
     else:
         options = {"num_classes": 2, **small}
         model = GAN(
@@ -122,7 +137,7 @@ MADE = {name: (built, name) for name in NETWORKS}
 MADE |= {name: (spoiled, name) for name in DEGRADATIONS}
 RESTORED = ("dncnn", "gated", "partial", "drunet", "conv_lstm")
 MADE |= {f"restored by {name}": (restored, name) for name in RESTORED}
-MADE |= {f"sampled by {name}": (sampled, name) for name in ("vae", "gan")}
+MADE |= {f"sampled by {name}": (sampled, name) for name in ("vae", "gan", "diffusion")}
 MADE |= {name: (measured, name) for name in ("PSNR", "SSIM")}
 EXPECTED = {}
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import keras_imgen
-from keras_imgen import GAN, VAE, Restorer, degradations, networks
+from keras_imgen import GAN, VAE, Diffusion, Restorer, degradations, networks
 from keras_imgen.models import Batch
 
 SHAPE = (12, 20, 1)
@@ -49,7 +49,18 @@ def make_restorer():
     return model
 
 
-MODELS = {"gan": make_gan, "vae": make_vae, "restorer": make_restorer}
+def make_diffusion():
+    model = Diffusion(networks.diffusion_unet(SHAPE, (2, 3)), seed=0)
+    model.compile(run_eagerly=True)
+    return model
+
+
+MODELS = {
+    "gan": make_gan,
+    "vae": make_vae,
+    "diffusion": make_diffusion,
+    "restorer": make_restorer,
+}
 
 
 class Batches(keras.utils.PyDataset):
@@ -290,7 +301,7 @@ def test_one_picture_left_over_is_refused_before_the_first_step(name, make):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
 
 
-@pytest.mark.parametrize("name", ["gan", "vae"])
+@pytest.mark.parametrize("name", ["gan", "vae", "diffusion"])
 @pytest.mark.parametrize("container", ["stream", "own"])
 def test_a_log_that_is_no_number_stops_the_training(name, container):
     broken = CLEAN.copy()

@@ -1,9 +1,9 @@
-"""The five families as small as they can be, and what tells two models apart."""
+"""The families as small as they can be, and what tells two models apart."""
 
 import keras
 import numpy as np
 
-from keras_imgen import GAN, VAE, Restorer, degradations, networks
+from keras_imgen import GAN, VAE, Diffusion, Restorer, degradations, networks
 
 SHAPE = (8, 8, 1)
 
@@ -32,6 +32,17 @@ def vae(shape=SHAPE):
     return model
 
 
+def diffusion(shape=SHAPE, num_classes=0):
+    network = networks.diffusion_unet(shape, (2, 3), num_classes=num_classes)
+    model = Diffusion(network, seed=0)
+    model.compile()
+    return model
+
+
+def conditional_diffusion(shape=SHAPE):
+    return diffusion(shape, num_classes=3)
+
+
 def denoiser(shape=SHAPE):
     network = networks.dncnn((None, None, 1), depth=3, filters=2, batch_norm=True)
     return _restorer(network, degradations.AdditiveNoise(0.1, seed=0))
@@ -53,7 +64,7 @@ def _restorer(network, degradation, **settings):
     return model
 
 
-FAMILIES = {build.__name__: build for build in (gan, vae, denoiser, inpainter, sequence)}
+FAMILIES = {build.__name__: build for build in (gan, vae, diffusion, denoiser, inpainter, sequence)}
 
 
 def values(model) -> list[np.ndarray]:

@@ -77,22 +77,22 @@ import keras_imgen as ki
 SEED = 0
 # Steps and learning rate of each contender: equal time, and the best rate on validation pictures.
 CHOSEN = {
-    "both networks": (950, 8e-3),
-    "target for each": (900, 3e-3),  # with any rate it draws the same
-    "distance of sets": (650, 1e-2),
-    "both halves": (850, 4e-3),
-    "no encoder": (800, 1e-2),
+    "both networks": (500, 8e-3),
+    "target for each": (470, 3e-3),  # with any rate it draws the same
+    "distance of sets": (340, 1e-2),
+    "both halves": (440, 4e-3),
+    "no encoder": (420, 1e-2),
     "search": (100, 0.3),
-    "convolution": (250, 1e-2),
-    "locally connected, small": (510, 3e-2),
-    "dense, small": (1660, 3e-2),
-    "locally connected, large": (65, 1e-2),
-    "the same, as many steps": (250, 1e-2),
-    "dense, large": (900, 3e-3),
-    "recurrence": (400, 1.2e-2),
-    "3-D convolution": (1000, 3e-3),
-    "all frames at once": (1950, 3e-3),
-    "frame by frame": (950, 3e-3),
+    "convolution": (130, 1e-2),
+    "locally connected, small": (265, 3e-2),
+    "dense, small": (860, 3e-2),
+    "locally connected, large": (34, 1e-2),
+    "the same, as many steps": (130, 1e-2),
+    "dense, large": (470, 3e-3),
+    "recurrence": (210, 1.2e-2),
+    "3-D convolution": (520, 3e-3),
+    "all frames at once": (1010, 3e-3),
+    "frame by frame": (490, 3e-3),
 }
 CLIMB_STEPS, NUM_DIGITS, NUM_FILMS = 40, 3500, 500
 if os.environ.get("KERAS_IMGEN_TUTORIAL") == "small":  # a quick test: its figures mean nothing

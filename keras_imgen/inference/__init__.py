@@ -6,7 +6,7 @@ from keras_imgen.inference.ensembles import mean_of_positions
 from keras_imgen.inference.exporting import export
 from keras_imgen.inference.measured import measured
 from keras_imgen.inference.priors import FAINTEST, undone
-from keras_imgen.inference.sampling import followed, times
+from keras_imgen.inference.sampling import followed
 from keras_imgen.inference.tiles import Tile, in_tiles, tiles
 from keras_imgen.inference.views import view_of
 
@@ -23,7 +23,6 @@ __all__ = [
     "mean_of_positions",
     "measured",
     "tiles",
-    "times",
     "undone",
     "view_of",
 ]

@@ -2,23 +2,6 @@
 
 import itertools
 
-import numpy as np
-
-
-def times(steps: int, first: float) -> list[float]:
-    """Return the times of so many steps, falling to 0; they lie closer where little noise is left.
-
-    Args:
-        steps: how many, at least 1.
-        first: the time to begin with.
-
-    Example:
-        >>> from keras_imgen.inference import times
-        >>> [round(time, 2) for time in times(4, 1.5)]
-        [1.5, 0.97, 0.53, 0.19, 0.0]
-    """
-    return (first * np.linspace(1.0, 0.0, steps + 1) ** 1.5).tolist()
-
 
 def followed(velocity, x, times):
     """Return where pictures arrive that move with a velocity, by Heun's method.

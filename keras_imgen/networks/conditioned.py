@@ -1,4 +1,4 @@
-"""The network of a `Diffusion`: it is told, at every place, how noisy the picture is, and what."""
+"""The network of a `Diffusion`: at every place it is told how much is noise, and the label."""
 
 import keras
 from keras import layers
@@ -18,9 +18,9 @@ def diffusion_unet(
     block_size: int = 2,
     num_classes: int = 0,
 ) -> keras.Model:
-    """Build a U-Net of residual blocks that is told the noise level, for `Diffusion`.
+    """Build a U-Net of residual blocks that is told how much is noise, for `Diffusion`.
 
-    Level and label become a vector, by which every block scales and shifts its features.
+    Time and label become a vector, and every block adds what it makes of it to its features.
 
     Args:
         image_shape: `(height, width, channels)`, of any fixed sides.
@@ -32,16 +32,15 @@ def diffusion_unet(
         num_classes: how many classes a conditional model can be asked for; 0 for none.
 
     Returns:
-        A network from `[pictures, level]`, with classes also rows of labels `(batch, num_classes)`,
-        to pictures. The level is any number, `(batch, 1)`; `Diffusion` passes a quarter of its
-        logarithm.
+        A network from `[pictures, time]`, with classes also rows of labels `(batch, num_classes)`,
+        to velocities, as many as the pictures have values. The time, `(batch, 1)`, goes from 0 to
+        1.
 
     Raises:
         ValueError: if `image_shape` is no picture shape, or `filters` are no numbers of maps.
 
-    Source: Ronneberger et al. 2015 (arXiv 1505.04597), figure 1; residual blocks that are told the
-        level: Ho et al. 2020 (arXiv 2006.11239), appendix B, by scale and shift as in Dhariwal and
-        Nichol 2021 (arXiv 2105.05233), section 3.1.
+    Source: Ho et al. 2020 (arXiv 2006.11239), appendix B, without attention and normalisation, on
+        blocks of pixels.
 
     Example:
         >>> from keras_imgen.networks import diffusion_unet
@@ -61,9 +60,9 @@ def diffusion_unet(
         "num_classes", num_classes, 0, "It counts the classes; 0 is for none."
     )
 
-    pictures, level = layers.Input(image_shape, name="pictures"), layers.Input((1,), name="level")
-    inputs, size = [pictures, level], 2 * max(filters)
-    told = layers.Dense(size, activation="silu")(level)
+    pictures, time = layers.Input(image_shape, name="pictures"), layers.Input((1,), name="time")
+    inputs, size = [pictures, time], 2 * max(filters)
+    told = layers.Dense(size, activation="silu")(time)
     told = layers.Dense(size)(told)
     if num_classes:
         labels = layers.Input((num_classes,), name="labels")
@@ -77,12 +76,9 @@ def diffusion_unet(
     def residual_blocks(x, maps):
         for _ in range(num_blocks):
             change = convolve(layers.Activation("silu")(x), maps)
-            zeros = {"kernel_initializer": "zeros"}
-            scale, shift = (
-                layers.Reshape((1, 1, maps))(layers.Dense(maps, **zeros)(told)) for _ in range(2)
-            )
-            change = layers.Add()([layers.Multiply()([change, 1.0 + scale]), shift])
-            change = convolve(layers.Activation("silu")(change), maps, **zeros)
+            added = layers.Reshape((1, 1, maps))(layers.Dense(maps)(told))
+            change = layers.Activation("silu")(layers.Add()([change, added]))
+            change = convolve(change, maps, kernel_initializer="zeros")
             x = x if x.shape[-1] == maps else layers.Conv2D(maps, 1)(x)
             x = layers.Add()([x, change])
         return x

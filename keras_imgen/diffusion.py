@@ -2,6 +2,7 @@
 
 import functools
 import math
+import secrets
 
 import keras
 import numpy as np
@@ -9,7 +10,9 @@ from keras import ops
 
 from keras_imgen import backends, checks
 from keras_imgen.checks import dtype_name
-from keras_imgen.inference import followed, in_batches
+from keras_imgen.degradations import Degradation
+from keras_imgen.inference import followed, followed_to_fit, in_batches, with_known
+from keras_imgen.matching import to_undo
 from keras_imgen.training import (
     LatentModel,
     average_of,
@@ -166,11 +169,7 @@ class Diffusion(LatentModel):
                 f"shape={tuple(level.shape)} for {x.shape[0]} pictures."
             )
         level = backends.check(ops.all(level > 0.0), "`level` must be more than 0.", level)
-        rows = []
-        if self.num_classes and labels is None:
-            rows = [ops.zeros((x.shape[0], self.num_classes))]
-        elif self.num_classes or labels is not None:
-            rows = [self._rows(each) for each in self._labels_to_draw(x.shape[0], labels)]
+        rows = self._rows_or_none(labels, x.shape[0])
         # From -1 to 1 the noise is twice as strong; turned, both together have the length 1.
         time = ops.arctan(2.0 * ops.reshape(level, (-1, 1, 1, 1)))
         turned = ops.cos(time) * (2.0 * x - 1.0)
@@ -239,6 +238,64 @@ class Diffusion(LatentModel):
             )
         return self._drawn(latents, labels, steps, guidance)
 
+    def undo(
+        self,
+        observed,
+        degradation: Degradation | None = None,
+        *,
+        known=None,
+        labels=None,
+        seed: int | None = None,
+        steps: int = 50,
+    ):
+        """Undo a known degradation: draw pictures that, degraded, are the observed ones.
+
+        Where these leave it open what the picture was, another seed draws another one. To see
+        several answers at once, pass `np.repeat(observed, 8, axis=0)`.
+
+        Args:
+            observed: as in `Restorer.undo`.
+            degradation: as in `Restorer.undo`.
+            known: as in `Restorer.undo`.
+            labels: of a conditional model, one whole number for all, or one for each; None if they
+                are not known.
+            seed: integer; the same seed gives the same answers.
+            steps: how many.
+
+        Returns:
+            float32 array in [0, 1], `(n, height, width, channels)`.
+
+        Raises:
+            TypeError, ValueError: as in `Restorer.undo`.
+
+        Source: Zhu et al. 2023 (arXiv 2305.08995), algorithm 1.
+
+        Example:
+            >>> import numpy as np
+            >>> from keras_imgen import Diffusion, networks
+            >>> model = Diffusion(networks.diffusion_unet((8, 8, 1), filters=(4, 8)), seed=0)
+            >>> upper = np.ones((2, 8, 8, 1), "float32")
+            >>> upper[:, 4:] = 0.0
+            >>> model.undo(0.5 * upper, known=upper, steps=3)[:, :4].mean()
+            np.float32(0.5)
+        """
+        observed, operator = to_undo(self.image_shape, observed, degradation, known)
+        steps = checks.whole_number("steps", steps, 1, "Usual: 20 to 100.")
+        rows = self._rows_or_none(labels, len(observed))
+        seeds = keras.random.SeedGenerator(
+            secrets.randbits(24) if seed is None else checks.seed(seed)
+        )
+
+        def draw():
+            return keras.random.normal(observed.shape, dtype="float32", seed=seeds)
+
+        answer = followed_to_fit(
+            lambda x, time: self._velocity(self.ema_network, x, time, *rows),
+            *(operator, observed, draw(), np.linspace(TURN, 0.0, steps + 1).tolist(), draw),
+        )
+        answer = ops.convert_to_numpy(ops.clip(answer, 0.0, 1.0))
+        return with_known(answer, observed, operator)
+
     def _drawn(self, latents, labels=None, steps=18, guidance=1.0):
         noise = ops.reshape(ops.cast(latents, "float32"), (-1, *self.image_shape))
         rows = [] if labels is None else [self._rows(labels)]
@@ -287,6 +344,14 @@ class Diffusion(LatentModel):
         shape = (ops.shape(labels)[0], 1)
         share = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
         return labels * ops.cast(share >= self.label_dropout, labels.dtype)
+
+    def _rows_or_none(self, labels, count):
+        """Return a list with the rows of labels, of zeros if none are told; empty without any."""
+        if self.num_classes and labels is None:
+            return [ops.zeros((count, self.num_classes))]
+        if labels is None:
+            return []
+        return [self._rows(each) for each in self._labels_to_draw(count, labels)]
 
     def _rows(self, labels):
         return ops.one_hot(labels, self.num_classes, dtype="float32")

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_imgen import backends, checks, losses
 from keras_imgen.data import check_pictures
+from keras_imgen.search import Search
 from keras_imgen.training import (
     TwoPlayers,
     average_of,
@@ -25,7 +26,7 @@ from keras_imgen.training import (
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class GAN(TwoPlayers):
+class GAN(Search, TwoPlayers):
     """Generative adversarial network: two networks, two optimizers.
 
     The discriminator learns to tell real pictures from generated ones, the generator to make

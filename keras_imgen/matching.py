@@ -130,23 +130,28 @@ def undoes(model) -> bool:
     )
 
 
-def to_undo(model, observed, degradation, known):
+def check_undoes(model) -> None:
+    """Raise unless a model is such a denoiser."""
+    if undoes(model):
+        return
+    what = "sequences" if len(model.image_shape) == 4 else "pictures"
+    raise ValueError(
+        "`undo` needs a denoiser of single pictures, conditioned on the strength of white noise. "
+        f"Received: a model of {what}, of {model.origin}, which appends "
+        f"{', '.join(model.appends) or 'nothing'}. Load denoiser-gray or denoiser-color, or train "
+        "one on AdditiveNoise((0, 0.2), append_level=0.5)."
+    )
+
+
+def to_undo(image_shape, observed, degradation, known):
     """Return observed pictures without further channels, and what is known of their degradation.
 
     Args:
-        model: a `Restorer`.
+        image_shape: of the clean pictures, `(height, width, channels)`, None for any side.
         observed: pictures, with the channels that the degradation appends or without.
         degradation: what they went through, None for holes alone.
         known: mask, or None.
     """
-    if not undoes(model):
-        what = "sequences" if len(model.image_shape) == 4 else "pictures"
-        raise ValueError(
-            "`undo` needs a denoiser of single pictures, conditioned on the strength of white "
-            f"noise. Received: a model of {what}, of {model.origin}, which appends "
-            f"{', '.join(model.appends) or 'nothing'}. Load denoiser-gray or denoiser-color, or "
-            "train one on AdditiveNoise((0, 0.2), append_level=0.5)."
-        )
     degradation = MissingPixels() if degradation is None else degradation
     if not isinstance(degradation, Degradation):
         raise TypeError(
@@ -155,7 +160,7 @@ def to_undo(model, observed, degradation, known):
         )
     if dtype_name(observed) != "object":
         observed = ops.convert_to_numpy(observed)
-    channels, appended = model.image_shape[-1], degradation.appends
+    channels, appended = image_shape[-1], degradation.appends
     with_them = getattr(observed, "shape", (0,))[-1] == channels + len(appended)
     if known is not None and "mask" not in appended:
         raise ValueError(
@@ -168,12 +173,12 @@ def to_undo(model, observed, degradation, known):
     elif with_them:
         masks = [observed[..., channels + i] for i, a in enumerate(appended) if a == "mask"]
         known = np.prod(masks, axis=0)[..., None] if masks else None
-    operator, shape = degradation.operator(known), model.image_shape
+    operator = degradation.operator(known)
     if with_them:
         observed = observed[..., :channels]
     if known is not None:  # whatever stands in the holes, NaN too, is not seen
         observed = np.where(known == 0.0, 0.0, observed).astype(observed.dtype)
-    check_pictures(observed, shape, "observed", noise=NOISE)
+    check_pictures(observed, image_shape, "observed", noise=NOISE)
     return observed.astype("float32"), operator
 
 

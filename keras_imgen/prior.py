@@ -8,9 +8,9 @@ from keras import ops
 
 from keras_imgen.checks import dtype_name, flag, whole_number
 from keras_imgen.data import check_pictures
-from keras_imgen.degradations import Degradation, WithMask
-from keras_imgen.inference import FAINTEST, undone
-from keras_imgen.matching import level_channel, to_undo
+from keras_imgen.degradations import Degradation
+from keras_imgen.inference import FAINTEST, undone, with_known
+from keras_imgen.matching import check_undoes, level_channel, to_undo
 
 TILE = 1024  # pixels a side
 
@@ -107,7 +107,8 @@ class Prior:
         """
         flag("progress", progress)
         passes = whole_number("passes", passes, 1, "It is how often the denoiser is asked.")
-        observed, operator = to_undo(self, observed, degradation, known)
+        check_undoes(self)
+        observed, operator = to_undo(self.image_shape, observed, degradation, known)
         if start is not None:
             check_pictures(start, observed.shape[1:], "start")
         bar = keras.utils.Progbar(passes, unit_name="pass") if progress else None
@@ -128,7 +129,4 @@ class Prior:
                 "Compose([..., AdditiveNoise(sigma)]).",
                 stacklevel=2,
             )
-        if degradation is None or isinstance(degradation, WithMask):  # no pixel is changed
-            seen = ops.convert_to_numpy(operator.forward(ops.ones_like(observed)))
-            answer = seen * observed + (1.0 - seen) * answer
-        return answer
+        return with_known(answer, observed, operator)

@@ -7,6 +7,7 @@ from keras_imgen import backends, losses
 from keras_imgen.checks import number
 from keras_imgen.data import check_pictures
 from keras_imgen.inference import in_batches
+from keras_imgen.search import Search
 from keras_imgen.training import (
     LatentModel,
     check_last_activation,
@@ -15,7 +16,7 @@ from keras_imgen.training import (
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class VAE(LatentModel):
+class VAE(Search, LatentModel):
     """Variational autoencoder: reconstruction plus KL divergence.
 
     The encoder describes each picture by a small Gaussian cloud in the space of latents, the

@@ -45,14 +45,15 @@ PUBLIC = [
 ALLOWED = {
     "__main__": {"cli"},
     "__init__": set(PUBLIC),
-    "cli": {*PUBLIC, "checks", "files", "interrupts", "sigma", "pretrained"},
+    "cli": {*PUBLIC, "checks", "files", "interrupts", "matching", "sigma", "pretrained"},
     "callbacks": {
         *("backends", "checks", "data", "files", "losses", "metrics", "plotting", "saving"),
         "training",
     },
-    "gan": {"backends", "checks", "data", "losses", "training"},
-    "vae": {"backends", "checks", "data", "inference", "losses", "training"},
-    "diffusion": {"backends", "checks", "inference", "training"},
+    "gan": {"backends", "checks", "data", "losses", "search", "training"},
+    "vae": {"backends", "checks", "data", "inference", "losses", "search", "training"},
+    "search": {"backends", "checks", "degradations", "inference", "matching"},
+    "diffusion": {"backends", "checks", "degradations", "inference", "matching", "training"},
     "restoration": {
         *("backends", "checks", "data", "degradations", "inference", "matching", "metrics"),
         *("prior", "sizes", "training"),
@@ -135,6 +136,7 @@ def test_the_table_has_no_circle():
         "inference",
         "training",
         "models",
+        "search",
         "gan",
         "vae",
         "diffusion",

@@ -21,6 +21,7 @@ class Operator(NamedTuple):
         forward: function from pictures to what is observed of them but for the noise; linear, so
             that `forward(a * x + y) == a * forward(x) + forward(y)`, and slopes go through.
         sigma: standard deviation of the white noise that follows.
+        keeps: whether `forward` hides values and changes no other.
 
     Example:
         >>> import numpy as np
@@ -32,6 +33,7 @@ class Operator(NamedTuple):
 
     forward: Callable
     sigma: float = 0.0
+    keeps: bool = False
 
 
 class Degradation(keras.layers.Layer):
@@ -332,7 +334,7 @@ class WithMask(Degradation):
                 f"What {type(self).__name__} has hidden is not known. Received: no mask. Pass "
                 "`known`, 1 where a pixel is known, or leave the mask behind the observed pictures."
             )
-        return Operator(lambda pictures: pictures * known)
+        return Operator(lambda pictures: pictures * known, keeps=True)
 
     def known(self, shape, seeds):
         """Return the mask, 1 where the pixel is known, broadcastable to `(..., height, width, 1)`.

@@ -108,7 +108,7 @@ class Compose(_Combined):
 
     def operator(self, known=None):
         """Return the functions of all parts, one after the other, and all their noise."""
-        forward, variance = [], 0.0
+        forward, variance, keeps = [], 0.0, True
         for part in _parts(self):
             step = part.operator(known)
             if variance and not isinstance(part, AdditiveNoise | WithMask):
@@ -119,9 +119,11 @@ class Compose(_Combined):
                 )
             forward.append(step.forward)
             variance += step.sigma**2
+            keeps = keeps and step.keeps
         return Operator(
             lambda pictures: functools.reduce(lambda x, step: step(x), forward, pictures),
             variance**0.5,
+            keeps,
         )
 
     def _in_turn(self, clean, functions):

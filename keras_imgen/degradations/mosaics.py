@@ -51,7 +51,7 @@ class Mosaic(Degradation):
 
     def operator(self, known=None):
         """Return the function itself, which is linear."""
-        return Operator(self._seen)
+        return Operator(self._seen, keeps=True)
 
     def _seen(self, clean):
         if clean.shape[-1] == 1:

@@ -5,8 +5,8 @@ from keras_imgen.inference.derived import UnknownLayerError, View, derived
 from keras_imgen.inference.ensembles import mean_of_positions
 from keras_imgen.inference.exporting import export
 from keras_imgen.inference.measured import measured
-from keras_imgen.inference.priors import FAINTEST, undone
-from keras_imgen.inference.sampling import followed
+from keras_imgen.inference.priors import FAINTEST, adjoint, nearest_fit, undone, with_known
+from keras_imgen.inference.sampling import followed, followed_to_fit
 from keras_imgen.inference.tiles import Tile, in_tiles, tiles
 from keras_imgen.inference.views import view_of
 
@@ -15,14 +15,18 @@ __all__ = [
     "Tile",
     "UnknownLayerError",
     "View",
+    "adjoint",
     "derived",
     "export",
     "followed",
+    "followed_to_fit",
     "in_batches",
     "in_tiles",
     "mean_of_positions",
     "measured",
+    "nearest_fit",
     "tiles",
     "undone",
     "view_of",
+    "with_known",
 ]

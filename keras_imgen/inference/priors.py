@@ -46,13 +46,21 @@ def undone(denoise, operator, observed, start, passes: int, levels: tuple[float,
     first = max(min(FIRST, noisiest), last)
     for level in np.geomspace(first, last, passes).clip(last, first):
         weight = STRENGTH * (sigma / level) ** 2
-        fits = _nearest(operator.forward, pull, pulled, answer, weight)
+        fits = nearest_fit(operator.forward, pull, pulled, answer, weight)
         answer = ops.convert_to_tensor(denoise(ops.convert_to_numpy(fits), float(level)))
     if operator.sigma < LAST:  # what was observed is true
-        answer = _nearest(operator.forward, pull, pulled, answer, weight)
+        answer = nearest_fit(operator.forward, pull, pulled, answer, weight)
     answer = ops.clip(answer, 0.0, 1.0)
     rest = ops.std(operator.forward(answer) - observed, axis=(1, 2, 3))
     return ops.convert_to_numpy(answer), ops.convert_to_numpy(rest)
+
+
+def with_known(answer, observed, operator):
+    """Return answers in which what was observed as it is stands as it was observed."""
+    if not operator.keeps:
+        return answer
+    seen = ops.convert_to_numpy(operator.forward(ops.ones_like(observed)))
+    return seen * observed + (1.0 - seen) * answer
 
 
 def adjoint(forward, like):
@@ -81,7 +89,7 @@ def adjoint(forward, like):
     return pull
 
 
-def _nearest(forward, pull, pulled, near, weight):
+def nearest_fit(forward, pull, pulled, near, weight):
     """Return the pictures with the smallest `|forward(z) - y|^2 + weight |z - near|^2`."""
     return _conjugate_gradients(
         lambda z: pull(forward(z)) + weight * z, pulled + weight * near, near, SEARCHES

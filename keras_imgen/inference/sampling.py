@@ -1,6 +1,11 @@
-"""Follows a velocity from noise to pictures."""
+"""Follows a velocity from noise to pictures, freely or bound to what was observed."""
 
 import itertools
+import math
+
+from keras import ops
+
+from keras_imgen.inference.priors import FAINTEST, adjoint, nearest_fit
 
 
 def followed(velocity, x, times):
@@ -22,3 +27,41 @@ def followed(velocity, x, times):
             there = x + (then - now) * 0.5 * (here + velocity(there, then))
         x = there
     return x
+
+
+def followed_to_fit(velocity, operator, observed, x, times, draw):
+    """Return pictures, drawn among those that, degraded, are the observed ones.
+
+    The velocity tells which picture it leads to. The nearest one that fits what was observed takes
+    its place, and some of the noise is drawn anew, as much as keeps all of it white.
+
+    Args:
+        velocity: as in `followed`, of pictures whose pixels go from -1 to 1, on a turn.
+        operator: `degradations.Operator`, of pictures in [0, 1].
+        observed: pictures, as they were observed.
+        x: noise.
+        times: from a quarter of a turn to 0.
+        draw: function that returns other noise, in the shape of `x`.
+
+    Returns:
+        Tensor of pictures, not clipped to [0, 1].
+
+    Source: Zhu et al. 2023 (arXiv 2305.08995), algorithm 1, but that it trusts the velocity as far
+        as Song et al. 2023 (Pseudoinverse-guided diffusion models, ICLR) do; how much is drawn
+        anew: Song et al. 2021 (arXiv 2010.02502), equation 16 with eta = 1.
+    """
+    observed = ops.convert_to_tensor(observed)
+    pull = adjoint(operator.forward, observed)
+    pulled = pull(observed)
+    for now, then in itertools.pairwise(times):
+        led_to = math.cos(now) * x - math.sin(now) * velocity(x, now)
+        # What is not known yet of pixels that are normally distributed is sin(t) wide.
+        weight = (2.0 * max(operator.sigma, FAINTEST) / math.sin(now)) ** 2
+        fits = nearest_fit(operator.forward, pull, pulled, 0.5 + 0.5 * led_to, weight)
+        picture = 2.0 * fits - 1.0
+        noise = (x - math.cos(now) * picture) / math.sin(now)
+        anew = math.sin(then) / math.sin(now)
+        anew *= math.sqrt(max(0.0, 1.0 - (math.cos(now) / math.cos(then)) ** 2))
+        kept = math.sqrt(max(0.0, math.sin(then) ** 2 - anew**2))
+        x = math.cos(then) * picture + kept * noise + anew * draw()
+    return fits

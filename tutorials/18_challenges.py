@@ -333,8 +333,9 @@ def show_gains(methods, cases, title):
     """What each method gains in each case, a pair of clean and observed pictures, as a table."""
     _, ax = plt.subplots(figsize=(9, 3.6), layout="constrained")
     gains = np.zeros((len(methods), len(cases)))
-    for row, method in enumerate(methods.values()):
+    for row, (name, method) in enumerate(methods.items()):
         gains[row] = [psnr(x, method(y)) - psnr(x, y) for x, y in cases.values()]
+        print(f"{name:23}", *(f"{gain:+6.1f}" for gain in gains[row]))
     for (row, column), gain in np.ndenumerate(gains):
         color = "white" if abs(gain) > 6 else "black"
         ax.text(column, row, f"{gain:+.1f}", ha="center", va="center", color=color)

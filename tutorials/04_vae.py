@@ -237,7 +237,7 @@ print(inspect.getsource(ki.VAE.compute_loss))
 # - `self.decoder(latents)`: the drawing $\hat{x}$, as **logits**: any numbers, of which a sigmoid
 #   makes probabilities.
 # - `self._cost`: $R$, one value per picture, *summed* over the pixels. With a mean in its place the
-#   first wish would weigh 784 times less, and KL would win. This is a frequent mistake.
+#   first wish would weigh 784 times less, and KL would win.
 # - `kl`: the formula above, summed over the latents. The last line adds the two.
 # - `update_state` keeps both parts for the logs. `penalty`, for layers that punish large weights,
 #   is 0 here, and `backends.share`, for several devices, changes nothing.
@@ -267,7 +267,7 @@ figure
 # their sum falls. The curve to watch is the validation loss: when it stops falling, the networks
 # learn the training digits by heart (**overfitting**).
 #
-# Now let the decoder draw from 40 lists of 16 random numbers. Nobody wrote these digits.
+# Now let the decoder draw from 40 lists of 16 random numbers.
 
 # %%
 figure, ax = plt.subplots(figsize=(9, 4), layout="constrained")
@@ -574,8 +574,8 @@ print(f"{alike(numbers[:, :2]):.0%} on a map by the first two numbers of PCA, 10
 # %% [markdown]
 # ## 9. Breaking it: one wish too loud
 #
-# The weight $\beta$ of the second wish was 1. *Guess before you run it: what do pictures that
-# come back and new samples look like for $\beta = 0$, and for $\beta = 20$?*
+# The weight $\beta$ of the second wish was 1. *Guess: what do pictures that come back and new
+# samples look like for $\beta = 0$, and for $\beta = 20$?*
 #
 # Three trainings of equal length. **About 60 seconds.**
 
@@ -605,7 +605,7 @@ plt.show()
 # **$\beta = 0$: no samples.** What comes back can be read: its 406 nats cost nothing. But the
 # middles lie far out, and the clouds have shrunk to points. Random numbers near the origin fall
 # between them, and the decoder draws what it was never asked to draw. This is a plain
-# **autoencoder**. It can describe, and cannot invent.
+# **autoencoder**.
 #
 # **$\beta = 20$: no detail.** A nat of description now costs 20, and none is worth that. KL is
 # nearly 0: every cloud is the standard normal distribution. The decoder learns nothing about the

@@ -45,7 +45,7 @@ if "get_ipython" in globals():  # the check of an exercise says what it found, a
 #
 # The first picture is a photograph. The other seven are spoiled, each in another way, and all have
 # the same PSNR, the number by which tutorials 05 to 08 judge a restoration. *Write down your order,
-# from the fault that you would accept to the one that you would not.* By PSNR there is no order.
+# from the fault that you would accept to the one that you would not.*
 #
 # The first half of this notebook is about pictures that have an original (the **ground truth**),
 # the second about generated ones, which have none.
@@ -77,7 +77,7 @@ keras.utils.set_random_seed(SEED)  # the same first weights, and so the same pic
 # The mean squared error (MSE) is a mean over pixels. It does not know where an error is, nor
 # whether neighbours have the same one. We move a photograph by one pixel and note its PSNR. Then we
 # spoil the photograph in six other ways and search the strength at which each has this PSNR, by
-# halving an interval. **About 10 seconds.**
+# halving an interval.
 
 # %%
 photo = ki.load_example("coffee")[None]
@@ -218,16 +218,15 @@ plt.show()
 # - **None** forgives the move. All three compare place by place. For SSIM it is worse than a colour
 #   cast.
 #
-# A network that learned from photographs can do better: **LPIPS** compares its features and was
-# fitted to many thousands of human votes. Its weights would have to be downloaded, so it is not
-# computed here.
+# **LPIPS** can do better: it compares features of a network and was fitted to many thousands of
+# human votes. Its weights would have to be downloaded.
 #
 # ## 3. Ask people: twenty pairs
 #
 # Which measure is right? Only people can say. Here are 20 pairs of details. Two of five faults were
 # drawn for each, with random strength and in random order: noise, blur, JPEG, and two restorations
 # of a noisy detail by `denoiser-color`. One is *smooth*, told more noise than there is, and one is
-# *crisp*, told less. **About 20 seconds.**
+# *crisp*, told less.
 
 # %%
 to_color = ki.load_pretrained("denoiser-color")
@@ -249,14 +248,14 @@ KINDS = {  # of fault; the strength t is between 0 and 1
     "smooth": lambda x, t: to_color.restore(noisy(x, 0.06 + 0.1 * t), level=0.2),
     "crisp": lambda x, t: to_color.restore(noisy(x, 0.1 + 0.1 * t), level=0.06 + 0.06 * t),
 }
-originals, pairs = [], []
+originals, pairs, kinds = [], [], []
 for index in range(20):
     picture = photos[index % 5]
     corners = [[rng.integers(0, side - 128) for side in picture.shape[:2]] for _ in range(3)]
     details = [picture[None, row : row + 128, column : column + 128] for row, column in corners]
     originals.append(max(details, key=np.std))  # of three places the liveliest: not only sky
-    two = [KINDS[kind] for kind in rng.choice(list(KINDS), 2, replace=False)]
-    pairs.append([shown(fault(originals[-1], rng.random())) for fault in two])
+    kinds.append(rng.choice(list(KINDS), 2, replace=False))
+    pairs.append([shown(KINDS[kind](originals[-1], rng.random())) for kind in kinds[-1]])
 
 # %%
 figure, axes = plt.subplots(5, 8, figsize=(11, 7.7), layout="constrained")
@@ -266,12 +265,12 @@ for index, ax in enumerate(axes.flat):
 plt.show()
 
 # %% [markdown]
-# Vote by hand: *which of the two would you keep as the picture of this place?* Write the majority's
-# letters into `ANSWERS`, with `-` where the class is divided. (For one large pair use
+# Vote: *which of the two would you keep as the picture of this place?* Write the majority's
+# letters, or your own, into `ANSWERS`, with `-` where you are divided. (For one large pair use
 # `ki.plotting.plot_images(np.concatenate(pairs[0]), 2)`.) The original stays hidden.
 
 # %%
-ANSWERS = None  # the votes of your class, 20 letters: for example "ABBA-..."
+ANSWERS = None  # the votes, 20 letters: for example "ABBA-..."
 MEASURES = {"PSNR": psnr, "SSIM": ssim, "GMSD": lambda x, y: -gmsd(x, y)}
 
 
@@ -300,15 +299,17 @@ else:
     for name, choice in choices.items():
         n, hits = np.sum(votes != "-"), np.sum(choice == votes)
         low, high = interval(hits, n)
-        print(f"{name}: with the class in {hits} of {n}, 95 % interval {low:.0%} to {high:.0%}")
+        print(f"{name}: with the votes in {hits} of {n}, 95 % interval {low:.0%} to {high:.0%}")
+    print("A and B were:", "; ".join(f"{k} {a}, {b}" for k, (a, b) in enumerate(kinds, start=1)))
 coins = np.quantile(np.random.default_rng(SEED).binomial(20, 0.5, 10_000), [0.025, 0.975])
 print("who tosses a coin agrees with anybody in {:.0f} to {:.0f} of 20 (95 %)".format(*coins))
 
 # %% [markdown]
-# The stored output holds no votes. It shows only how far the measures agree with *each other*.
+# The stored output holds no votes. It shows only how far the measures agree with *each other*: GMSD
+# with the other two no more than a coin might.
 #
 # How much could your 20 votes decide? Assume that one measure agrees with people in 60 % of all
-# pairs and another in 80 %, a great difference.
+# pairs and another in 80 %.
 
 # %%
 numbers = np.array([10, 20, 40, 80, 160, 320])
@@ -332,17 +333,15 @@ for n in (20, 80, 160):
     print(f"80 % may be {low_of_better:.1%} to {high_of_better:.1%}")
 
 # %% [markdown]
-# The two intervals of twenty pairs overlap widely: twenty pairs cannot tell 60 from 80 %. The
-# intervals part at about 80 pairs. (Counting only pairs in which the two measures differ is
-# sharper, but few of 20 remain.) That is why sets of votes hold thousands of pairs, and why a user
-# study of a few proves little.
+# The two intervals of twenty pairs overlap widely: they cannot tell 60 from 80 %. The intervals
+# part at about 80 pairs. (Counting only pairs in which the two measures differ is sharper, but few
+# of 20 remain.) That is why sets of votes hold thousands of pairs.
 #
 # ## 4. Without an original: features
 #
 # A generated digit has no original. So a *set* of generated digits is compared with a *set* of real
-# ones, and for that we need to say how far apart two pictures are. Section 1 says what is wrong
-# with pixels. *Guess: a digit moved by one pixel, and another digit that looks most like it; which
-# one is nearer in pixels?*
+# ones, by how far apart two pictures are. *Guess: a digit moved by one pixel, and another digit
+# that looks most like it; which one is nearer in pixels?*
 
 # %%
 test_set = ki.load("digits", "test", labels=True)
@@ -355,11 +354,13 @@ wrong = nearer & (test_labels[indices[:, 1]] != test_labels)
 
 classifier = ki.metrics.DigitFeatures()
 test_features = classifier(test_digits)
-from_stranger = np.linalg.norm(test_features - classifier(strangers), axis=1)
-from_moved = np.linalg.norm(test_features - classifier(digits_moved), axis=1)
-print(f"another digit is nearer in pixels than the moved digit itself: {np.sum(nearer)} of {NUM:,}")
-print(f"of these, digits of another class: {np.sum(wrong)}, ", end="")
-print(f"put right by the features: {np.sum((from_moved < from_stranger)[wrong])}")
+gaps = np.array([np.linalg.norm(test_features - one, axis=1) for one in test_features])
+np.fill_diagonal(gaps, np.inf)  # to itself
+still = gaps.min(axis=1) < np.linalg.norm(test_features - classifier(digits_moved), axis=1)
+still_wrong = still & (test_labels[gaps.argmin(axis=1)] != test_labels)
+print(f"of {NUM:,} digits, another one is nearer than the digit itself, moved by a pixel,")
+print(f"in pixels:   for {np.sum(nearer)}, and for {np.sum(wrong)} it is of another class")
+print(f"in features: for {np.sum(still)}, and for {np.sum(still_wrong)} it is of another class")
 
 rows = {
     "eight digits": test_digits[wrong],
@@ -371,8 +372,8 @@ show_rows(rows, min(8, np.sum(wrong)), (10, 5))
 # %% [markdown]
 # A network that *classifies* digits describes each picture by 64 numbers in its last layer but one.
 # They are called **features**, and the network is the **extractor**. `ki.metrics.DigitFeatures`
-# comes with the package. By features all 17 digits are nearer to themselves. From here on, a
-# picture is a point in a space of 64 features.
+# comes with the package. By features, too, another digit may be nearer, but never one of another
+# class. From here on, a picture is a point in a space of 64 features.
 #
 # ## 5. The distance of two clouds
 #
@@ -394,7 +395,7 @@ show_rows(rows, min(8, np.sum(wrong)), (10, 5))
 #
 # By hand: the real cloud has mean (0, 0) and deviations 2 and 1. The same cloud with mean (3, 0):
 # $3^2 = 9$. A narrow one, deviations 1 and 1: $(2 - 1)^2 = 1$. A turned one, 1 and 2: $1 + 1 = 2$.
-# A *ring* with the same mean and deviations: *guess!*
+# A *ring* with the same mean and deviations: *guess!* (Ellipses are drawn at two deviations.)
 
 # %%
 rng = np.random.default_rng(SEED)
@@ -411,9 +412,9 @@ turn = np.linspace(0, 2 * np.pi, 100)
 circle = 2 * np.stack([np.cos(turn), np.sin(turn)], axis=1)
 figure, axes = plt.subplots(1, 4, figsize=(11, 3.1), layout="constrained", sharey=True)
 for ax, (name, cloud) in zip(axes, clouds.items(), strict=True):
-    for points, label in ((real_cloud, "real"), (cloud, "generated")):
+    for points, label, style in ((real_cloud, "real", "-"), (cloud, "generated", "--")):
         ellipse = points.mean(axis=0) + circle @ np.linalg.cholesky(np.cov(points.T)).T
-        (line,) = ax.plot(*ellipse.T, label=label)
+        (line,) = ax.plot(*ellipse.T, style, label=label)
         ax.scatter(*points[:300].T, s=3, color=line.get_color(), alpha=0.5)
     ax.set_aspect("equal")
     ax.set(xlim=(-6, 8), ylim=(-6, 6), xlabel="feature 1")
@@ -424,8 +425,8 @@ plt.show()
 
 # %% [markdown]
 # The library agrees with the hand: about 9, 1 and 2. For the ring it finds nothing, although no
-# point of the ring lies where most real points are. The Fréchet distance compares two ellipses. It
-# does not know what is inside.
+# point of the ring lies where most real points are. It compares two ellipses, and does not know
+# what is inside.
 #
 # ## 6. Known faults, and how many pictures
 #
@@ -457,20 +458,21 @@ faults = {
 }
 distance_of = {name: frechet(pictures) for name, pictures in faults.items()}
 figure, axes = plt.subplots(4, 2, figsize=(12, 5.6), layout="constrained")
-for ax, name in zip(axes.T.flat, sorted(distance_of, key=distance_of.get), strict=True):
+for ax, name in zip(axes.flat, sorted(distance_of, key=distance_of.get), strict=True):
     ki.plotting.plot_images(faults[name][:7], 7, ax=ax)
     ax.set_title(f"{name}: F = {distance_of[name]:.1f}", fontsize=12)
 plt.show()
 
 # %% [markdown]
-# The measure sees every fault. But a class that is *never drawn* costs less than noise of 0.1, and
-# so does a model that knows 100 pictures. The number means something only beside the
-# floor.
+# The measure sees every fault, even where seven pictures cannot show it: that 100 are repeated, or
+# that an 8 is missing. But both cost less than noise of 0.1. The number means something only beside
+# the floor.
 #
 # All this was 1,000 pictures against 1,000. *Guess: of 150 against 150, will it be smaller, larger,
 # or only less certain?* We draw $n$ real digits and $n$ others, so a good measure says 0. Beside it
-# stands the **kernel distance**: how much more alike, by a kernel of their features, are two
-# different pictures of one set than two of both?
+# stands the **kernel distance**: how much more alike are two different pictures of one set than two
+# of both? (A kernel, here: a formula for how alike two lists of features are.) Its scale is not
+# Fréchet's, and chance can make it negative.
 
 # %%
 all_features = np.concatenate([test_features, classifier(real_digits[: 4 * NUM])])
@@ -501,8 +503,9 @@ plt.show()
 # the error. Such a one-sided error is called **bias**. Never compare figures of different $n$, nor
 # of different extractors or ways to resize.
 #
-# The kernel distance has no bias, only a spread, and reports its **standard error** with it. But it
-# is less sharp, as the lines for "never an 8" show:
+# The kernel distance has no bias, only a spread, and reports its **standard error**, from ten
+# subsets of 100 pictures. But it is less sharp: for "never an 8" it is within two standard errors
+# of 0, and proves nothing, while the Fréchet distance is nine times its floor.
 
 # %%
 frechet_of = ki.metrics.FrechetDistance(test_digits, classifier)
@@ -515,7 +518,7 @@ print(kernel_of(faults["never an 8"]))
 # ## 7. Two models, two faults
 #
 # Now the VAE of [tutorial 04](04_vae.ipynb) and a GAN like that of [tutorial 02](02_gan.ipynb). We
-# take 1,000 **samples** (generated pictures) of each. **About 40 seconds for each of the two.**
+# take 1,000 **samples** (generated pictures) of each. **About 50 and 80 seconds.**
 
 # %%
 digits = ki.load("digits", batch_size=64, seed=SEED)
@@ -579,20 +582,21 @@ plt.show()
 # The lonely real point has a huge ball.
 #
 # Two more sets, built from real digits so that we know the truth: a **narrow** model draws only
-# tidy digits, the 50 of each class that are nearest to the mean of their class; in a **broken** one
-# 42 of 100 digits are put together from halves of two. *Guess: which figure is low for which? And
-# for 1,000 times the same black picture?*
+# tidy digits, the 100 of each class that are nearest to the mean of their class; in a **broken**
+# one 33 of 100 digits are put together from halves of two, so many that the Fréchet distance is the
+# same. *Guess: which figure is low for which? And for 1,000 times the same black picture?*
 
 # %%
 tidy = []
 for label in range(10):
     places = np.flatnonzero(real_labels == label)
     gaps = np.mean((real_digits[places] - real_digits[places].mean(axis=0)) ** 2, axis=(1, 2, 3))
-    tidy.append(places[np.argsort(gaps)[:50]])
-narrow = real_digits[rng.permutation(np.tile(np.concatenate(tidy), 2))][:NUM]
-broken, cut = thousand.copy(), 42 * NUM // 100
+    tidy.append(places[np.argsort(gaps)[:100]])
+narrow = real_digits[rng.permutation(np.concatenate(tidy))][:NUM]
+broken, cut = thousand.copy(), 33 * NUM // 100
 broken[:cut, 14:] = real_digits[1000 : 1000 + cut, 14:]
 broken = rng.permutation(broken)
+third = shown(noisy(real_digits[1000 : 1000 + NUM], 0.02))  # for section 8
 
 
 def show_figures(sets):
@@ -613,33 +617,32 @@ show_figures(compared | {name: faults[name] for name in known})
 show_figures({"black": np.zeros_like(thousand)})
 
 # %% [markdown]
-# The Fréchet distance finds the narrow and the broken model equal. Precision and recall say *what*
-# to repair. The VAE's digits are soft: they lie among real ones, and miss much of what writers do.
-# The GAN's vary more, and more of them are broken. Which is *better* depends on the use.
+# Precision and recall say *what* to repair. The VAE's digits are soft: they lie among real ones,
+# and miss much of what writers do. The GAN's vary more, and more of them are broken. Which is
+# *better* depends on the use.
 #
 # **Precision is not sharpness.** Blurred digits lie in the *middle* of the cloud, and the middle is
 # full of balls. The black picture has a perfect precision, because it lies in the huge balls of a
-# few unusual digits. Its recall tells. Read the two together, and look at the pictures.
+# few unusual digits. Its recall tells. Read the two together.
 #
 # ## 8. Which of these three is the best?
 #
 # A is the VAE, B the GAN, and C a third program, the fastest of all.
 
 # %%
-models["C"] = shown(noisy(real_digits[1000 : 1000 + NUM], 0.02))
+models["C"] = third
 letters = dict(zip("ABC", models.values(), strict=True))
 show_rows({letter: pictures[12:] for letter, pictures in letters.items()}, 10, (10, 4.2))
 show_figures(letters)
 
 # %% [markdown]
 # C gets the figures of a perfect model. It copies: it takes a training picture and adds noise that
-# nobody sees. *None of these figures can know*: a perfect model and a copier both draw pictures
-# like the real ones.
+# nobody sees. *None of these figures can know*: both draw pictures like the real ones.
 #
 # To catch it, compare with what it was *trained on*. `ki.metrics.memorization` finds the nearest
-# training picture of every sample. Within the **threshold** lies one of 100 *test* digits, which
-# were certainly not copied. Of an honest model's samples about one of 100 should, too. More is
-# **memorisation**.
+# training picture of every sample, by the root of the MSE. Within the **threshold** lies one of 100
+# *test* digits, which were certainly not copied. Of an honest model's samples about one of 100
+# should, too, or fewer if they are less like digits. More is **memorisation**.
 
 # %%
 rows = {}
@@ -669,6 +672,9 @@ rows = {
     f"a ground of 0.05 in place of 0: F = {frechet(grey):.1f}": grey,
 }
 show_rows(rows, 10, (10, 3.2))
+
+rng = np.random.default_rng(SEED)  # two sets for exercise 3
+annas, bens = shown(noisy(real_digits[2000:3000], 0.05)), real_digits[1200:1400]
 
 # %% [markdown]
 # Everybody sees the square, and the figure stays near the floor. The ground is hardly to be seen,
@@ -707,14 +713,12 @@ show_rows(rows, 10, (10, 3.2))
 # - **Sections 1 and 2**: the figures above, up to 0.005. *If not*: is it the same photograph?
 # - **Section 3**: PSNR and SSIM choose the same in 17 to 20 of 20 pairs, GMSD and either of them in
 #   12 to 15. The pairs depend on `SEED`: keep it while a class votes.
-# - **Section 4**: 464 and 17. *If not*: was the test set changed?
+# - **Section 4**: 464 and 17, 387 and 0. *If not*: was the test set changed?
 # - **Section 6**: Fréchet distances from 31 or more (150 pictures) to 2 (2,400), each about half of
 #   the one before; the kernel distance within its spread of 0.
-# - **Section 7**: both built models at 15. The VAE: Fréchet 134 to 255,
-#   precision 0.81 to 0.86, recall 0.10 to 0.42. The GAN: 87 to 105, 0.69 to 0.70, 0.65 to 0.68. *If
-#   not*: look at the pictures first.
+# - **Section 7**: both built models at 10. The VAE: Fréchet 134 to 255,
+#   precision 0.81 to 0.86, recall 0.10 to 0.42. The GAN: 87 to 105, 0.69 to 0.70, 0.65 to 0.68.
 # - **Section 8**: all of C's pictures within the threshold, of the models at most 0.1 %.
-# - **Time**: within twice the seconds given. *If not*, other programs are running.
 #
 # ## Read on
 #
@@ -740,8 +744,7 @@ show_rows(rows, 10, (10, 3.2))
 #
 # ### Exercise 1: SSIM of one window
 #
-# Write the formula of section 2 in NumPy for two arrays, all of each taken as one window without
-# weights.
+# Write the formula of section 2 in NumPy for two arrays, each taken as one window.
 
 
 # %% tags=["exercise"]
@@ -761,13 +764,16 @@ def my_ssim(x, y, c1=0.01**2, c2=0.03**2):  # noqa: F811
 # %% tags=["check"]
 row = np.tile([0.3, 0.7], 50)  # mean 0.5, standard deviation 0.2
 cases = {  # what is compared with the row: the other row, the right answer, a hint
-    "the row itself": (row, 1.0, "both factors are 1."),
+    "the row itself": (
+        row,
+        1.0,
+        "both factors are 1. A variance is x.var(), and no x.std(); np.cov needs bias=True.",
+    ),
     "brighter by 0.2": (row + 0.2, 0.94595, "only the first factor changes: means 0.5 and 0.7."),
     "half the contrast": (
         0.5 * row + 0.25,
         0.80354,
-        "x.var() is a variance, the square of 0.2; the covariance is the mean of (x - its mean) "
-        "times (y - its mean).",
+        "the covariance is the mean of (x - its mean) times (y - its mean).",
     ),
     "mirrored": (1 - row, -0.97775, "where one rises, the other falls: a negative covariance."),
 }
@@ -779,7 +785,7 @@ for name, (other, expected, hint) in cases.items():
     assert abs(answer - expected) < 1e-4, (
         f"For {name} SSIM is {expected:.3f}. Yours is {answer:.3f}. Hint: {hint}"
     )
-whole = my_ssim(clean, spoiled["noise"])
+whole = my_ssim(clean.ravel(), spoiled["noise"].ravel())
 print(f"Right. The noisy cup as one window has {whole:.3f}, in small windows ", end="")
 print(
     f"{ssim(clean, spoiled['noise'])[0]:.3f}: within a small window noise is most of the pattern."
@@ -832,16 +838,14 @@ print(f"Right. For the GAN's first feature it is {my_frechet(*first_feature):.2f
 # %% [markdown]
 # ### Exercise 3: a figure that cheats
 #
-# Anna measured her 1,000 pictures against the test digits, Ben his 200. Anna's distance is smaller,
-# so she says that hers is better.
+# Anna measured her 1,000 pictures (`annas`) against the test digits, Ben his 200 (`bens`). Anna's
+# distance is smaller, so she says that hers is better.
 #
 # 1. Is it? Write "Anna" or "Ben" for the one whose model is nearer to the test digits.
 # 2. Write `fair`: both Fréchet distances (`frechet_of`), compared fairly. Where one set is larger,
 #    use only its first pictures.
 
 # %% tags=["exercise"]
-rng = np.random.default_rng(SEED)
-annas, bens = shown(noisy(real_digits[2000:3000], 0.05)), real_digits[1200:1400]
 print(f"Anna {float(frechet_of(annas)):.1f}, Ben {float(frechet_of(bens)):.1f}")
 better = ...  # "Anna" or "Ben"
 
@@ -852,8 +856,6 @@ def fair(first, second):
 
 
 # %% tags=["solution"]
-rng = np.random.default_rng(SEED)
-annas, bens = shown(noisy(real_digits[2000:3000], 0.05)), real_digits[1200:1400]
 print(f"Anna {float(frechet_of(annas)):.1f}, Ben {float(frechet_of(bens)):.1f}")
 better = "Ben"  # his pictures are real digits
 
@@ -872,13 +874,14 @@ for first, second in ((annas, bens), (annas[:300], annas[:500])):
         f"fair should return two distances. It returned {pair!r}. "
         "Hint: return float(frechet_of(first)), float(frechet_of(second)), but of equal sets."
     )
+    pair = [float(distance) for distance in pair]
     expected = [float(frechet_of(pictures[:n])) for pictures in (first, second)]
     assert np.allclose(pair, expected, rtol=1e-3), (
         f"For sets of {len(first)} and {len(second)} pictures the distances are "
         f"{expected[0]:.1f} and {expected[1]:.1f}. Yours are {pair[0]:.1f} and {pair[1]:.1f}. "
         "Hint: n = min(len(first), len(second)), then first[:n] and second[:n], in this order."
     )
-annas_fair, bens_fair = fair(annas, bens)
+annas_fair, bens_fair = map(float, fair(annas, bens))
 assert str(better).lower() == "ben", (
     f"You say {better!r}. With 200 pictures each: Anna {annas_fair:.1f}, Ben {bens_fair:.1f}. "
     "Hint: whose first figure was made worse by the number of pictures?"

@@ -7,8 +7,9 @@ from keras import ops
 
 import keras_imgen as ki
 from keras_imgen import Diffusion, networks
+from keras_imgen.degradations import AdditiveNoise, Blur, MissingPixels
 from keras_imgen.diffusion import TURN
-from keras_imgen.inference import followed
+from keras_imgen.inference import followed, followed_to_fit
 
 SHAPE = (9, 7, 2)  # odd sides
 
@@ -220,3 +221,91 @@ def test_a_network_of_ones_own_that_knows_no_labels_will_do():
     assert sorted(history) == ["loss", "val_loss"]
     assert diffusion.sample(2, steps=2).shape == (2, 8, 8, 1)
     assert ki.Diffusion is Diffusion
+
+
+# ---- what was observed is undone ----
+
+
+def answers(operator, observed, steps, seed=0):
+    """Return answers of the exact velocity of pixels that are normally distributed, 1/2 wide."""
+    seeds = keras.random.SeedGenerator(seed)
+
+    def draw():
+        return keras.random.normal(observed.shape, seed=seeds)
+
+    times = np.linspace(TURN, 0.0, steps + 1).tolist()
+    return np.asarray(
+        followed_to_fit(lambda x, t: 0.0 * x, operator, observed, draw(), times, draw)
+    )
+
+
+PIXELS = 0.5 + 0.5 * np.random.default_rng(0).standard_normal((40, 16, 16, 1)).astype("float32")
+
+
+def test_what_is_hidden_is_drawn_as_pixels_are_and_what_is_seen_stays():
+    known = np.zeros_like(PIXELS)
+    known[:, :8] = 1.0
+    found = answers(MissingPixels().operator(known), PIXELS * known, 60)
+    np.testing.assert_allclose(found[:, :8], PIXELS[:, :8], atol=2e-3)
+    hidden = found[:, 8:]
+    assert hidden.mean() == pytest.approx(0.5, abs=0.03)
+    assert hidden.std() == pytest.approx(0.5, rel=0.08)
+    assert abs(np.corrcoef(hidden.ravel(), PIXELS[:, 8:].ravel())[0, 1]) < 0.05
+
+
+@pytest.mark.parametrize("sigma", [0.1, 0.5, 1.0])
+def test_of_noisy_pixels_answers_have_mean_and_spread_of_the_posterior(sigma):
+    noise = np.random.default_rng(1).standard_normal(PIXELS.shape).astype("float32")
+    observed = PIXELS + sigma * noise
+    found = answers(AdditiveNoise(sigma).operator(), observed, 60)
+    share = 0.25 / (0.25 + sigma**2)
+    mean = 0.5 + share * (observed - 0.5)
+    slope = np.sum((found - 0.5) * (mean - 0.5)) / np.sum((mean - 0.5) ** 2)
+    assert slope == pytest.approx(1.0, abs=0.02)
+    assert np.std(found - mean) == pytest.approx(sigma * share**0.5, rel=0.15)
+
+
+def test_answers_differ_where_it_is_open_and_agree_where_it_was_observed():
+    diffusion = awake(model())
+    known = np.zeros((1, *SHAPE[:2], 1), "float32")
+    known[:, :4] = 1.0
+    clean = np.random.default_rng(0).random((1, *SHAPE), "float32")
+    observed = np.repeat(clean, 3, axis=0)
+    found, again, other = (
+        diffusion.undo(observed, known=known, seed=s, steps=4) for s in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(found, again)
+    np.testing.assert_array_equal(found[:, :4], observed[:, :4])
+    assert np.abs(found[0] - found[1]).max() > 0.01
+    assert np.abs(found - other).max() > 0.01
+    junk = np.where(known == 1.0, observed, np.nan)
+    np.testing.assert_array_equal(diffusion.undo(junk, known=known, seed=1, steps=4), found)
+
+
+def test_undo_is_told_labels_or_not():
+    diffusion = awake(model(num_classes=3))
+    observed = np.random.default_rng(0).random((2, *SHAPE), "float32")
+    given = {"degradation": Blur(0.7), "seed": 0, "steps": 3}
+    found = [diffusion.undo(observed, labels=k, **given) for k in (None, 1, [1, 1], 2)]
+    np.testing.assert_array_equal(found[1], found[2])
+    assert np.abs(found[1] - found[3]).max() > 1e-4
+    assert np.abs(found[1] - found[0]).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "advice"),
+    [
+        ({"degradation": "blur"}, TypeError, "must be a degradation"),
+        ({"degradation": Blur((0.5, 1.0))}, ValueError, "strength of Blur"),
+        ({"degradation": None}, ValueError, "no mask"),
+        ({"steps": 0}, ValueError, "`steps`"),
+        ({"labels": 1}, ValueError, "without classes"),
+        ({"seed": -1}, ValueError, "seed"),
+        ({"observed": np.zeros((1, 8, 8, 2), "float32")}, ValueError, "observed"),
+    ],
+)
+def test_undo_refuses_bad_input(change, error, advice):
+    given = {"observed": np.zeros((1, *SHAPE), "float32"), "degradation": Blur(0.7), "steps": 2}
+    given |= change
+    with pytest.raises(error, match=advice):
+        model().undo(given.pop("observed"), **given)

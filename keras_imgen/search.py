@@ -9,7 +9,7 @@ from keras import ops
 from keras_imgen import backends, checks
 from keras_imgen.degradations import Degradation
 from keras_imgen.inference import with_known
-from keras_imgen.matching import to_undo
+from keras_imgen.matching import checked_mask, to_undo
 
 LEAST = 0.1  # by how much what a model draws differs from pictures, one standard deviation a pixel
 RATE = 0.1  # of the search, in standard deviations of a latent
@@ -65,32 +65,35 @@ class Search:
             >>> vae.undo(0.5 * upper, known=upper, steps=3, tries=1)[:, :4].mean()
             np.float32(0.5)
         """
-        observed, operator = to_undo(self.image_shape, observed, degradation, known)
+        seen, operator = to_undo(self.image_shape, observed, degradation, known)
         steps = checks.whole_number("steps", steps, 1, "Usual: 100 to 500.")
         tries = checks.whole_number("tries", tries, 1, "Usual: 1 to 10.")
+        count = len(seen)
         if isinstance(labels, int | np.integer):
-            labels = np.repeat(labels, len(observed))
-        labels = self._checked_labels(labels, len(observed))
-        given = [] if labels is None else [labels]
+            labels = np.repeat(labels, count)
+        labels = self._checked_labels(labels, count)
+        given = [] if labels is None else [np.repeat(labels, tries)]
         seed = secrets.randbits(24) if seed is None else checks.seed(seed)
-        wanted, sigma = ops.convert_to_tensor(observed), max(operator.sigma, LEAST)
+        if known is not None:
+            known = np.repeat(checked_mask(known, (*seen.shape[:-1], 1)), tries, axis=0)
+        several = np.repeat(ops.convert_to_numpy(observed), tries, axis=0)
+        wanted, forward = to_undo(self.image_shape, several, degradation, known)
+        wanted, forward = ops.convert_to_tensor(wanted), forward.forward
+        sigma = max(operator.sigma, LEAST)
 
         def surprise(latents):
-            """What is unlikely about pictures as answers, in nats."""
-            rest = operator.forward(self._drawn(latents, *given)) - wanted
+            """How unlikely the pictures are as answers, in nats."""
+            rest = forward(self._drawn(latents, *given)) - wanted
             fit = ops.sum(ops.square(rest), axis=(1, 2, 3)) / sigma**2
             return 0.5 * (fit + ops.sum(ops.square(latents), axis=1)), None
 
-        shape = (tries, len(observed), self.latent_dim)
-        found, least = None, np.inf
-        for start in keras.random.normal(shape, dtype="float32", seed=seed):
-            latents, optimizer = keras.Variable(start), keras.optimizers.Adam(RATE)
-            for _ in range(steps):
-                slopes, _ = backends.input_gradients(surprise, latents.value)
-                optimizer.apply([slopes], [latents])
-            end = ops.convert_to_numpy(latents)
-            left = ops.convert_to_numpy(surprise(ops.convert_to_tensor(end))[0])
-            found = end if found is None else np.where((left < least)[:, None], end, found)
-            least = np.minimum(left, least)
-        answer = ops.convert_to_numpy(self._drawn(ops.convert_to_tensor(found), *given))
-        return with_known(answer, observed, operator)
+        shape = (count * tries, self.latent_dim)
+        latents = keras.Variable(keras.random.normal(shape, dtype="float32", seed=seed))
+        optimizer = keras.optimizers.Adam(RATE)
+        for _ in range(steps):
+            slopes, _ = backends.input_gradients(surprise, latents.value)
+            optimizer.apply([slopes], [latents])
+        left = ops.convert_to_numpy(surprise(latents.value)[0]).reshape(count, tries)
+        best = np.arange(count) * tries + left.argmin(axis=1)
+        answer = ops.convert_to_numpy(self._drawn(latents.value, *given))[best]
+        return with_known(answer, seen, operator)

@@ -59,16 +59,14 @@ def test_seen_pixels_stay_and_seeds_repeat():
     assert np.abs(found - other).max() > 1e-3
 
 
-def test_more_tries_never_fit_worse():
+def test_of_many_tries_the_best_is_taken():
     model, blur = FAMILIES["gan"](), Blur(1.0)
-    observed = np.asarray(blur(model.sample(4, seed=4)))
-    rest = [
-        np.square(
-            np.asarray(blur(model.undo(observed, blur, seed=0, steps=20, tries=t))) - observed
-        )
-        for t in (1, 4)
-    ]
-    assert rest[1].sum() <= rest[0].sum() * 1.02  # the prior counts, too
+    observed = np.asarray(blur(model.sample(6, seed=4)))
+    rests = []
+    for tries in (1, 10):
+        found = model.undo(observed, blur, seed=0, steps=8, tries=tries)
+        rests.append(np.square(np.asarray(blur(found)) - observed).sum())
+    assert rests[1] < 0.8 * rests[0]
 
 
 def test_labels_are_asked_for():

@@ -1,11 +1,11 @@
 """The network of a `Diffusion`: at every place it is told how much is noise, and the label."""
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from keras_imgen.checks import shown, whole_number
 from keras_imgen.networks.geometry import check_shape
-from keras_imgen.networks.layers import CropLike, DepthToSpace, SpaceToDepth
+from keras_imgen.networks.layers import CropLike, DepthToSpace, SpaceToDepth, Waves
 from keras_imgen.settings import as_meant
 
 
@@ -20,7 +20,7 @@ def diffusion_unet(
 ) -> keras.Model:
     """Build a U-Net of residual blocks that is told how much is noise, for `Diffusion`.
 
-    Time and label become a vector, and every block adds what it makes of it to its features.
+    Time and label become a vector, by which every block scales and shifts its features.
 
     Args:
         image_shape: `(height, width, channels)`, of any fixed sides.
@@ -40,7 +40,7 @@ def diffusion_unet(
         ValueError: if `image_shape` is no picture shape, or `filters` are no numbers of maps.
 
     Source: Ho et al. 2020 (arXiv 2006.11239), appendix B, without attention and normalisation, on
-        blocks of pixels.
+        blocks of pixels; scale and shift: Dhariwal and Nichol 2021 (arXiv 2105.05233), section 3.1.
 
     Example:
         >>> from keras_imgen.networks import diffusion_unet
@@ -62,7 +62,7 @@ def diffusion_unet(
 
     pictures, time = layers.Input(image_shape, name="pictures"), layers.Input((1,), name="time")
     inputs, size = [pictures, time], 2 * max(filters)
-    told = layers.Dense(size, activation="silu")(time)
+    told = layers.Dense(size, activation="silu")(Waves()(time))
     told = layers.Dense(size)(told)
     if num_classes:
         labels = layers.Input((num_classes,), name="labels")
@@ -76,8 +76,9 @@ def diffusion_unet(
     def residual_blocks(x, maps):
         for _ in range(num_blocks):
             change = convolve(layers.Activation("silu")(x), maps)
-            added = layers.Reshape((1, 1, maps))(layers.Dense(maps)(told))
-            change = layers.Activation("silu")(layers.Add()([change, added]))
+            heard = layers.Dense(2 * maps, kernel_initializer="zeros")(told)
+            scale, shift = ops.split(layers.Reshape((1, 1, 2 * maps))(heard), 2, axis=-1)
+            change = layers.Activation("silu")(change * (1.0 + scale) + shift)
             change = convolve(change, maps, kernel_initializer="zeros")
             x = x if x.shape[-1] == maps else layers.Conv2D(maps, 1)(x)
             x = layers.Add()([x, change])

@@ -1,6 +1,7 @@
 """Layers that networks are built of: for odd sides, for sequences, for holes, and blocks."""
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from keras_imgen.sizes import mirrored
@@ -339,6 +340,44 @@ class DepthToSpace(layers.Layer):
         """Sides multiplied."""
         count, *sides, channels = input_shape
         return (count, *[s and s * self.size for s in sides], channels // self.size**2)
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "size": self.size}
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class Waves(layers.Layer):
+    """Describe a number by sines and cosines of several wavelengths.
+
+    A network tells numbers that are close apart by short waves, and orders them by long ones.
+
+    Args:
+        size: how many values describe it, an even number.
+
+    Source: Vaswani et al. 2017 (arXiv 1706.03762), section 3.5.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.networks.layers import Waves
+        >>> tuple(Waves(8)(np.array([[0.5]])).shape)
+        (1, 8)
+    """
+
+    def __init__(self, size: int = 32, **kwargs):
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+        self.size = size
+
+    def call(self, x):
+        """Return the waves of numbers `(batch, 1)`, `(batch, size)`."""
+        frequencies = 2.0 * np.pi * np.geomspace(0.1, 3.0, self.size // 2)
+        x = ops.cast(x, "float32") * ops.convert_to_tensor(frequencies, "float32")
+        return ops.concatenate([ops.cos(x), ops.sin(x)], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        """Shape of the description."""
+        return (*input_shape[:-1], self.size)
 
     def get_config(self):
         """Return the constructor's arguments."""

@@ -16,6 +16,7 @@ from keras_imgen.matching import to_undo
 from keras_imgen.training import (
     LatentModel,
     average_of,
+    check_last_activation,
     check_network,
     follow,
     step_batch,
@@ -79,10 +80,12 @@ class Diffusion(LatentModel):
         super().__init__(**kwargs)
         check_network("Diffusion", "network", network)
         self.num_classes = _classes_of(network)
+        bounded = ("sigmoid", "tanh", "relu", "softmax")
+        check_last_activation("network", network, bounded, "Velocities are any numbers: use none.")
         advice = "It is the share of the old average kept in every step. Usual: 0.99 to 0.9999."
         self.ema_momentum = checks.number("ema_momentum", ema_momentum, 0.0, 0.999999, advice)
         advice = "It is the share of labels that are not told. Usual: 0.1."
-        self.label_dropout = checks.number("label_dropout", label_dropout, 0.0, 1.0, advice)
+        self.label_dropout = checks.number("label_dropout", label_dropout, 0.0, 0.9, advice)
         self.network = network
         self.latent_dim = math.prod(self.image_shape)
         self.ema_network = average_of(network)
@@ -192,8 +195,7 @@ class Diffusion(LatentModel):
             labels: of a conditional model, what to draw: one whole number for all, or `n` of them.
                 By default each class in turn.
             seed: integer; the same seed gives the same pictures.
-            steps: how many; each asks the network twice. 18 is what the paper has for small
-                pictures.
+            steps: how many; each asks the network twice, the last one once.
             guidance: of a conditional model, by how much the label counts: 1 as it was learned,
                 more for pictures that are more typical of it and less varied, 0 to leave it out.
 
@@ -268,7 +270,8 @@ class Diffusion(LatentModel):
         Raises:
             TypeError, ValueError: as in `Restorer.undo`.
 
-        Source: Zhu et al. 2023 (arXiv 2305.08995), algorithm 1.
+        Source: Zhu et al. 2023 (arXiv 2305.08995), algorithm 1; the width of what is still open:
+            Song et al. 2023 (Pseudoinverse-guided diffusion models, ICLR).
 
         Example:
             >>> import numpy as np

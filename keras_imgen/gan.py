@@ -54,7 +54,7 @@ class GAN(Search, TwoPlayers):
         TypeError, ValueError: if a network is not built, has nothing to train, or the two do not
             fit together.
 
-    Source: Goodfellow et al. 2014 (arXiv 1406.2661), Algorithm 1; the average: Yazici et al. 2019
+    Source: Goodfellow et al. 2014 (arXiv 1406.2661), Algorithm 1; the average: Yazıcı et al. 2019
         (arXiv 1806.04498), equation 5; labels: Miyato and Koyama 2018 (arXiv 1802.05637);
         augmentation: Zhao et al. 2020 (arXiv 2006.10738), equations 2 and 3.
 

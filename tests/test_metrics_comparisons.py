@@ -199,7 +199,7 @@ def test_a_sentence_states_everything():
     result = comparisons.FrechetResult(value=3.21, **protocol)
     assert float(result) == 3.21
     assert str(result) == (
-        "Frechet distance 3.21 (10,000 samples against 10,000 real pictures; features: digits, 64; "
+        "Fréchet distance 3.21 (10,000 samples against 10,000 real pictures; features: digits, 64; "
         "resized: no)"
     )
     protocol["resize"] = (28, 28)

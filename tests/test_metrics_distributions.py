@@ -34,7 +34,7 @@ def rotation(size, seed=3):
     return np.linalg.qr(normal(size, size, seed))[0]
 
 
-# Frechet distance
+# Fréchet distance
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -111,7 +111,7 @@ def _measure_samples(model, test):
     real = test.take(1000)
     noise = np.random.default_rng(0).random(real.shape, "float32")
     return {
-        "Frechet distance of pixels (64 components, 1,000 samples)": (
+        "Fréchet distance of pixels (64 components, 1,000 samples)": (
             pixel_frechet_distance(real, noise),
             pixel_frechet_distance(real, model.sample(len(real), seed=0)),
         )
@@ -175,7 +175,7 @@ def _psnr_where(chosen, clean, picture):
 
 
 def pixel_frechet_distance(real, made, components: int = 64) -> float:
-    """Frechet distance of two sets of pictures in the principal components of the real ones.
+    """Fréchet distance of two sets of pictures in the principal components of the real ones.
 
     Pixels in place of the features of a network: a rough figure that means something for any set
     of pictures, and compares only with figures of the same set.

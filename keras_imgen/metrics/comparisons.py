@@ -53,14 +53,14 @@ class _Distance(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class FrechetResult(_Distance):
-    """A Frechet distance; `float` gives it, `str` a sentence.
+    """A Fréchet distance; `float` gives it, `str` a sentence.
 
     Attributes:
         value: the distance, 0 or more.
     """
 
     def __str__(self):
-        return f"Frechet distance {self.value:.4g} ({self._protocol()})"
+        return f"Fréchet distance {self.value:.4g} ({self._protocol()})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +146,7 @@ class _Comparison:
 
 
 class FrechetDistance(_Comparison):
-    """Frechet distance of made pictures from real ones, in the features of a network.
+    """Fréchet distance of made pictures from real ones, in the features of a network.
 
     Calling it with made pictures, an array or a `PictureDataset`, returns a result that converts to
     `float` and prints as a sentence with all that the figure depends on. The lower the better; its
@@ -174,7 +174,7 @@ class FrechetDistance(_Comparison):
         >>> float(result) < 0.1 * float(distance(noise))
         True
         >>> print(result)
-        Frechet distance ... (1,000 samples against 1,000 real pictures; features: digits, 64; ...)
+        Fréchet distance ... (1,000 samples against 1,000 real pictures; features: digits, 64; ...)
     """
 
     def __init__(self, real, extractor=None):
@@ -190,7 +190,7 @@ class FrechetDistance(_Comparison):
     def _check_count(self, name, count, num_features):
         if count < 2 * num_features:
             raise ValueError(
-                f"A Frechet distance in {num_features:,} features needs at least "
+                f"A Fréchet distance in {num_features:,} features needs at least "
                 f"{2 * num_features:,} pictures of each kind, twice as many. Received: {count:,} "
                 f"in `{name}`. Pass more, 10,000 if you can, or use KernelDistance, which has no "
                 "bias however few they are."

@@ -9,7 +9,7 @@ BLOCK = 2**22  # distances held at a time, 32 MB
 
 
 def frechet_distance(real, made) -> float:
-    """Squared Frechet distance of two normal distributions fitted to two sets of features.
+    """Squared Fréchet distance of two normal distributions fitted to two sets of features.
 
     `|mean_r - mean_m|^2 + trace(C_r + C_m - 2 sqrt(C_r C_m))`, with unbiased covariances `C`: 0 for
     equal sets. The figure grows as sets get smaller, so compare only figures of equally many
@@ -47,7 +47,7 @@ def moments(features) -> tuple[np.ndarray, np.ndarray]:
 
 
 def moments_distance(real, made) -> float:
-    """Return the squared Frechet distance of two pairs `(mean, root of the covariance)`."""
+    """Return the squared Fréchet distance of two pairs `(mean, root of the covariance)`."""
     (real_mean, real_root), (made_mean, made_root) = real, made
     shift = np.sum(np.square(real_mean - made_mean))
     spread = np.sum(np.square(real_root)) + np.sum(np.square(made_root))
@@ -84,7 +84,7 @@ def kernel_distance(
     Raises:
         ValueError: for what is no such pair of arrays, or too few rows for two subsets.
 
-    Source: Binkowski et al. 2018 (arXiv 1801.01401), equation 4 and the kernel of section 3.1,
+    Source: Bińkowski et al. 2018 (arXiv 1801.01401), equation 4 and the kernel of section 3.1,
         `(x y / features + 1)^3`. Their subsets may share pictures, which says nothing about the
         error for pictures drawn anew.
 

@@ -25,7 +25,7 @@ def follow(average, network, momentum: float, step, turn=True) -> None:
         step: how many steps there were.
         turn: whether the network has moved.
 
-    Source: Yazici et al. 2019 (arXiv 1806.04498), equation 5.
+    Source: Yazıcı et al. 2019 (arXiv 1806.04498), equation 5.
     """
     step = ops.cast(step, "float32")
     momentum = ops.minimum(momentum, (1.0 + step) / (10.0 + step))

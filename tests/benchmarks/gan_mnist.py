@@ -255,7 +255,7 @@ def compare(args):
     ratios = [
         a["Frechet"] / b["Frechet"] for a, b in zip(rows["ours"], rows["recipe"], strict=True)
     ]
-    print(f"\nFrechet distance, ours as a share of the recipe's: {np.round(ratios, 3).tolist()}")
+    print(f"\nFréchet distance, ours as a share of the recipe's: {np.round(ratios, 3).tolist()}")
 
 
 def draw(out, seeds, seconds, rows):
@@ -272,7 +272,7 @@ def draw(out, seeds, seconds, rows):
         )
         ax.set_axis_off()
         title = {"ours": "keras_imgen", "recipe": "Keras's guide"}[name]
-        ax.set_title(f"{title}, {seconds:.0f} s: Frechet distance {distance:.3g}")
+        ax.set_title(f"{title}, {seconds:.0f} s: Fréchet distance {distance:.3g}")
     figure.suptitle(f"of {len(seeds)} seeds the one in the middle", fontsize="medium")
     figure.savefig(out / "comparison.png", dpi=100)
 

@@ -42,13 +42,13 @@ if "get_ipython" in globals():  # the check of an exercise says what it found, a
 # %% [markdown]
 # ## What may be put where nothing is known?
 #
-# Somebody has written over a photograph, and somebody has cut a window out of it:
+# Somebody has written over a photograph, and somebody has cut a square out of it:
 #
-# ![A cup of coffee with writing removed, and one with a window filled](attachment:cover)
+# ![A cup of coffee with writing removed, and one with a square filled](attachment:cover)
 #
-# The same photograph, repaired by the same network, which comes with this package. In the upper row
-# you would believe it, in the lower row you would not. An eighth of the pixels is lost in both, so
-# it is not the amount that makes the difference.
+# Both are repaired by the same network, which comes with this package. In the upper row you would
+# believe it, in the lower row you would not. An eighth of the pixels is lost in both, so it is not
+# the amount that makes the difference.
 #
 # **Inpainting**, to fill a hole, is to invent. When does an invention follow from what is known?
 
@@ -141,8 +141,9 @@ for name, observed in rows.items():
 panels(pairs, columns=3)
 
 # %% [markdown]
-# To repair a photograph of your own, paint the damage white on black in a picture of the same size,
-# and call `keras-imgen restore inpainter old.png --mask mask.png --out filled`.
+# To repair a photograph of your own, paint the damage white on black (the opposite of $m$) in a
+# picture of its size, and call
+# `keras-imgen restore inpainter old.png --mask mask.png --out filled`.
 #
 # ## 2. Measure where the invention is
 #
@@ -186,7 +187,7 @@ def fill_mean(observed):
 
 
 def fill_harmonic(observed, steps=FILL_STEPS):
-    """Fill the holes with means of neighbours; a hole of side s needs about s * s steps."""
+    """Fill the holes with means of neighbours; one n pixels wide needs about n * n steps."""
     y, m = observed[..., :-1], observed[..., -1:]
     filled = fill_mean(observed)
     for _ in range(steps):
@@ -206,14 +207,18 @@ for name, filled in by_method.items():
     inside = inside_psnr(coffee, filled, observed)
     print(f"{name:14} whole: {whole:.1f} dB   inside: {inside:.1f} dB   gift: {gift:.1f} dB")
     pairs.append((f"{name} · {inside:.1f} dB inside all holes", filled))
+cut = rows["cut out"]
+for name, fill in {"mean": fill_mean, "harmonic fill": fill_harmonic}.items():
+    print(f"cut out, {name:13} inside: {inside_psnr(coffee, fill(cut), cut):.1f} dB")
 detail = np.s_[:, 10 // STEP : 150 // STEP, 160 // STEP : 440 // STEP]
 chosen = [pairs[i] for i in (0, 3, 4, 1)]  # without the mean
 panels([(title, picture[detail]) for title, picture in chosen], columns=2)
 
 # %% [markdown]
-# The network is ahead, by half a decibel. On wood and saucer both fills are good. The rim of the
-# cup shows who has learned something: the harmonic fill frays it, the network nearly continues it.
-# Remember the harmonic fill. It is the one to beat, and it will be harder than you think.
+# On the writing the network is ahead, by half a decibel. On wood and saucer both fills are good.
+# The rim of the cup shows who has learned something: the harmonic fill frays it, the network nearly
+# continues it. But what was cut out it fills worse (9.4 dB) than both, even the mean: section 5
+# says why. The harmonic fill will be harder to beat than you think.
 #
 # ## 3. A network of our own
 #
@@ -225,8 +230,8 @@ panels([(title, picture[detail]) for title, picture in chosen], columns=2)
 # coarsest level is 8 pixels wide. Then it doubles it again, and on each level a **skip connection**
 # hands over the finer picture from the way down, because a halved one has lost its detail.
 #
-# Beside it stands a DnCNN of 4 layers. We measure both receptive fields: change one pixel and look
-# which outputs move.
+# Beside it stands a DnCNN of 4 layers. We measure both receptive fields: change one pixel, at eight
+# places of such a step, and look which outputs move.
 
 # %%
 photos = ki.load("photos", size=64, crops=PIECES, batch_size=8, seed=SEED)
@@ -252,15 +257,15 @@ for name, network in {"U-Net": unet, "tiny network": tiny}.items():
     print(f"receptive field: {min(sides)} to {max(sides)} pixels")
 
 # %% [markdown]
-# A `Restorer` degrades clean pictures anew in every step and hands `(observed, clean)` to Keras's
-# training step; tutorial 05 reads it line by line. New is the way from observed to restored:
+# A `Restorer` degrades clean pictures anew in every step (tutorial 05 reads it line by line). New
+# is the way from observed to restored:
 
 # %%
 print(inspect.getsource(ki.Restorer.call))
 
 # %% [markdown]
-# `restored = applied(...)` is $U(y, m)$, the U-Net's idea of the whole picture, and `known` is the
-# mask $m$. The line below it fills only the holes:
+# `restored = applied(...)` is $U(y, m)$, the U-Net's idea of the whole picture (its sides must be
+# multiples of `self._multiple`), and `known` is $m$. The line below it fills only the holes:
 #
 # $$\hat x = m \cdot y + (1 - m) \cdot U(y, m)$$
 #
@@ -336,17 +341,17 @@ panels(compare("observed", holed, 2, ("U-Net", "harmonic fill", "pretrained")), 
 # %% [markdown]
 # The U-Net beats the network that cannot see far, and not the harmonic fill. In a hole of 12 pixels
 # of a photograph, "neighbours agree" is most of what there is to know, and the harmonic fill knows
-# it perfectly. The pretrained network beats them all.
+# it perfectly. The pretrained network beats them all, at this size.
 #
 # ## 4. Why does theirs win where ours does not?
 #
 # It has more of everything. **Photographs**: 379, ours has nine. **Time**: its training saw 1,047
-# million pixels, ours 14 million. **Size**: nearly three times the weights. And its **start** is
-# another one: its first layer closes the holes from coarse to fine, without learning, so that its
-# convolutions see hardly any black.
+# million pixels, ours 14 million. **Size**: nearly three times the weights. And another **start**:
+# its first layer, which learns nothing, closes holes of up to 32 pixels, so that its convolutions
+# see hardly any black.
 #
-# **First predict**: what does ours lack first? If it lacks photographs, it has learned its own nine
-# and fails on others only. If it lacks anything else, it fails on both.
+# **First predict**: what does ours lack first? If photographs, it fails only on others than its
+# nine; if anything else, on both.
 
 # %%
 figure, ax = plt.subplots(figsize=(9, 4.2), layout="constrained")
@@ -364,10 +369,9 @@ plt.show()
 # %% [markdown]
 # Ours fails on both. Even on the nine that it learns from it is behind a fill that learns nothing:
 # more photographs would not help it there. First it lacks time, size or a better start; which of
-# them, this does not tell (section 6 tries the start). On the others it is further behind, though
-# these are not harder, as the pretrained network shows. There it lacks photographs: a part of what
-# it has learned is true of its nine only, the beginning of **overfitting**. The pretrained network
-# knew none of the twelve.
+# them, this does not tell (section 6 tries the start). On the others it is further behind. That
+# proves no overfitting, which would widen the gap: it was widest after the first epoch. And leads
+# on different photographs do not compare. The pretrained network knew none of the twelve.
 #
 # ## 5. Breaking it: larger holes
 #
@@ -409,15 +413,18 @@ of_32 = with_mask(test_photos, grid_of_holes(32))
 panels(compare("holes of 32 x 32", of_32, 1, ("tiny network", "U-Net", "pretrained")), columns=4)
 
 # %% [markdown]
-# All fall, though the same quarter is missing everywhere. **Not how much is lost decides, but how
-# far it is to the next known pixel.**
+# From 8 pixels on, all that look at neighbours fall. **Not how much is lost decides, but how far it
+# is to the next known pixel.** At 4 our two networks are worse than at 8, presumably because they
+# learned from holes of 12.
 #
 # - **The tiny network** keeps up with the U-Net to 8 pixels: its window of 9 still reaches
 #   something known from everywhere. From 16 on it falls towards the mean.
-# - **The U-Net** sees 70 pixels and more, but it has met holes of 12, and never had to look so far.
-#   A receptive field says what a network *can* see, training says what it looks at. Thus also the
-#   pretrained one in section 1: that window is wider than any piece that it was trained on.
-# - **The harmonic fill** knows no window. What is known creeps in however far it has to go.
+# - **The U-Net** sees 70 pixels, but never had to look so far. A receptive field says what a
+#   network *can* see, training says what it looks at.
+# - **The pretrained network**: its first layer closes 32 pixels. In wider holes black is left in
+#   the middle: in section 1, 177 are missing.
+# - **The harmonic fill** knows no window. What is known creeps in however far it has to go: at 32
+#   it ties with the pretrained network, at 64 it wins.
 #
 # The tiny network leaves flat grey squares. Where its window holds nothing known, it must give the
 # same answer everywhere. Which one?
@@ -432,7 +439,7 @@ print(f"mean of all training pictures:                    {average:.2f}")
 # %% [markdown]
 # Nobody told it this number. The squared error is smallest for the conditional mean $\mathbb{E}[x
 # \mid y, m]$, the average of all that may be behind what is seen (tutorial 05). If nothing is seen,
-# it is $\mathbb{E}[x]$: a flat grey. It is the honest answer, and means "I do not know".
+# it is $\mathbb{E}[x]$: a flat grey. The honest answer: "I do not know".
 #
 # The tiny network has learned to give it, since it is blind in the middle of every hole of 12. The
 # U-Net was never blind in training: what it puts into the middle of a large hole means nothing.
@@ -490,26 +497,27 @@ for name in ("U-Net", "partial", "harmonic fill", "pretrained"):
     fill = fills[name]
     values = [inside_psnr(test_photos, fill(case), case) for case in cases.values()]
     print(f"{name:14}", *(f"{value:9.1f}" for value in values))
-pairs = compare("strokes, a detail", stroked, 0, ("U-Net", "partial")) + [("clean", test_photos)]
+pairs = []
+for name in ("strokes", "writing"):
+    pairs += compare(f"{name}, a detail", cases[name], 0, ("U-Net", "partial"))
+    pairs.append(("clean", test_photos))
 panels([(name, pictures[:, :80, 48:]) for name, pictures in pairs], columns=4)
 
 # %% [markdown]
-# - **Squares and writing**: the partial convolution *gains*, for no more weights. At every rim it
-#   starts from the right brightness. How much it gains depends on the first weights: over three
-#   values of `SEED`, 0.2 to 0.8 dB on squares and 0 to 1.5 on writing.
-# - **Strokes**: no clear gain. These are up to 20 pixels wide, wider than what both learned from.
-#   Where nothing known is near, it no longer matters how a convolution treats it.
-# - Look at the sky: along the rims and where the hole has closed, the partial convolution leaves
-#   **specks**, single pixels too bright or too dark, more than the plain one. The eye counts them
-#   more than a decibel does.
-# - And the harmonic fill still beats both. Gated convolutions are made for many pictures and long
-#   training; we leave them to the paper.
+# - **Squares and writing**: the partial convolution *gains*, or at worst nothing, for no more
+#   weights. At every rim it starts from the right brightness. Over three values of `SEED` it gains
+#   0.2 to 0.8 dB on squares and 0 to 1.5 on writing: this run shows the most.
+# - **Strokes**: no clear gain. They are up to 20 pixels wide, wider than what both learned from.
+#   Where nothing known is near, the convolution no longer matters.
+# - Look at the pictures (the dB are of the whole photograph). Of the writing less is left. In the
+#   strokes the partial convolution leaves outlines, dark streaks where the hole has closed, and,
+#   enlarged, specks. The eye counts them more than a decibel.
+# - The harmonic fill still beats both. Gated convolutions we leave to the paper.
 #
 # ## 7. When a network knows more
 #
-# On photographs, a fill that knows nothing but "neighbours agree" beats all that we have trained.
-# So take pictures about which there is more to know: the same U-Net and holes, but **digits**.
-# **About 40 seconds.**
+# On photographs, "neighbours agree" beats all that we have trained. So take pictures about which
+# there is more to know: the same U-Net and holes, but **digits**. **About 40 seconds.**
 
 # %%
 digits = ki.load_arrays(ki.load("digits").take(DIGITS), seed=SEED)
@@ -543,13 +551,13 @@ for name in ("harmonic fill", "U-Net of photographs", "U-Net of digits"):
 enlarge(answers, chosen=(0, 3))
 
 # %% [markdown]
-# The harmonic fill puts fog into the 0: white all around, so grey in the middle. So does the U-Net
-# of photographs, for that is what photographs are like. The U-Net of digits knows that
-# strokes run on and that paper is empty. It closes the ring, keeps the inside black, and is ahead
-# by more than 2 dB. *This* is what a network can add: knowledge about its kind of pictures.
+# (Holes are drawn grey here, as black is paper.) The harmonic fill puts fog into the 0: white all
+# around, so grey in the middle. So does the U-Net of photographs, for that is what photographs are
+# like. The U-Net of digits knows that strokes run on and that paper is empty. It closes the ring,
+# keeps the inside black, and is ahead by more than 2 dB. *This* is what a network can add:
+# knowledge about its kind of pictures.
 #
-# Now the 3. Its middle stroke may run in several ways, and the answer is fog again: the average of
-# them all, the conditional mean.
+# The middle stroke of the 3 may run in several ways, and the answer is fog again: their mean.
 #
 # Finally, ask for what it has never seen: let the network of digits fill a photograph.
 
@@ -559,17 +567,16 @@ print(f"U-Net of digits: {inside_psnr(test_photos, by_digits.restore(holed), hol
 panels(compare("observed", holed, 1, ("U-Net of photographs", "U-Net of digits")), columns=3)
 
 # %% [markdown]
-# Its filling is no nearer to the truth than the mean, and nothing in it says so.
+# Its filling is further from the truth than the mean (12.2 dB), and nothing in it says so.
 # It has put the white of strokes and the black of empty paper into a face. Knowledge about one kind
 # of pictures is prejudice about another.
 #
 # ## 8. What the loss sees
 #
-# The fog in the 3 has a cause: the loss is the squared error, and its best answer is the *mean* of
-# what may be behind the hole. The **absolute error**, $|x - \hat x|$, has another best answer: the
-# **median**, the value with as many possible ones above as below it. For a pixel that is white in 4
-# of 10 possible pictures and black in 6, the mean is 0.4, a grey that is in none of them. The
-# median is 0.
+# The fog in the 3 comes from the squared error, which asks for the *mean*. The **absolute error**,
+# $|x - \hat x|$, asks for the **median**, the value with as many possible ones above as below it.
+# For a pixel that is white in 4 of 10 possible pictures and black in 6, the mean is 0.4, a grey
+# that is in none of them. The median is 0.
 #
 # So the same network with `loss="mae"`, the mean absolute error, should decide where the other one
 # hedges. Call an answer *sure* if it is below 0.2 or above 0.8, and *wrong* if it is off by more
@@ -595,10 +602,10 @@ enlarge(answers, chosen=(3, 8))
 # %% [markdown]
 # Each is the best by the figure that it was asked for. The second looks better than its PSNR, with
 # less fog. But look at the 3: crisp, and without its middle stroke. Where the first network says
-# "perhaps" in grey, the second says "a stroke" or "none", and is sure and wrong more than three
-# times as often. **A loss decides what is done about doubt. It does not remove the doubt.** A crisp
-# answer from many possible ones, drawn by chance instead of averaged, is what the generative
-# networks of tutorials 02 and 04 are for.
+# "perhaps" in grey, the second more often decides (not always: the 5 is still grey), and is sure
+# and wrong more than three times as often. **A loss decides what is done about doubt. It does not
+# remove the doubt.** A crisp answer from many possible ones, drawn by chance instead of averaged,
+# is what the generative networks of tutorials 02 and 04 are for.
 #
 # ## What to remember
 #
@@ -607,17 +614,17 @@ enlarge(answers, chosen=(3, 8))
 #    \log_{10}(1/s)$ dB higher for nothing.
 # 3. Not how much is missing decides, but how far it is to the next known pixel.
 # 4. Where nothing is seen, the best answer is the mean of all pictures. A flat grey is honest.
-# 5. A network beats the harmonic fill by what it knows about its pictures. That takes time and
-#    photographs, and what it knows is wrong for other pictures.
-# 6. The squared error asks for the mean and hedges; the absolute error asks for the median and
-#    decides. Crisp is not true.
+# 5. A network beats the harmonic fill by what it knows about its pictures, which is wrong for
+#    others.
+# 6. The squared error asks for the mean and hedges; the absolute error asks for the median. Crisp
+#    is not true.
 #
 # ## You should see / if not
 #
 # Measured with three values of `SEED`, on two CPU cores:
 #
-# - **Coffee**: harmonic fill 23.4 dB, network 23.9. *If not*, and the strokes are still black: 1 in
-#   the mask means known.
+# - **Coffee**: harmonic fill 23.4 dB, network 23.9; cut out 11.7 and 9.4. *If not*, and the strokes
+#   are still black: 1 in the mask means known.
 # - **Holes of 12**: tiny network 16.4 to 17.0 dB, U-Net 18.5 to 19.5, harmonic fill 19.7 to 20.2,
 #   pretrained 20.3 to 21.4. *If not*, and the U-Net is below 17: did its training run to the end?
 # - **Lead over the harmonic fill**: U-Net -0.6 to -0.4 dB on its own photographs, -1.3 to -1.0 on
@@ -681,7 +688,7 @@ assert isinstance(found, (int, float, np.number)), (
 )
 assert abs(found - 19.99) < 0.01, (
     f"33 dB with 5 % missing are 20.0 dB inside. Yours is {found:.2f} dB. "
-    "Hint: subtract 10 log10(1 / share); share is 0.05, and log10 is not the natural logarithm."
+    "Hint: inside is the lower one. share is 0.05, and log10 is not the natural logarithm."
 )
 whole = 10 * np.log10(1 / np.mean((test_photos - fill_harmonic(holed)) ** 2))
 found = without_gift(whole, np.mean(holed[..., 1:] == 0))
@@ -737,10 +744,10 @@ print("Right: in a hole of 20 x 20, 144 of 400 pixels are out of the tiny networ
 # %% [markdown]
 # ### Exercise 3: two figures that cannot both be true
 #
-# A widely read example trains on pictures with values from 0 to 255. One line of its log says: mean
-# absolute error 6.65, PSNR 6.54 dB, both of the same pictures. Between which limits must PSNR lie
-# if the mean absolute error is `mae` and values go from 0 to `largest`? Think of two extremes: all
-# pixels are off by equally much, or few by `largest` and all others by nothing.
+# Somebody trains on pictures with values from 0 to 255. One line of the log says: mean absolute
+# error 6.65, PSNR 6.54 dB, both of the same pictures. Between which limits must PSNR lie if the
+# mean absolute error is `mae` and values go from 0 to `largest`? Think of two extremes: all pixels
+# are off by equally much, or few by `largest` and all others by nothing.
 
 
 # %% tags=["exercise"]
@@ -762,7 +769,7 @@ assert np.shape(found) == (2,), (
     f"possible_psnr should return two numbers. It returned {found!r}. "
     "Hint: PSNR is 10 log10(largest^2 / MSE); put in the largest and the smallest possible MSE."
 )
-trials = np.random.default_rng(0)
+assert found[0] <= found[1], f"The lowest comes first. You return {found}. Hint: exchange them."
 for largest in (1.0, 255.0):
     for share in (1.0, 0.3, 0.01):  # of the pixels are off, by `off`
         for off in (0.1 * largest, largest):

@@ -178,7 +178,7 @@ def models():
     sequences = Restorer(network, degradations.AdditiveNoise(0.1, seed=2), seed=1)
     generator = networks.dcgan_generator(SHAPE, latent_dim=2, filters=2)
     gan = GAN(generator, networks.dcgan_discriminator(SHAPE, filters=2), seed=1)
-    diffusion = Diffusion(networks.diffusion_unet(SHAPE, (2, 3)), seed=1)
+    diffusion = Diffusion(networks.diffusion_unet(SHAPE, (2,)), seed=1)
     return {
         "vae": vae,
         "restorer": restorer,

@@ -314,3 +314,46 @@ def test_undo_refuses_bad_input(change, error, advice):
     given |= change
     with pytest.raises(error, match=advice):
         model().undo(given.pop("observed"), **given)
+
+
+# ---- the network ----
+
+
+@pytest.mark.parametrize("shape", [(12, 20, 1), (13, 9, 3), (8, 31, 1), (1, 1, 1), (1, 40, 2)])
+@pytest.mark.parametrize("num_classes", [0, 3])
+def test_the_network_takes_any_fixed_sides_and_begins_with_no_velocity(shape, num_classes):
+    network = networks.diffusion_unet(shape, (4, 6), num_classes=num_classes)
+    inputs = [np.ones((2, *shape), "float32"), np.ones((2, 1), "float32")]
+    inputs += [np.ones((2, num_classes), "float32")] if num_classes else []
+    answer = np.asarray(network(inputs))
+    assert answer.shape == (2, *shape)
+    assert np.all(answer == 0.0)
+
+
+def test_the_network_hears_time_and_label_and_no_other_picture():
+    diffusion = awake(model(num_classes=3))
+    rng, network = np.random.default_rng(0), diffusion.network
+    x, rows = rng.random((2, *SHAPE), "float32"), np.eye(3, dtype="float32")[:2]
+    time = np.array([[0.3], [0.7]], "float32")
+    both = np.asarray(network([x, time, rows]))
+    for i in range(2):
+        alone = np.asarray(network([x[i : i + 1], time[i : i + 1], rows[i : i + 1]]))
+        np.testing.assert_allclose(alone, both[i : i + 1], rtol=1e-3, atol=1e-4)
+    for others in ([x, time[::-1], rows], [x, time, rows[::-1]]):
+        assert np.abs(np.asarray(network(others)) - both).min(axis=0).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({"filters": 64}, "feature maps of each level.*filters=64"),
+        ({"filters": (4, 0)}, "`filters`"),
+        ({"num_blocks": 0}, "`num_blocks`"),
+        ({"block_size": 0}, "`block_size`"),
+        ({"num_classes": -1}, "`num_classes`"),
+        ({"image_shape": (None, None, 1)}, "`image_shape`"),
+    ],
+)
+def test_the_builder_refuses_bad_input(options, advice):
+    with pytest.raises(ValueError, match=advice):
+        networks.diffusion_unet(**{"image_shape": (8, 8, 1), **options})

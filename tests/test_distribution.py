@@ -48,7 +48,7 @@ def gan_with_penalties_now_and_then():
 
 
 def diffusion():
-    model = Diffusion(regularized(networks.diffusion_unet(SHAPE, (2, 3))), seed=0)
+    model = Diffusion(regularized(networks.diffusion_unet(SHAPE, (2,))), seed=0)
     model.compile(SGD(1e-4))
     return model
 

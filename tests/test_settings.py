@@ -103,7 +103,7 @@ def sampled(name):
         model.compile(run_eagerly=True)
         shown, data = [callbacks.TrainingHealth(CLEAN)], CLEAN
     elif name == "diffusion":
-        model = Diffusion(networks.diffusion_unet(shape, (2, 3), num_classes=2), seed=0)
+        model = Diffusion(networks.diffusion_unet(shape, (2,), num_classes=2), seed=0)
         model.compile(run_eagerly=True)
         shown = [callbacks.SampleGrid(n=2, show=False)]
         data = (CLEAN, np.arange(4) % 2)

@@ -50,7 +50,7 @@ def make_restorer():
 
 
 def make_diffusion():
-    model = Diffusion(networks.diffusion_unet(SHAPE, (2, 3)), seed=0)
+    model = Diffusion(networks.diffusion_unet(SHAPE, (2,)), seed=0)
     model.compile(run_eagerly=True)
     return model
 

@@ -33,7 +33,7 @@ def vae(shape=SHAPE):
 
 
 def diffusion(shape=SHAPE, num_classes=0):
-    network = networks.diffusion_unet(shape, (2, 3), num_classes=num_classes)
+    network = networks.diffusion_unet(shape, (2,), num_classes=num_classes)
     model = Diffusion(network, seed=0)
     model.compile()
     return model

@@ -61,8 +61,16 @@ def vae(**options):
     return model
 
 
+def diffusion_network():
+    network = networks.diffusion_unet(SHAPE, (4,))
+    for weight in network.trainable_weights:  # the last layers begin with zeros
+        values = 0.1 * np.random.default_rng(len(weight.shape)).standard_normal(weight.shape)
+        weight.assign(weight + values.astype("float32"))
+    return network
+
+
 def diffusion(**options):
-    network = networks.diffusion_unet(SHAPE, (4, 6))
+    network = diffusion_network()
     inputs = [keras.layers.Dropout(0.2, seed=3)(network.inputs[0]), network.inputs[1]]
     network = keras.Model(network.inputs, network(inputs))
     model = Diffusion(network, ema_momentum=0.9, seed=1)
@@ -556,6 +564,8 @@ def without_dropout(name):
         return GAN(
             generator, networks.dcgan_discriminator(SHAPE, 4, batch_norm=False), seed=1
         ), "hinge"
+    if name == "diffusion":
+        return Diffusion(diffusion_network(), seed=1), None
     return denoiser(), "mse"
 
 
@@ -573,7 +583,7 @@ def first_step(name, policy):
         # step.
         wrap = keras.optimizers.LossScaleOptimizer
         optimizers = [wrap(optimizer, initial_scale=8.0) for optimizer in optimizers]
-    model.compile(*optimizers, loss=loss, run_eagerly=True)
+    model.compile(*optimizers, **({"loss": loss} if loss else {}), run_eagerly=True)
     before = [w.numpy() for w in model.trainable_variables]
     model.fit(pictures(MODELS[name][1], 4), batch_size=4, verbose=0)
     return [w.numpy() - b for w, b in zip(model.trainable_variables, before, strict=True)]

@@ -772,7 +772,7 @@ def test_an_operator_is_linear_and_slopes_are_its_adjoint(name, sides):
     sides = (max(sides[0], 4), sides[1]) if name not in ("noise", "mosaic", "holes") else sides
     x, y, z = rng.normal(size=(3, 2, *sides, 3)).astype("float32")
     known = tf.constant(rng.random((2, *sides, 1)) < 0.7, "float32")
-    forward, _ = OPERATORS[name].operator(known)
+    forward, *_ = OPERATORS[name].operator(known)
     combined = forward(tf.constant(2.0 * x + z))
     np.testing.assert_allclose(combined, 2.0 * forward(x) + forward(z), atol=2e-5)
     expected = np.sum(array(forward(x)) * y)
@@ -787,9 +787,12 @@ def test_an_operator_is_what_the_degradation_does_but_for_its_noise(name):
     clean = np.broadcast_to(ramp[:, None, None] * np.ones((24, 40, 3), "float32"), (2, 24, 40, 3))
     observed = array(OPERATORS[name](clean))
     known = observed[..., 3:] if observed.shape[-1] == 4 else None
-    forward, sigma = OPERATORS[name].operator(known)
+    forward, sigma, keeps = OPERATORS[name].operator(known)
     rest = observed[..., :3] - array(forward(tf.constant(clean)))
     assert rest.std() == pytest.approx(sigma, rel=0.1, abs=1e-6)
+    if keeps:
+        seen = array(forward(tf.constant(clean)))
+        assert np.all((seen == clean) | (seen == 0.0))
     assert sigma == pytest.approx({"noise": 0.1, "several": 0.03, "nested": 0.05}.get(name, 0.0))
 
 

@@ -52,7 +52,8 @@ def test_one_denoiser_undoes_them_all(clean, grey, degradation, least, most):
     assert least < better < most
     # Degraded again, it is what was observed, but for the noise.
     known = observed[..., 1:] if observed.shape[-1] > 1 else None
-    forward, sigma = degradation.operator(known)
+    forward, sigma, keeps = degradation.operator(known)
+    assert keeps is isinstance(degradation, MissingPixels)
     rest = np.asarray(forward(answer)) - observed[..., :1]
     assert rest.std() < 1.2 * max(sigma, 1.5 / 255)
 

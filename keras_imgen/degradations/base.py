@@ -26,8 +26,8 @@ class Operator(NamedTuple):
     Example:
         >>> import numpy as np
         >>> from keras_imgen.degradations import AdditiveNoise, Blur, Compose
-        >>> forward, sigma = Compose([Blur(1.6), AdditiveNoise(0.01)]).operator()
-        >>> tuple(forward(np.ones((1, 12, 20, 1), "float32")).shape), sigma
+        >>> operator = Compose([Blur(1.6), AdditiveNoise(0.01)]).operator()
+        >>> tuple(operator.forward(np.ones((1, 12, 20, 1), "float32")).shape), operator.sigma
         ((1, 12, 20, 1), 0.01)
     """
 

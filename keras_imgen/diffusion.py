@@ -11,7 +11,7 @@ from keras import ops
 from keras_imgen import backends, checks
 from keras_imgen.checks import dtype_name
 from keras_imgen.degradations import Degradation
-from keras_imgen.inference import followed, followed_to_fit, in_batches, with_known
+from keras_imgen.inference import followed, followed_to_fit, guided, in_batches, with_known
 from keras_imgen.matching import to_undo
 from keras_imgen.training import (
     LatentModel,
@@ -238,7 +238,7 @@ class Diffusion(LatentModel):
                 f"Received: guidance={guidance:g} for one of {self.num_classes} classes, with "
                 f"label_dropout={self.label_dropout:g}. Leave it out."
             )
-        return self._drawn(latents, labels, steps, guidance)
+        return self._drawn(latents, labels, steps, guidance, self._asked)
 
     def undo(
         self,
@@ -293,27 +293,25 @@ class Diffusion(LatentModel):
             return keras.random.normal(observed.shape, dtype="float32", seed=seeds)
 
         answer = followed_to_fit(
-            lambda x, time: self._velocity(self.ema_network, x, time, *rows),
+            lambda x, time: self._asked(x, time, *rows),
             *(operator, observed, draw(), np.linspace(TURN, 0.0, steps + 1).tolist(), draw),
         )
         answer = ops.convert_to_numpy(ops.clip(answer, 0.0, 1.0))
         return with_known(answer, observed, operator)
 
-    def _drawn(self, latents, labels=None, steps=18, guidance=1.0):
+    def _drawn(self, latents, labels=None, steps=18, guidance=1.0, asked=None):
+        asked = asked or functools.partial(self._velocity, self.ema_network)
         noise = ops.reshape(ops.cast(latents, "float32"), (-1, *self.image_shape))
         rows = [] if labels is None else [self._rows(labels)]
         times = np.linspace(TURN, 0.0, steps + 1).tolist()
-        x = followed(lambda x, time: self._guided(x, time, rows, guidance), noise, times)
+        x = followed(lambda x, time: guided(asked, x, time, rows, guidance), noise, times)
         return ops.clip(0.5 + 0.5 * x, 0.0, 1.0)
 
-    def _guided(self, x, time, rows, guidance):
-        """Return velocities, the labels weighed."""
-        if guidance == 1.0:
-            return self._velocity(self.ema_network, x, time, *rows)
-        without = self._velocity(self.ema_network, x, time, *map(ops.zeros_like, rows))
-        if guidance == 0.0:
-            return without
-        return without + guidance * (self._velocity(self.ema_network, x, time, *rows) - without)
+    def _asked(self, x, time, *rows):
+        """Return what the average says to pictures at a time, compiled by Keras."""
+        time = np.full((len(x), 1), time / TURN, "float32")
+        velocity = self.ema_network.predict_on_batch([ops.convert_to_tensor(x), time, *rows])
+        return ops.convert_to_tensor(velocity, "float32")
 
     def _velocity(self, network, x, time, *rows, training=False):
         """Return what a network says to pictures at a time, or one for each."""

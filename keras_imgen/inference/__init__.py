@@ -6,7 +6,7 @@ from keras_imgen.inference.ensembles import mean_of_positions
 from keras_imgen.inference.exporting import export
 from keras_imgen.inference.measured import measured
 from keras_imgen.inference.priors import FAINTEST, adjoint, nearest_fit, undone, with_known
-from keras_imgen.inference.sampling import followed, followed_to_fit
+from keras_imgen.inference.sampling import followed, followed_to_fit, guided
 from keras_imgen.inference.tiles import Tile, in_tiles, tiles
 from keras_imgen.inference.views import view_of
 
@@ -20,6 +20,7 @@ __all__ = [
     "export",
     "followed",
     "followed_to_fit",
+    "guided",
     "in_batches",
     "in_tiles",
     "mean_of_positions",

@@ -65,3 +65,23 @@ def followed_to_fit(velocity, operator, observed, x, times, draw):
         kept = math.sqrt(max(0.0, math.sin(then) ** 2 - anew**2))
         x = math.cos(then) * picture + kept * noise + anew * draw()
     return fits
+
+
+def guided(velocity, x, time, rows, guidance: float):
+    """Return velocities in which the labels count more, or less, than they were learned to.
+
+    Args:
+        velocity: function from pictures, a time and rows of labels to velocities.
+        x: pictures.
+        time: where they are.
+        rows: list with the rows of labels, empty without classes.
+        guidance: 1 as it was learned, 0 without labels.
+
+    Source: Ho and Salimans 2022 (arXiv 2207.12598), equation 6.
+    """
+    if guidance == 1.0:
+        return velocity(x, time, *rows)
+    without = velocity(x, time, *map(ops.zeros_like, rows))
+    if guidance == 0.0:
+        return without
+    return without + guidance * (velocity(x, time, *rows) - without)

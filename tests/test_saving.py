@@ -59,8 +59,10 @@ def refused(path, advice):
 # ---- formats ----
 
 
-@pytest.mark.parametrize("family", make_files.FAMILIES)
-@pytest.mark.parametrize("version", range(FORMAT + 1))
+@pytest.mark.parametrize(
+    ("version", "family"),
+    [(v, f) for v in range(FORMAT + 1) for f in make_files.FAMILIES if f != "diffusion" or v > 2],
+)
 def test_files_of_every_format_keep_loading(version, family):
     folder = FILES / f"format_{version}"
     model = keras_imgen.load_model(folder / f"{family}.keras")

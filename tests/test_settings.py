@@ -62,7 +62,7 @@ def built(name):
     keras.utils.set_random_seed(0)
     network = NETWORKS[name]()
     inputs = [np.full((2, *(s or 12 for s in x.shape[1:])), 0.5, "float32") for x in network.inputs]
-    return numbers(network(inputs[0]))
+    return numbers(network(inputs if len(inputs) > 1 else inputs[0]))
 
 
 def spoiled(name):

@@ -44,7 +44,7 @@ def undone(denoise, operator, observed, start, passes: int, levels: tuple[float,
     weakest, noisiest = levels
     last = min(max(sigma, LAST, weakest), noisiest)
     first = max(min(FIRST, noisiest), last)
-    for level in np.geomspace(first, last, passes).clip(last, first):
+    for level in np.geomspace(last, first, passes)[::-1].clip(last, first):
         weight = STRENGTH * (sigma / level) ** 2
         fits = nearest_fit(operator.forward, pull, pulled, answer, weight)
         answer = ops.convert_to_tensor(denoise(ops.convert_to_numpy(fits), float(level)))

@@ -40,6 +40,13 @@ CONSTRUCTORS = {
         "block_size": 1,
         "extra_channels": 0,
     },
+    networks.diffusion_unet: {
+        "image_shape": IMAGE_SHAPES,
+        "filters": (2, 4),
+        "num_blocks": 1,
+        "block_size": 1,
+        "num_classes": 0,
+    },
     networks.unet: {"image_shape": IMAGE_SHAPES, "depth": 1, "filters": 2, "extra_channels": 0},
     networks.conv_lstm: {"image_shape": IMAGE_SHAPES, "filters": 2, "extra_channels": 0},
     networks.dcgan_generator: {**GENERATED, "latent_dim": 2},

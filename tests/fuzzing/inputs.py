@@ -53,7 +53,8 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(self, array, endless=False):
         super().__init__()
-        self.array, self.endless = array, endless
+        # A number has no length: that would be an error of this class itself.
+        self.array, self.endless = np.atleast_1d(array) if np.ndim(array) == 0 else array, endless
 
     @property
     def num_batches(self):

@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tiny_models
 from test_contracts import DEGRADATIONS, NETWORKS
 
 import keras_imgen
@@ -67,6 +69,28 @@ def built(name):
 
 def spoiled(name):
     return numbers(DEGRADATIONS[name]()(np.stack([CLEAN, CLEAN]), training=False))
+
+
+def drawn(name):
+    degradation = DEGRADATIONS[name]()
+    parameters = degradation.draw(CLEAN.shape, degradation.seeds())
+    return numbers(degradation.apply(keras.ops.convert_to_tensor(CLEAN), parameters))
+
+
+def undone(name):
+    keras.utils.set_random_seed(0)
+    parts = [degradations.MotionBlur(3.0, angle=30), degradations.Blur(0.7)]
+    damage = degradations.Compose([*parts, degradations.MissingPixels(seed=0)])
+    small = CLEAN[:, :12, :12, :1]
+    known = (small.mean(axis=0, keepdims=True) < 0.5).astype("float32")
+    if name == "restorer":
+        network = networks.dncnn(depth=3, filters=2, extra_channels=1)
+        noise = degradations.AdditiveNoise((0.0, 0.2), append_level=True, seed=0)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "An answer")  # of an untrained network
+            return numbers(Restorer(network, noise).undo(small, damage, known=known, passes=2))
+    model = getattr(tiny_models, name)((12, 12, 1))
+    return numbers(model.undo(small, damage, known=known, seed=0, steps=2))
 
 
 def restored(name):
@@ -135,6 +159,9 @@ def measured(name):
 
 MADE = {name: (built, name) for name in NETWORKS}
 MADE |= {name: (spoiled, name) for name in DEGRADATIONS}
+MADE |= {f"{name}, drawn and applied": (drawn, name) for name in DEGRADATIONS}
+UNDOING = ("gan", "vae", "diffusion", "restorer")
+MADE |= {f"undone by {name}": (undone, name) for name in UNDOING}
 RESTORED = ("dncnn", "gated", "partial", "drunet", "conv_lstm")
 MADE |= {f"restored by {name}": (restored, name) for name in RESTORED}
 MADE |= {f"sampled by {name}": (sampled, name) for name in ("vae", "gan", "diffusion")}

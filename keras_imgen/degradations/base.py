@@ -1,5 +1,6 @@
 """What all degradations share: who draws, when the draw is fixed, how strength is given."""
 
+import functools
 import itertools
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -71,6 +72,14 @@ class Degradation(keras.layers.Layer):
 
     # What the channels behind the picture's own are: "mask", 1 where a pixel is known, or "level".
     appends: tuple[str, ...] = ()
+
+    def __init_subclass__(cls, **kwargs):
+        """Let what a subclass computes by itself be as it is when the layer is called."""
+        super().__init_subclass__(**kwargs)
+        for name in {"draw", "apply"} & vars(cls).keys():
+            setattr(cls, name, as_meant()(vars(cls)[name]))
+        if "operator" in vars(cls):
+            cls.operator = _with_forward_as_meant(cls.operator)
 
     def __init__(self, *, seed: int | None = None, **kwargs):
         # Noise computed in half precision would be coarser than the pictures themselves.
@@ -177,6 +186,15 @@ class Degradation(keras.layers.Layer):
         # Every kind of degradation gets numbers of its own. From the same ones, noise would be
         # weaker at the pixels that a mask of the same seed leaves known.
         return zlib.crc32(f"{type(self).__name__} {self.seed} {draw}".encode())
+
+
+def _with_forward_as_meant(operator):
+    @functools.wraps(operator)
+    def wrapped(self, *args, **kwargs):
+        made = operator(self, *args, **kwargs)
+        return made._replace(forward=as_meant()(made.forward))
+
+    return wrapped
 
 
 class WithStrength(Degradation):

@@ -1,6 +1,7 @@
 """Checks single arguments, so that each mistake gets the same kind of answer everywhere."""
 
 import os
+import secrets
 import sys
 import zlib
 from numbers import Real
@@ -20,6 +21,7 @@ __all__ = [
     "one_of",
     "path",
     "seed",
+    "seed_or_new",
     "shown",
     "whole_number",
 ]
@@ -99,6 +101,11 @@ def seed(value) -> int:
     """
     value = whole_number("seed", value, 0, most=2**63 - 1)
     return value if value < 2**32 else zlib.crc32(str(value).encode())
+
+
+def seed_or_new(value) -> int:
+    """Return a seed as `seed` does, or another one every time if none was passed."""
+    return secrets.randbits(24) if value is None else seed(value)
 
 
 def flag(name: str, value, *others: str) -> None:

@@ -2,22 +2,21 @@
 
 import functools
 import math
-import secrets
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_imgen import backends, checks
-from keras_imgen.checks import dtype_name
 from keras_imgen.degradations import Degradation
 from keras_imgen.inference import followed, followed_to_fit, guided, in_batches, with_known
-from keras_imgen.matching import to_undo
+from keras_imgen.matching import as_noisy, check_level_shape, to_undo
 from keras_imgen.training import (
     LatentModel,
     average_of,
     check_last_activation,
     check_network,
+    checked_momentum,
     follow,
     step_batch,
     total,
@@ -82,8 +81,7 @@ class Diffusion(LatentModel):
         self.num_classes = _classes_of(network)
         bounded = ("sigmoid", "tanh", "relu", "softmax")
         check_last_activation("network", network, bounded, "Velocities are any numbers: use none.")
-        advice = "It is the share of the old average kept in every step. Usual: 0.99 to 0.9999."
-        self.ema_momentum = checks.number("ema_momentum", ema_momentum, 0.0, 0.999999, advice)
+        self.ema_momentum = checked_momentum(ema_momentum)
         advice = "It is the share of labels that are not told. Usual: 0.1."
         self.label_dropout = checks.number("label_dropout", label_dropout, 0.0, 0.9, advice)
         self.network = network
@@ -154,29 +152,14 @@ class Diffusion(LatentModel):
         Raises:
             TypeError, ValueError: if something is not as it should be.
         """
-        if "float" not in dtype_name(x):
-            raise TypeError(
-                f"`denoise` takes floating-point tensors. Received: dtype={dtype_name(x)}. Convert "
-                "pictures of 8 bits with keras_imgen.data.to_float."
-            )
-        x = ops.convert_to_tensor(x, "float32")
-        if tuple(x.shape[1:]) != tuple(self.image_shape):
-            raise ValueError(
-                f"`x` must have shape {(None, *self.image_shape)}. Received: "
-                f"shape={tuple(x.shape)}."
-            )
-        level = ops.cast(level, "float32")
-        if len(level.shape) > 1 or (len(level.shape) and level.shape[0] not in (1, x.shape[0])):
-            raise ValueError(
-                "`level` must be a number or one for each picture. Received: "
-                f"shape={tuple(level.shape)} for {x.shape[0]} pictures."
-            )
+        x, level = as_noisy(x, self.image_shape), ops.cast(level, "float32")
+        check_level_shape(level, x.shape[0])
         level = backends.check(ops.all(level > 0.0), "`level` must be more than 0.", level)
-        rows = self._rows_or_none(labels, x.shape[0])
+        rows = self._told_rows(labels, x.shape[0])
         # From -1 to 1 the noise is twice as strong; turned, both together have the length 1.
         time = ops.arctan(2.0 * ops.reshape(level, (-1, 1, 1, 1)))
         turned = ops.cos(time) * (2.0 * x - 1.0)
-        velocity = self._velocity(self.ema_network, turned, time, *rows)
+        velocity = _velocity(self.ema_network, turned, time, *rows)
         return 0.5 + 0.5 * (ops.cos(time) * turned - ops.sin(time) * velocity)
 
     def sample(
@@ -238,7 +221,7 @@ class Diffusion(LatentModel):
                 f"Received: guidance={guidance:g} for one of {self.num_classes} classes, with "
                 f"label_dropout={self.label_dropout:g}. Leave it out."
             )
-        return self._drawn(latents, labels, steps, guidance, self._asked)
+        return self._drawn(latents, labels, steps, guidance, self._average)
 
     def undo(
         self,
@@ -284,40 +267,31 @@ class Diffusion(LatentModel):
         """
         observed, operator = to_undo(self.image_shape, observed, degradation, known)
         steps = checks.whole_number("steps", steps, 1, "Usual: 20 to 100.")
-        rows = self._rows_or_none(labels, len(observed))
-        seeds = keras.random.SeedGenerator(
-            secrets.randbits(24) if seed is None else checks.seed(seed)
-        )
+        rows = self._told_rows(labels, len(observed))
+        seeds = keras.random.SeedGenerator(checks.seed_or_new(seed))
 
         def draw():
             return keras.random.normal(observed.shape, dtype="float32", seed=seeds)
 
         answer = followed_to_fit(
-            lambda x, time: self._asked(x, time, *rows),
+            lambda x, time: _velocity(self._average, x, time, *rows),
             *(operator, observed, draw(), np.linspace(TURN, 0.0, steps + 1).tolist(), draw),
         )
         answer = ops.convert_to_numpy(ops.clip(answer, 0.0, 1.0))
         return with_known(answer, observed, operator)
 
-    def _drawn(self, latents, labels=None, steps=18, guidance=1.0, asked=None):
-        asked = asked or functools.partial(self._velocity, self.ema_network)
+    def _drawn(self, latents, labels=None, steps=18, guidance=1.0, network=None):
+        velocity = functools.partial(_velocity, network or self.ema_network)
         noise = ops.reshape(ops.cast(latents, "float32"), (-1, *self.image_shape))
         rows = [] if labels is None else [self._rows(labels)]
         times = np.linspace(TURN, 0.0, steps + 1).tolist()
-        x = followed(lambda x, time: guided(asked, x, time, rows, guidance), noise, times)
+        x = followed(lambda x, time: guided(velocity, x, time, rows, guidance), noise, times)
         return ops.clip(0.5 + 0.5 * x, 0.0, 1.0)
 
-    def _asked(self, x, time, *rows):
-        """Return what the average says to pictures at a time, compiled by Keras."""
-        time = np.full((len(x), 1), time / TURN, "float32")
-        velocity = self.ema_network.predict_on_batch([ops.convert_to_tensor(x), time, *rows])
-        return ops.convert_to_tensor(velocity, "float32")
-
-    def _velocity(self, network, x, time, *rows, training=False):
-        """Return what a network says to pictures at a time, or one for each."""
-        time = ops.reshape(ops.cast(time, "float32") / TURN, (-1, 1))
-        time = ops.broadcast_to(time, (ops.shape(x)[0], 1))
-        return ops.cast(network([x, time, *rows], training=training), "float32")
+    def _average(self, inputs):
+        """Return what the average says, compiled by Keras, a few pictures at a time."""
+        network = self.ema_network
+        return in_batches(lambda *part: network.predict_on_batch(list(part)), *inputs)
 
     def _errors(self, clean, labels, *, training):
         """Return the mean squared error of each picture's velocity, at a time that is drawn."""
@@ -335,7 +309,7 @@ class Diffusion(LatentModel):
         x = ops.cos(time) * picture + ops.sin(time) * noise
         velocity = ops.cos(time) * noise - ops.sin(time) * picture
         rows = [] if labels is None else [labels]
-        found = self._velocity(self.network, x, time, *rows, training=training)
+        found = _velocity(functools.partial(self.network, training=training), x, time, *rows)
         return ops.mean(ops.square(found - velocity), axis=(1, 2, 3))
 
     def _told(self, labels):
@@ -346,16 +320,11 @@ class Diffusion(LatentModel):
         share = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
         return labels * ops.cast(share >= self.label_dropout, labels.dtype)
 
-    def _rows_or_none(self, labels, count):
+    def _told_rows(self, labels, count):
         """Return a list with the rows of labels, of zeros if none are told; empty without any."""
         if self.num_classes and labels is None:
-            return [ops.zeros((count, self.num_classes))]
-        if labels is None:
-            return []
+            return [ops.zeros((count, self.num_classes), "float32")]
         return [self._rows(each) for each in self._labels_to_draw(count, labels)]
-
-    def _rows(self, labels):
-        return ops.one_hot(labels, self.num_classes, dtype="float32")
 
     def _inputs(self):
         return self._drawn_from()
@@ -372,6 +341,13 @@ class Diffusion(LatentModel):
     def compile_arguments(self):
         """Return the optimizer."""
         return {"optimizer": keras.saving.serialize_keras_object(self.optimizer)}
+
+
+def _velocity(network, x, time, *rows):
+    """Return what a network says to pictures at a time, one for all or one for each."""
+    time = ops.reshape(ops.cast(time, "float32") / TURN, (-1, 1))
+    time = ops.broadcast_to(time, (ops.shape(x)[0], 1))
+    return ops.cast(network([x, time, *rows]), "float32")
 
 
 def _classes_of(network) -> int:

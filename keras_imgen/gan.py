@@ -14,6 +14,7 @@ from keras_imgen.training import (
     check_pair,
     check_slope,
     checked_augmentation,
+    checked_momentum,
     follow,
     has_batch_norm,
     network_inputs,
@@ -82,11 +83,9 @@ class GAN(Search, TwoPlayers):
         check_network("GAN", "generator", generator)
         check_network("GAN", "discriminator", discriminator)
         check_pair(generator, discriminator)
-        advice = "It is the share of the old average kept in every step. Usual: 0.99 to 0.9999."
-        ema_momentum = checks.number("ema_momentum", ema_momentum, 0.0, 0.999999, advice)
         self.generator = generator
         self.discriminator = discriminator
-        self.ema_momentum = ema_momentum
+        self.ema_momentum = checked_momentum(ema_momentum)
         self.augmentation = checked_augmentation(augmentation)
         self.ema_generator = average_of(generator)
         (_, self.latent_dim), self.num_classes = network_inputs(generator)
@@ -323,9 +322,6 @@ class GAN(Search, TwoPlayers):
         kept = [(variable, variable.value) for variable in self.discriminator.variables]
         with by_batch(self.discriminator), keras.StatelessScope(kept):
             return self._scores(pictures, labels, training=False)
-
-    def _rows(self, labels):
-        return None if labels is None else ops.one_hot(labels, self.num_classes, dtype="float32")
 
     def _generated(self, count, labels, seed, *, training):
         latents = keras.random.normal((count, self.latent_dim), dtype="float32", seed=seed)

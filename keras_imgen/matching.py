@@ -182,12 +182,42 @@ def to_undo(image_shape, observed, degradation, known):
     return observed.astype("float32"), operator
 
 
-def level_channel(model, x, level):
-    """Return the level channel for pictures without it; None for a model that takes none.
+def as_noisy(x, image_shape):
+    """Return what `denoise` is given as a float32 tensor, or raise if these are no pictures.
+
+    Args:
+        x: float tensor or array, of any range.
+        image_shape: of one picture (or sequence), None for any side.
+    """
+    if "float" not in dtype_name(x):
+        raise TypeError(
+            f"`denoise` takes floating-point tensors. Received: dtype={dtype_name(x)}. Convert "
+            "pictures of 8 bits with keras_imgen.data.to_float."
+        )
+    x = ops.convert_to_tensor(x, "float32")
+    pairs = zip(x.shape[1:], image_shape, strict=False)
+    if len(x.shape) != len(image_shape) + 1 or any(w is not None and w != s for s, w in pairs):
+        raise ValueError(
+            f"`x` must have shape {(None, *image_shape)}. Received: shape={tuple(x.shape)}."
+        )
+    return x
+
+
+def check_level_shape(level, count: int) -> None:
+    """Raise unless there is one level, or one for each of so many pictures."""
+    if len(level.shape) > 1 or (len(level.shape) == 1 and level.shape[0] not in (1, None, count)):
+        raise ValueError(
+            "`level` must be a number or one for each picture. Received: "
+            f"shape={tuple(level.shape)} for {count} pictures."
+        )
+
+
+def with_level(model, x, level):
+    """Return what `denoise` is given as a model's network takes it, the level channel behind it.
 
     Args:
         model: a `Restorer`.
-        x: tensor of pictures.
+        x: float tensor or array of pictures.
         level: a number, or one for each picture; None for one that is not known.
     """
     appends, wanted = model.appends, model.image_shape
@@ -197,18 +227,14 @@ def level_channel(model, x, level):
             f"Received: a model of {model.origin}, whose network takes "
             f"{model.observed_shape[-1]} channels. Call `restore`."
         )
-    pairs = zip(x.shape[1:], wanted, strict=False)
-    if len(x.shape) != len(wanted) + 1 or any(w is not None and w != s for s, w in pairs):
-        raise ValueError(
-            f"`x` must have shape {(None, *wanted)}. Received: shape={tuple(x.shape)}."
-        )
+    x = as_noisy(x, wanted)
     if not appends:
         if level is not None:
             raise ValueError(
                 f"This model takes no level. Received: level={shown(level)}. Leave it out, or "
                 "train it with append_level=True."
             )
-        return None
+        return x
     if level is None and model.degradation.share_given == 1.0:
         raise ValueError(
             "This model is conditioned on a level. Received: none. Pass `level`, a number or one "
@@ -216,18 +242,14 @@ def level_channel(model, x, level):
         )
     levels = 0.0 if level is None else _levels(model.degradation, level, x.shape[0])
     levels = ops.reshape(levels, (-1, *[1] * len(wanted)))
-    return ops.broadcast_to(levels, (*ops.shape(x)[:-1], 1))
+    return ops.concatenate([x, ops.broadcast_to(levels, (*ops.shape(x)[:-1], 1))], axis=-1)
 
 
 def _levels(degradation, level, count):
     if isinstance(level, int | float):
         return ops.convert_to_tensor(degradation.checked_level(level), "float32")
     level = ops.convert_to_tensor(level, "float32")
-    if len(level.shape) > 1 or (len(level.shape) == 1 and level.shape[0] not in (1, None, count)):
-        raise ValueError(
-            "`level` must be a number or one for each picture. Received: "
-            f"shape={tuple(level.shape)} for {count} pictures."
-        )
+    check_level_shape(level, count)
     low, high = degradation.range
     message = (
         f"Levels of this model lie between {low:g} and {high:g}: it has learned from no others. "

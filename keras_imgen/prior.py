@@ -6,11 +6,11 @@ import warnings
 import keras
 from keras import ops
 
-from keras_imgen.checks import dtype_name, flag, whole_number
+from keras_imgen.checks import flag, whole_number
 from keras_imgen.data import check_pictures
 from keras_imgen.degradations import Degradation
 from keras_imgen.inference import FAINTEST, undone, with_known
-from keras_imgen.matching import check_undoes, level_channel, to_undo
+from keras_imgen.matching import check_undoes, to_undo, with_level
 
 TILE = 1024  # pixels a side
 
@@ -39,15 +39,7 @@ class Prior:
                 shape does not fit, or a level is none that the model has learned from (where
                 XLA or JAX compile, the picture is then NaN).
         """
-        if "float" not in dtype_name(x):
-            raise TypeError(
-                f"`denoise` takes floating-point tensors. Received: dtype={dtype_name(x)}. Convert "
-                "pictures of 8 bits with keras_imgen.data.to_float."
-            )
-        x = ops.convert_to_tensor(x, "float32")
-        channels = level_channel(self, x, level)
-        x = x if channels is None else ops.concatenate([x, channels], axis=-1)
-        return ops.cast(self(x, training=False), "float32")
+        return ops.cast(self(with_level(self, x, level), training=False), "float32")
 
     def undo(
         self,

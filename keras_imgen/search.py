@@ -1,7 +1,5 @@
 """`Search`: finds latents whose picture, degraded, is what was observed."""
 
-import secrets
-
 import keras
 import numpy as np
 from keras import ops
@@ -69,17 +67,14 @@ class Search:
         steps = checks.whole_number("steps", steps, 1, "Usual: 100 to 500.")
         tries = checks.whole_number("tries", tries, 1, "Usual: 1 to 10.")
         count = len(seen)
-        if isinstance(labels, int | np.integer):
-            labels = np.repeat(labels, count)
         labels = self._checked_labels(labels, count)
         given = [] if labels is None else [np.repeat(labels, tries)]
-        seed = secrets.randbits(24) if seed is None else checks.seed(seed)
+        seed = checks.seed_or_new(seed)
         if known is not None:
             known = np.repeat(checked_mask(known, (*seen.shape[:-1], 1)), tries, axis=0)
         several = np.repeat(ops.convert_to_numpy(observed), tries, axis=0)
-        wanted, forward = to_undo(self.image_shape, several, degradation, known)
-        wanted, forward = ops.convert_to_tensor(wanted), forward.forward
-        sigma = max(operator.sigma, LEAST)
+        wanted, (forward, sigma, _) = to_undo(self.image_shape, several, degradation, known)
+        wanted, sigma = ops.convert_to_tensor(wanted), max(sigma, LEAST)
 
         def surprise(latents):
             """How unlikely the pictures are as answers, in nats."""

@@ -599,9 +599,12 @@ def test_numbers_out_of_range_are_refused(case):
 @pytest.mark.parametrize("name", MODELS)
 def test_compile_refuses_what_it_does_not_know(name):
     model = MODELS[name]()
-    said = r"msee|'non_saturating'|'bernoulli'|got `loss`, which it does not know"
-    with pytest.raises((ValueError, TypeError), match=said):
-        model.compile(loss="msee")
+    if name == "diffusion":  # which has one loss
+        with pytest.raises(TypeError, match="got `loss`, which it does not know"):
+            model.compile(loss="msee")
+    else:
+        with pytest.raises(ValueError, match=r"msee|'non_saturating'|'bernoulli'"):
+            model.compile(loss="msee")
     with pytest.raises(TypeError, match=r"Write Adam\(\.\.\.\), with brackets"):
         model.compile(keras.optimizers.Adam)
     for wrong in ("adamm", 3, math.nan, []):

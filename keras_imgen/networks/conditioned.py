@@ -3,8 +3,8 @@
 import keras
 from keras import layers, ops
 
-from keras_imgen.checks import shown, whole_number
-from keras_imgen.networks.geometry import check_shape
+from keras_imgen.checks import whole_number
+from keras_imgen.networks.geometry import check_classes, check_levels, check_shape
 from keras_imgen.networks.layers import CropLike, DepthToSpace, SpaceToDepth, Waves
 from keras_imgen.settings import as_meant
 
@@ -48,17 +48,10 @@ def diffusion_unet(
         (None, 27, 33, 3)
     """
     image_shape = check_shape(image_shape, any_size=False)
-    if not hasattr(filters, "__iter__") or isinstance(filters, str) or not len(filters):
-        raise ValueError(
-            "`filters` must be the feature maps of each level, such as (64, 128). "
-            f"Received: filters={shown(filters)}."
-        )
-    filters = [whole_number("filters", maps, 1) for maps in filters]
+    filters = check_levels(filters, (64, 128))
     num_blocks = whole_number("num_blocks", num_blocks, 1)
     block_size = whole_number("block_size", block_size, 1, "It is the side of a block in pixels.")
-    num_classes = whole_number(
-        "num_classes", num_classes, 0, "It counts the classes; 0 is for none."
-    )
+    num_classes = check_classes(num_classes)
 
     pictures, time = layers.Input(image_shape, name="pictures"), layers.Input((1,), name="time")
     inputs, size = [pictures, time], 2 * max(filters)

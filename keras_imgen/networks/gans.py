@@ -4,7 +4,13 @@ import keras
 from keras import layers, ops
 
 from keras_imgen.checks import flag, number, whole_number
-from keras_imgen.networks.geometry import check_generated, check_latent_dim, grow, halvings
+from keras_imgen.networks.geometry import (
+    check_classes,
+    check_generated,
+    check_latent_dim,
+    grow,
+    halvings,
+)
 from keras_imgen.settings import as_meant
 
 
@@ -208,7 +214,7 @@ def _latents(latent_dim, num_classes):
     """Return the inputs of a generator, and what it begins with."""
     latent_dim = check_latent_dim(latent_dim)
     latents = layers.Input((latent_dim,), name="latents")
-    num_classes = _checked_classes(num_classes)
+    num_classes = check_classes(num_classes)
     if not num_classes:
         return latents, latents
     labels = layers.Input((num_classes,), name="labels")
@@ -232,7 +238,7 @@ def _spread(x, sides, filters, **options):
 def _scored(pictures, features, num_classes, normed):
     """Return the discriminator that ends in these features."""
     scores = normed(layers.Dense(1, dtype="float32"))(features)
-    num_classes = _checked_classes(num_classes)
+    num_classes = check_classes(num_classes)
     if not num_classes:
         return keras.Model(pictures, scores, name="discriminator")
     labels = layers.Input((num_classes,), name="labels")
@@ -250,10 +256,6 @@ def _normed(spectral_norm):
     """Return what wraps each layer of a discriminator."""
     flag("spectral_norm", spectral_norm)
     return SpectralNormalization if spectral_norm else lambda layer: layer
-
-
-def _checked_classes(num_classes) -> int:
-    return whole_number("num_classes", num_classes, 0, "It counts the classes; 0 is for none.")
 
 
 @keras.saving.register_keras_serializable("keras_imgen")

@@ -33,6 +33,21 @@ def check_generated(image_shape) -> tuple:
     return image_shape
 
 
+def check_levels(filters, example: tuple) -> list[int]:
+    """Return the feature maps of each level of a network, or say what is wrong with them."""
+    if not hasattr(filters, "__iter__") or isinstance(filters, str) or not len(filters):
+        raise ValueError(
+            f"`filters` must be the feature maps of each level, such as {example}. "
+            f"Received: filters={shown(filters)}."
+        )
+    return [whole_number("filters", maps, 1) for maps in filters]
+
+
+def check_classes(num_classes) -> int:
+    """Return a number of classes, or say what is wrong with it."""
+    return whole_number("num_classes", num_classes, 0, "It counts the classes; 0 is for none.")
+
+
 def check_latent_dim(latent_dim) -> int:
     """Return a number of latent variables, or say what is wrong with it."""
     return whole_number("latent_dim", latent_dim, 1, "It is the number of latent variables.")

@@ -3,8 +3,8 @@
 import keras
 from keras import layers
 
-from keras_imgen.checks import flag, one_of, shown, whole_number
-from keras_imgen.networks.geometry import check_shape
+from keras_imgen.checks import flag, one_of, whole_number
+from keras_imgen.networks.geometry import check_levels, check_shape
 from keras_imgen.networks.layers import (
     CropLike,
     DepthToSpace,
@@ -131,12 +131,7 @@ def drunet(
     """
     height, width, channels = check_shape(image_shape, any_size=True)
     extra_channels = whole_number("extra_channels", extra_channels, 0)
-    if not hasattr(filters, "__iter__") or isinstance(filters, str) or not len(filters):
-        raise ValueError(
-            "`filters` must be the feature maps of each level, such as (16, 32, 64). "
-            f"Received: filters={shown(filters)}."
-        )
-    filters = [whole_number("filters", maps, 1) for maps in filters]
+    filters = check_levels(filters, (16, 32, 64))
     flag("fill_holes", fill_holes)
     if fill_holes:
         _check_mask("fill_holes=True", extra_channels)

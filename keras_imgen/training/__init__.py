@@ -8,7 +8,7 @@ from keras_imgen.training.architectures import (
     network_inputs,
     with_labels,
 )
-from keras_imgen.training.averages import average_of, follow
+from keras_imgen.training.averages import average_of, checked_momentum, follow
 from keras_imgen.training.batches import Batch, pictures_in, step_batch
 from keras_imgen.training.guard import check_finite
 from keras_imgen.training.latent import LatentModel, Sampler
@@ -37,6 +37,7 @@ __all__ = [
     "check_pair",
     "check_slope",
     "checked_augmentation",
+    "checked_momentum",
     "follow",
     "has_batch_norm",
     "network_inputs",

@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_imgen import checks
 from keras_imgen.training.architectures import copied
 
 
@@ -11,6 +12,12 @@ def average_of(network):
     average.name = f"average_of_{network.name}"
     average.trainable = False
     return average
+
+
+def checked_momentum(value) -> float:
+    """Return how slowly an average follows, or raise if that is no such number."""
+    advice = "It is the share of the old average kept in every step. Usual: 0.99 to 0.9999."
+    return checks.number("ema_momentum", value, 0.0, 0.999999, advice)
 
 
 def follow(average, network, momentum: float, step, turn=True) -> None:

@@ -1,10 +1,10 @@
 """`Sampler` and `LatentModel`, the base of all models that draw pictures from latents."""
 
 import math
-import secrets
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_imgen import checks
 from keras_imgen.data.sources import check_memory
@@ -61,8 +61,7 @@ class Sampler(PictureModel):
         values = max(math.prod(side or 1 for side in self.image_shape), self.latent_dim)
         check_memory(4 * n * values, f"n={n:,}", "Draw fewer at a time")
         labels = self._labels_to_draw(n, labels)
-        seed = secrets.randbits(24) if seed is None else checks.seed(seed)
-        return n, labels, seed
+        return n, labels, checks.seed_or_new(seed)
 
     def _sampled(self, n, labels, seed):
         """Return `n` pictures; `labels` is a list of their array, empty without classes."""
@@ -83,6 +82,10 @@ class Sampler(PictureModel):
         if isinstance(labels, int | np.integer):
             labels = np.repeat(labels, n)
         return [check_labels(labels, self.num_classes, n)]
+
+    def _rows(self, labels):
+        """Return labels as rows of zeros with a one; None if there are none."""
+        return None if labels is None else ops.one_hot(labels, self.num_classes, dtype="float32")
 
     def _checked_labels(self, labels, count):
         """Return labels as an array, None of a model without classes, or raise."""

@@ -23,13 +23,14 @@ from keras_imgen import (
     Restorer,
     degradations,
     load,
+    load_model,
     load_pretrained,
     metrics,
     networks,
     plotting,
 )
 from keras_imgen.cli import command as cli
-from keras_imgen.cli import recipes
+from keras_imgen.cli import maps, recipes
 from keras_imgen.data import PictureDataset, to_float, to_uint8
 
 FAMILIES = cli.FAMILIES
@@ -772,7 +773,9 @@ def test_undo_enlarges_a_picture_and_what_is_transparent(tmp_path, capsys):
         (["--undo", "holes"], "--undo holes needs --mask"),
         (["--undo", "blur=1", "--mask", "MASK"], "Add --undo holes, or leave out --mask"),
         (["--undo", "blur=1", "--degrade"], "--degrade does not go with --undo"),
-        (["--undo", "blur=1", "--self-ensemble"], "--self-ensemble does not go with"),
+        (["--undo", "blur=1", "--degrade", "--map", "MAP"], "--degrade does not go with"),
+        (["--degrade", "--map", "MAP"], "--degrade does not go with --map"),
+        (["--map", "OUT"], "--map needs a folder of its own"),
     ],
 )
 def test_undo_says_what_it_takes(options, complaint, tmp_path, capsys):
@@ -780,10 +783,67 @@ def test_undo_says_what_it_takes(options, complaint, tmp_path, capsys):
     mask = np.zeros((23, 31), "uint8")
     mask[:5] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    options = [str(tmp_path / "mask.png") if option == "MASK" else option for option in options]
+    paths = {"MASK": tmp_path / "mask.png", "MAP": tmp_path / "map", "OUT": tmp_path / "out"}
+    options = [str(paths.get(option, option)) for option in options]
     assert run("restore", "denoiser-gray", file, *options, "--out", tmp_path / "out") == 2
     assert complaint in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+MAPPED = {  # a model, the channels of a picture, and options
+    "blind": ("denoise", 1, ()),
+    "told": ("denoiser-gray", 3, ("--sigma", "12")),
+    "grey in a model of colours": ("denoiser-color", 1, ("--sigma", "30")),
+    "holes": ("inpaint", 1, ("--mask", "MASK")),
+    "undo": ("denoiser-gray", 1, ("--undo", "blur=1.2", "--sigma", "3")),
+    "undo holes": ("denoiser-gray", 3, ("--undo", "holes", "--mask", "MASK")),
+    "undo few pixels": ("denoiser-gray", 1, ("--undo", "downsample=2")),
+}
+
+
+@pytest.mark.parametrize("case", MAPPED)
+def test_a_map_says_how_wrong_each_pixel_may_be(case, trained, tmp_path, capsys):
+    name, channels, options = MAPPED[case]
+    model = trained / f"{name}.keras" if (trained / f"{name}.keras").exists() else name
+    photo(tmp_path / "in" / "a.png", 28, 28, channels)
+    mask = np.zeros((28, 28), "uint8")
+    mask[5:9, 10:20] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    options = [tmp_path / "mask.png" if option == "MASK" else option for option in options]
+    command = ("restore", model, tmp_path / "in", *options)
+    out, folder = tmp_path / "out", tmp_path / "in" / "maps"
+    assert run(*command, "--out", out, "--map", folder) == 0
+    assert f"(map: {folder / 'a.png'})" in capsys.readouterr().out
+    with Image.open(folder / "a.png") as image, Image.open(out / "a.png") as restored:
+        assert image.mode == "RGB"
+        assert image.size == restored.size
+        heat, mean = np.asarray(image, "float32").sum(axis=-1), np.asarray(restored)
+    hidden = mask > 0 if "MASK" in MAPPED[case][2] else np.ones(heat.shape, bool)
+    assert np.all(heat[hidden] > 4)
+    assert np.all(heat[~hidden] < 5)  # inferno begins at (0, 0, 3)
+    # What is restored is the mean of all positions.
+    assert run(*command, "--out", tmp_path / "again", "--self-ensemble") == 0
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "again" / "a.png")), mean)
+    # Nothing is overwritten, and maps are no pictures to restore.
+    before = contents(tmp_path)
+    assert run(*command, "--out", tmp_path / "third", "--map", folder) == 2
+    assert "exists and is not overwritten. Pass another --map" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+def test_a_map_covers_nine_of_ten_errors(trained):
+    model, degradation = (
+        load_model(trained / "denoise.keras"),
+        degradations.AdditiveNoise(0.1, seed=3),
+    )
+
+    def restored(seen, holes):
+        return [x[0] for x in model.restore(seen[None], return_std=True)]
+
+    bars = maps.error_bars(restored, (None, None, 1), degradation)
+    clean = load("photos", "test").take(3)[:, :64, :64]
+    answers = model.restore(np.asarray(degradation(clean)), return_std=True)
+    assert 0.8 < bars.covered(clean, *answers) < 0.97
 
 
 @pytest.mark.parametrize("model", ["gan", "inpaint", "denoise"])

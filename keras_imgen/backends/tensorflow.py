@@ -66,7 +66,7 @@ def with_shape(x, shape):
 
 def compiled(function):
     """Make a graph of a function; see `keras_imgen.backends`."""
-    return tf.function(function)
+    return tf.function(function, autograph=False)
 
 
 def lean(function, channels):

@@ -22,7 +22,7 @@ from keras_imgen import (  # noqa: F401
     networks,
     plotting,
 )
-from keras_imgen.cli import undo
+from keras_imgen.cli import maps, undo
 from keras_imgen.cli.command import complain
 from keras_imgen.cli.inputs import LeftOut, find, split_off_collisions
 from keras_imgen.data import sources, to_float
@@ -95,24 +95,27 @@ def restore(args) -> int:
     What cannot be read, and what has a result already, is named and left out, so that one bad
     picture does not hold up a thousand, and the same command goes on where it was cut off.
     """
-    (found, notes), left_out = find(args.pictures, args.out), LeftOut()
+    (found, notes), left_out = find(args.pictures, args.out, args.map), LeftOut()
     kept, refused = split_off_collisions(found, Path(args.out))
     there = [target for _, target in kept if os.path.lexists(target)]
     if len(there) == len(kept):
         raise _existing(*there)
     model = _load(args.model)
     parts = undo.read(args.undo) if args.undo else []
-    options = {} if parts else _options(model, args)
+    if not parts:
+        _options(model, args)
     mask = None if args.mask is None else _read_mask(args.mask)
     if parts:
-        undo.check(model, parts, mask, args.degrade, args.self_ensemble)
+        undo.check(model, parts, mask, args.degrade)
+    if args.map is not None:
+        maps.check(model, args)
     filler = load_pretrained("inpainter") if parts and mask is not None else None
     of_sequences = len(model.image_shape) == 4
     if of_sequences:
         if refused:  # without one of its frames it is another sequence
             raise ValueError(refused[0][1])
         frames = _stack_frames([read_picture(file) for file, _ in kept], model.image_shape[-1])
-        sequence = _restore(model, frames[None], mask, args.degrade, options)[0]
+        sequence = _restore(model, frames[None], mask, args.degrade, _options(model, args))[0][0]
         restored = dict(zip([file for file, _ in kept], sequence, strict=True))
     for note in notes:
         complain(note)
@@ -125,30 +128,24 @@ def restore(args) -> int:
         if target in there:
             continue
         try:
-            photo, said = read_photo(file), ""
+            chart_file = maps.file(args.map, target, args.out)
+            photo, chart = read_photo(file), None
             if photo.frames > 1:
                 complain(
                     f"{str(file)!r} is an animation of {photo.frames} pictures. The first one is "
                     "restored."
                 )
             if of_sequences:
-                picture = restored[file]
-            elif parts:
-                options = {"mask": mask, "tile": args.tile}
-                if filler is not None:
-                    start = _restore_any(filler, photo.picture, mask, False, {"tile": args.tile})
-                    options["start"] = start
-                picture, said = undo.undone(model, photo.picture, parts, args.sigma, **options)
-                photo = undo.as_large(photo, picture)
+                picture, said = restored[file], ""
             else:
-                level = None if args.sigma != "auto" else level_to_pass(model, photo.picture)
-                if level is not None and not args.degrade:
-                    options = {**options, "level": level}
-                    said = f" (given: --sigma {255 * level:.0f})"
-                picture = _restore_any(model, photo.picture, mask, args.degrade, options)
-        except ValueError as error:
+                picture, chart, said = _restored(model, photo.picture, parts, mask, filler, args)
+                photo = undo.as_large(photo, picture)
+        except (FileExistsError, ValueError) as error:
             left_out.add(file, error)
             continue
+        if chart is not None:
+            plotting.save_grid(chart_file, chart[None], padding=0)
+            said += f" (map: {chart_file})"
         with write_whole(target) as unfinished:
             write_photo(unfinished, photo._replace(picture=picture))
         print(f"{file} -> {target}{said}", flush=True)
@@ -156,6 +153,45 @@ def restore(args) -> int:
     if not left_out.count:
         return 0
     return 1 if left_out.count < len(found) else 2
+
+
+def _restored(model, picture, parts, mask, filler, args):
+    """Return a restored picture, its map of errors or None, and a word on the noise."""
+    said, degrade = "", args.degrade
+    options = {"self_ensemble": args.self_ensemble, "tile": args.tile}
+    options |= {"return_std": True} if args.map is not None else {}
+    if parts:
+        level = undo.level_of(picture, parts, args.sigma)
+        said = f" (noise: --sigma {255 * level:.0f})" if args.sigma == "auto" else ""
+        picture = undo.as_observed(picture, parts)
+
+        def answer(seen, holes):
+            start = None
+            if filler is not None:
+                start = _restore_any(filler, seen, holes, False, {"tile": args.tile})[0]
+            return undo.undone(model, seen, parts, level, mask=holes, start=start, **options)
+
+    else:
+        options = _options(model, args) | options
+        level = options.get("level")
+        if args.sigma == "auto" and not degrade:
+            level = level_to_pass(model, picture)
+            if level is not None:
+                options["level"] = level
+                said = f" (given: --sigma {255 * level:.0f})"
+
+        def answer(seen, holes):
+            return _restore_any(model, seen, holes, degrade, options)
+
+    found, *std = answer(picture, mask)
+    if not std:
+        return found, None, said
+    alone = not (parts[1:] or level) if parts else model.keep_known
+    kept = mask is not None and alone  # known pixels stand as they were observed
+    shape = (*model.image_shape[:2], picture.shape[-1])
+    degradation = maps.went_through(model, parts, level, picture)
+    errors = maps.error_bars(answer, shape, degradation, mask, kept)(std[0])
+    return found, maps.drawn(errors * mask if kept else errors), said
 
 
 def evaluate(args) -> int:
@@ -289,21 +325,21 @@ def _options(model, args):
 
 
 def _restore_any(model, picture, mask, degrade, options):
-    """Restore one picture, whatever its channels and the model's."""
+    """Restore one picture, whatever its channels and the model's; return what `_restore` does."""
     channels = model.image_shape[-1]
     if channels == 1 and picture.shape[-1] == 3:  # one by one
         planes = np.moveaxis(picture, -1, 0)[..., None]
-        restored = [_restore(model, plane[None], mask, degrade, options)[0] for plane in planes]
-        return np.concatenate(restored, axis=-1)
+        found = [_restore(model, plane[None], mask, degrade, options) for plane in planes]
+        return [np.concatenate(each, axis=-1)[0] for each in zip(*found, strict=True)]
     if channels == 3 and picture.shape[-1] == 1:
         picture = np.repeat(picture, 3, axis=-1)
-        restored = _restore(model, picture[None], mask, degrade, options)[0]
-        return restored.mean(axis=-1, keepdims=True)
-    return _restore(model, picture[None], mask, degrade, options)[0]
+        found = _restore(model, picture[None], mask, degrade, options)
+        return [each[0].mean(axis=-1, keepdims=True) for each in found]
+    return [each[0] for each in _restore(model, picture[None], mask, degrade, options)]
 
 
 def _restore(model, pictures, mask, degrade, options):
-    """Restore a batch, after spoiling it or marking its holes if need be."""
+    """Restore a batch, after spoiling it or marking its holes if need be; return all in a list."""
     _check_colors(model, pictures)
     if degrade:
         pictures = keras.ops.convert_to_numpy(model.degradation(pictures, training=False))
@@ -315,7 +351,8 @@ def _restore(model, pictures, mask, degrade, options):
                 f"Received: {mask.shape[1]} x {mask.shape[0]}."
             )
         options = {**options, "known": 1.0 - mask}
-    return model.restore(pictures, **options)
+    found = model.restore(pictures, **options)
+    return list(found) if isinstance(found, tuple) else [found]
 
 
 def _read_mask(path):

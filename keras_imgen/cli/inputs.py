@@ -7,10 +7,10 @@ from keras_imgen.cli.command import complain
 from keras_imgen.data import folders
 
 
-def find(paths, out: str | Path | None = None) -> tuple[list[tuple[Path, Path]], list[str]]:
+def find(paths, *outs: str | Path | None) -> tuple[list[tuple[Path, Path]], list[str]]:
     """Return every picture with its path below the folder that was given, or its name; and notes.
 
-    Of a folder, files of other kinds are counted in a note, and what lies in `out` is not looked
+    Of a folder, files of other kinds are counted in a note, and what lies in `outs` is not looked
     at: results of an earlier run are no pictures to work on.
 
     Raises:
@@ -20,8 +20,7 @@ def find(paths, out: str | Path | None = None) -> tuple[list[tuple[Path, Path]],
     for path in map(Path, paths):
         if os.path.isdir(path):
             files, others = folders.list_pictures(path)
-            if out is not None:
-                results = Path(out).resolve()
+            for results in (Path(out).resolve() for out in outs if out is not None):
                 files, others = (
                     [file for file in kind if results not in file.resolve().parents]
                     for kind in (files, others)

@@ -57,60 +57,81 @@ def _number(text):
         raise ValueError(f"{text!r} is no number.") from None
 
 
-def check(model, parts, mask, degrade: bool, self_ensemble: bool) -> None:
+def check(model, parts, mask, degrade: bool) -> None:
     """Raise unless the model and the other options of the command fit."""
     if not undoes(model):
         raise ValueError(
             "--undo needs a denoiser of single pictures that is given the level of noise. "
             f"Received: a {type(model).__name__} that is not. Use denoiser-gray or denoiser-color."
         )
-    holes = any(isinstance(part, degradations.MissingPixels) for part in parts)
-    if holes != (mask is not None):
+    if hides(parts) != (mask is not None):
         raise ValueError(
             "--undo holes needs --mask PICTURE, white where pixels are missing."
-            if holes
+            if hides(parts)
             else "A mask is for holes. Add --undo holes, or leave out --mask."
         )
-    if degrade or self_ensemble:
-        raise ValueError(
-            f"--{'degrade' if degrade else 'self-ensemble'} does not go with --undo. Leave it out."
-        )
+    if degrade:
+        raise ValueError("--degrade does not go with --undo. Leave it out.")
 
 
-def undone(model, picture, parts, sigma, *, mask=None, start=None, tile):
-    """Return a picture with all degradations undone, and a word on the noise.
+def hides(parts) -> bool:
+    """Return whether pixels are missing."""
+    return any(isinstance(part, degradations.MissingPixels) for part in parts)
+
+
+def level_of(picture, parts, sigma) -> float:
+    """Return how noisy a picture is taken to be.
+
+    Args:
+        picture: `(height, width, channels)`.
+        parts: what `read` returned.
+        sigma: of the noise, in grey levels, or "auto".
+    """
+    if sigma != "auto":
+        return sigma / 255.0
+    if hides(parts) or any(isinstance(part, degradations.Mosaic) for part in parts):
+        return 0.0
+    level = float(estimate_sigma(picture[None])[0])
+    return level if level > LEAST else 0.0
+
+
+def through(parts, level: float):
+    """Return the degradation that the parts and the noise behind them are together."""
+    parts = [*parts, degradations.AdditiveNoise(level, seed=0)] if level else parts
+    return degradations.Compose(parts) if len(parts) > 1 else parts[0]
+
+
+def undone(model, picture, parts, level, *, mask=None, start=None, **options) -> list:
+    """Return a picture with all degradations undone; with `return_std` what `undo` adds, too.
 
     Args:
         model: a denoiser that is given levels.
         picture: `(height, width, channels)`.
         parts: what `read` returned.
-        sigma: of the noise, in grey levels, or "auto".
+        level: of the noise.
         mask: 1 where pixels are missing.
         start: picture to begin with.
-        tile: as `Restorer.undo` takes it.
+        **options: as `Restorer.undo` takes them.
     """
     channels, colours = model.image_shape[-1], picture.shape[-1]
     if (channels, colours) == (3, 1):
         raise ValueError("The picture is grey, and this model is for colours. Use denoiser-gray.")
-    said = ""
-    if sigma == "auto":
-        hidden = mask is not None or any(isinstance(part, degradations.Mosaic) for part in parts)
-        level = 0.0 if hidden else float(estimate_sigma(picture[None])[0])
-        level = level if level > LEAST else 0.0
-        said = f" (noise: --sigma {255 * level:.0f})"
-    else:
-        level = sigma / 255.0
-    if isinstance(parts[0], degradations.Downsample):
-        picture = np.asarray(parts[0].enlarge(picture[None]))[0]
-    through = [*parts, degradations.AdditiveNoise(level, seed=0)] if level else parts
     answers = model.undo(
         _as_batch(picture, channels),
-        degradations.Compose(through) if len(through) > 1 else through[0],
+        through(parts, level),
         known=None if mask is None else 1.0 - mask,
         start=None if start is None else _as_batch(start, channels),
-        tile=tile,
+        **options,
     )
-    return (answers[0] if channels == colours else np.concatenate(answers, axis=-1)), said
+    answers = answers if isinstance(answers, tuple) else [answers]
+    return [x[0] if channels == colours else np.concatenate(x, axis=-1) for x in answers]
+
+
+def as_observed(picture, parts):
+    """Return a picture as large as it was before it lost pixels, which is what `undone` takes."""
+    if isinstance(parts[0], degradations.Downsample):
+        return np.asarray(parts[0].enlarge(picture[None]))[0]
+    return picture
 
 
 def as_large(photo, picture):

@@ -9,7 +9,7 @@ from keras import ops
 from keras_imgen.checks import flag, whole_number
 from keras_imgen.data import check_pictures
 from keras_imgen.degradations import Degradation
-from keras_imgen.inference import FAINTEST, undone, with_known
+from keras_imgen.inference import FAINTEST, over_positions, undone, with_known
 from keras_imgen.matching import check_undoes, to_undo, with_level
 
 TILE = 1024  # pixels a side
@@ -49,6 +49,8 @@ class Prior:
         known=None,
         start=None,
         passes: int = 12,
+        self_ensemble: bool = False,
+        return_std: bool = False,
         tile: int | None = TILE,
         progress: bool = False,
     ):
@@ -72,11 +74,13 @@ class Prior:
             start: pictures to begin with, such as what the inpainter makes of holes; by default the
                 smoothest that fit what was observed. It matters where holes are large.
             passes: how often the denoiser is asked, at least 1.
+            self_ensemble: as in `restore`.
+            return_std: as in `restore`.
             tile: as in `restore`.
             progress: whether to show a bar.
 
         Returns:
-            float32 array in [0, 1], `(n, height, width, channels)`.
+            float32 array in [0, 1], `(n, height, width, channels)`; with `return_std` two of them.
 
         Raises:
             TypeError, ValueError: if the model is no denoiser conditioned on a level, if the
@@ -97,13 +101,19 @@ class Prior:
             >>> bool(np.all(metrics.psnr(clean, sharp) > metrics.psnr(clean, blurred) + 3.0))
             True
         """
+        flag("self_ensemble", self_ensemble)
+        flag("return_std", return_std)
         flag("progress", progress)
         passes = whole_number("passes", passes, 1, "It is how often the denoiser is asked.")
         check_undoes(self)
         observed, operator = to_undo(self.image_shape, observed, degradation, known)
         if start is not None:
             check_pictures(start, observed.shape[1:], "start")
-        bar = keras.utils.Progbar(passes, unit_name="pass") if progress else None
+        height, width = self.image_shape[:2]
+        square, several = height == width, self_ensemble or return_std
+        asked = passes * ((8 if square else 4) if several else 1)
+        bar = keras.utils.Progbar(asked, unit_name="pass") if progress else None
+        rests = []
 
         def denoise(pictures, level):
             restored = self.restore(pictures, level=level, tile=tile)
@@ -111,14 +121,30 @@ class Prior:
                 bar.add(1)
             return restored
 
-        answer, rests = undone(denoise, operator, observed, start, passes, self.degradation.range)
+        def answer(turn, back):
+            turned = operator._replace(forward=lambda x: turn(operator.forward(back(x))))
+            seen, begin = (
+                x if x is None else ops.convert_to_numpy(turn(x)) for x in (observed, start)
+            )
+            found, rest = undone(denoise, turned, seen, begin, passes, self.degradation.range)
+            rests.append(float(rest.max()))
+            return with_known(ops.convert_to_numpy(back(found)), observed, operator)
+
+        if several:
+            mean, std = over_positions(answer, observed.ndim, square)
+        else:
+            mean, std = answer(lambda x: x, lambda x: x), None
+        self._warn_of(max(rests), operator)
+        return (mean, std) if return_std else mean
+
+    def _warn_of(self, rest, operator):
+        """Warn if an answer, degraded again, is not what was observed."""
         expected = math.hypot(operator.sigma, FAINTEST)
-        if (rest := float(rests.max())) > 3.0 * expected:
+        if rest > 3.0 * expected:
             warnings.warn(
                 "An answer, degraded again, differs from what was observed by "
                 f"{255 * rest:.1f} grey levels, where noise explains {255 * expected:.1f}. Is "
                 "the degradation another one, or the noise stronger? Say how strong it is: "
                 "Compose([..., AdditiveNoise(sigma)]).",
-                stacklevel=2,
+                stacklevel=3,
             )
-        return with_known(answer, observed, operator)

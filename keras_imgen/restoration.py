@@ -1,10 +1,10 @@
 """`Restorer`: degrades clean pictures and learns to restore them, pictures and sequences alike."""
 
-import functools
 import math
 import warnings
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_imgen import backends
@@ -17,7 +17,7 @@ from keras_imgen.inference import (
     export,
     in_batches,
     in_tiles,
-    mean_of_positions,
+    over_positions,
     view_of,
 )
 from keras_imgen.matching import (
@@ -96,7 +96,7 @@ class Restorer(Prior, PictureModel):
         self.degradation = degradation
         self.keep_known = keep_known
         self._needs_batch = has_batch_norm(network)
-        self._lean = (None, None)  # what was compiled for tiles, and for which positions
+        self._lean = (None, None)  # what was compiled for tiles, and of which network
         self.built = True
 
     @property
@@ -162,6 +162,7 @@ class Restorer(Prior, PictureModel):
         known=None,
         level: float | None = None,
         self_ensemble: bool = False,
+        return_std: bool = False,
         tile: int | None = TILE,
         progress: bool = False,
     ):
@@ -179,6 +180,9 @@ class Restorer(Prior, PictureModel):
             self_ensemble: whether to restore each picture turned and mirrored in all eight ways
                 (four, if the network's sides are fixed and unequal) and take the mean: a little
                 better, eight times as slow.
+            return_std: whether to return as well by how much the answers in all these positions
+                differ, one standard deviation. Where they do, the network is unsure; by how much it
+                is wrong, `metrics.ErrorBars` says.
             tile: larger pictures are restored in tiles of so many pixels a side, which bounds the
                 memory and gives the same result, and as many smaller ones at a time as have no more
                 pixels than a tile; None restores each picture whole. So does, with a warning, a
@@ -186,7 +190,8 @@ class Restorer(Prior, PictureModel):
             progress: whether to show a bar while tiles are restored.
 
         Returns:
-            float32 array in [0, 1], without the extra channels.
+            float32 array in [0, 1], without the extra channels; with `return_std` two of them, of
+            which the first is the mean over the positions.
 
         Raises:
             ValueError: if the shape does not fit the network, a value is not finite, or something
@@ -196,23 +201,25 @@ class Restorer(Prior, PictureModel):
             as much as the whole picture: Ronneberger et al. 2015 (arXiv 1505.04597), figure 2.
         """
         flag("self_ensemble", self_ensemble)
+        flag("return_std", return_std)
         flag("progress", progress)
         if tile is not None:
             tile = whole_number("tile", tile, 64, "It is the side of a tile in pixels.")
         observed = conditioned(self, observed, known, level)
         check_pictures(observed, self.network.input_shape[1:], "observed", noise=NOISE)
         observed = observed.astype("float32", copy=False)
+        if not (self_ensemble or return_std):
+            restored = self._whole(observed, tile, progress)
+            return np.clip(restored, 0.0, 1.0, out=restored)
 
-        side = tile or TILE
-        if observed.ndim == 5 or max(observed.shape[1:3]) <= side:
-            restored = functools.partial(self._restored, self_ensemble=self_ensemble)
-            at_a_time = side**2 // math.prod(observed.shape[1:-1])
-            return in_batches(restored, observed, size=max(at_a_time, 1))
-        view = self._view_for_tiles(observed, tile)
-        if view is None:  # one by one
-            tile, view = max(observed.shape[1:3]), View(0, 1)
-        restored, channels = self._lean_restored(self_ensemble), self.image_shape[-1]
-        return in_tiles(restored, observed, channels, tile, view, progress)
+        def answer(turn, back):
+            turned = ops.convert_to_numpy(turn(observed))
+            return back(self._whole(turned, tile, progress))
+
+        height, width = self.network.input_shape[-3:-1]
+        mean, std = over_positions(answer, observed.ndim, square=height == width)
+        mean = np.clip(mean, 0.0, 1.0)
+        return (mean, std) if return_std else mean
 
     def export(self, filepath, format: str = "tf_saved_model", **kwargs):
         """Export what restores pictures, as `restore` does without tiles.
@@ -251,15 +258,21 @@ class Restorer(Prior, PictureModel):
         # pictures of a batch for observed ones without targets.
         super()._symbolic_build(data_batch=(self.network.inputs[0], self.network.outputs[0]))
 
-    def _restored(self, observed, self_ensemble):
-        """Return restored pictures in [0, 1] as tensors."""
-        apply = functools.partial(self, training=False)
-        if self_ensemble:
-            height, width = self.network.input_shape[-3:-1]
-            restored = mean_of_positions(apply, observed, square=height == width)
-        else:
-            restored = apply(observed)
-        return ops.clip(ops.cast(restored, "float32"), 0.0, 1.0)
+    def _whole(self, observed, tile, progress):
+        """Return restored pictures, not clipped, in tiles if they are large."""
+        side = tile or TILE
+        if observed.ndim == 5 or max(observed.shape[1:3]) <= side:
+            at_a_time = side**2 // math.prod(observed.shape[1:-1])
+            return in_batches(self._restored, observed, size=max(at_a_time, 1))
+        view = self._view_for_tiles(observed, tile)
+        if view is None:  # one by one
+            tile, view = max(observed.shape[1:3]), View(0, 1)
+        channels = self.image_shape[-1]
+        return in_tiles(self._lean_restored(), observed, channels, tile, view, progress)
+
+    def _restored(self, observed):
+        """Return restored pictures as tensors."""
+        return ops.cast(self(observed, training=False), "float32")
 
     def _view_for_tiles(self, observed, size):
         """Return how far the network sees, or None, with a warning, if it cannot be cut."""
@@ -273,19 +286,18 @@ class Restorer(Prior, PictureModel):
                 "This network cannot be applied in tiles: what a pixel becomes depends on the "
                 f"whole picture. Received: pictures of {observed.shape[1]} x {observed.shape[2]} "
                 f"with tile={size}. They are restored whole, which takes more memory.",
-                stacklevel=3,
+                stacklevel=4,
             )
             return None
         return view._replace(grid=math.lcm(view.grid, self._multiple))
 
-    def _lean_restored(self, self_ensemble):
+    def _lean_restored(self):
         """Return the function that restores one picture in little memory, compiled only once."""
-        key = (id(self.network), self_ensemble)
-        if self._lean[0] != key:
-            restored = functools.partial(self._restored, self_ensemble=self_ensemble)
+        if self._lean[0] != id(self.network):
+            restored = self._restored
             if not needs_known_sides(self.network):
                 restored = backends.lean(restored, self.network.input_shape[-1])
-            self._lean = (key, restored)
+            self._lean = (id(self.network), restored)
         return self._lean[1]
 
     @property

@@ -85,9 +85,9 @@ class Search:
         shape = (count * tries, self.latent_dim)
         latents = keras.Variable(keras.random.normal(shape, dtype="float32", seed=seed))
         optimizer = keras.optimizers.Adam(RATE)
+        slopes = backends.compiled(lambda at: backends.input_gradients(surprise, at)[0])
         for _ in range(steps):
-            slopes, _ = backends.input_gradients(surprise, latents.value)
-            optimizer.apply([slopes], [latents])
+            optimizer.apply([slopes(latents.value)], [latents])
         left = ops.convert_to_numpy(surprise(latents.value)[0]).reshape(count, tries)
         best = np.arange(count) * tries + left.argmin(axis=1)
         answer = ops.convert_to_numpy(self._drawn(latents.value, *given))[best]

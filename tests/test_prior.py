@@ -102,6 +102,42 @@ def test_a_better_start_is_used(clean, grey):
     assert better.min() > 3.0
 
 
+@pytest.mark.parametrize("lossy", ["motion", "holes"])
+def test_the_degradation_turns_with_the_picture(grey, lossy):
+    clean = ki.load("photos", "test").take(1)[:, 40:64, 30:61]
+    motion = Compose([degradations.MotionBlur(5.0, angle=30), AdditiveNoise(0.005, seed=0)])
+    degradation = {"motion": motion, "holes": MissingPixels(0.4, seed=0)}[lossy]
+    observed = np.asarray(degradation(clean))
+    options = {"passes": 3, "start": None if lossy == "motion" else clean}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="An answer")  # all of them fit
+        mean, std = grey.undo(observed, degradation, return_std=True, **options)
+        alone = grey.undo(observed, degradation, **options)
+    np.testing.assert_array_equal(
+        mean, grey.undo(observed, degradation, self_ensemble=True, **options)
+    )
+    assert mean.shape == std.shape == clean.shape
+    # The mean is one of many answers like this one, and better.
+    assert 0.2 / 255 < std.mean() < 0.05
+    assert np.abs(alone - mean).mean() < 3.0 * std.mean()
+    error = [np.square(x - clean).mean() for x in (mean, alone)]
+    assert 0.5 * error[1] < error[0] < 1.05 * error[1]
+    if lossy == "holes":
+        known = observed[..., 1:]
+        assert np.all(std[known == 1.0] == 0.0)
+        assert np.all(mean[known == 1.0] == clean[known == 1.0])
+
+
+def test_the_mean_of_all_positions_turns_with_the_picture(clean, grey):
+    blurred = np.asarray(Blur(1.0)(clean[:1, :16, :16]))
+    mean, std = grey.undo(blurred, Blur(1.0), passes=2, return_std=True)
+    turned = np.rot90(blurred, axes=(1, 2)).copy()
+    again, other = grey.undo(turned, Blur(1.0), passes=2, return_std=True)
+    np.testing.assert_allclose(again, np.rot90(mean, axes=(1, 2)), atol=5e-5)
+    np.testing.assert_allclose(other, np.rot90(std, axes=(1, 2)), atol=5e-5)
+    assert std.mean() > 3e-4
+
+
 def test_a_wrong_degradation_is_noticed_and_the_right_one_is_not(clean, grey):
     observed = np.asarray(AdditiveNoise(0.1, seed=0)(Blur(1.6)(clean)))
     with pytest.warns(UserWarning, match="differs from what was observed by .*grey levels"):

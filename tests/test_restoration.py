@@ -205,6 +205,7 @@ def test_a_level_is_told_in_the_degradations_own_measure():
         (denoiser, {"tile": 10}, "side of a tile in pixels"),
         (denoiser, {"tile": 2.5}, "tile=2.5"),
         (denoiser, {"self_ensemble": 8}, "`self_ensemble` must be True"),
+        (denoiser, {"return_std": "yes"}, "`return_std` must be True"),
         (denoiser, {"progress": None}, "`progress` must be True"),
     ],
 )
@@ -255,6 +256,11 @@ def test_the_ensemble_is_the_mean_of_all_positions():
         model.restore(square, self_ensemble=True), np.mean(back, axis=0).clip(0, 1), atol=1e-6
     )
     assert np.abs(np.mean(back, axis=0) - whole).max() > 1e-4
+    mean, std = model.restore(square, return_std=True)
+    np.testing.assert_array_equal(mean, model.restore(square, self_ensemble=True))
+    np.testing.assert_allclose(std, np.std(back, axis=0, ddof=1), atol=1e-6)
+    assert std.shape == square.shape
+    assert std.max() > 1e-4
 
 
 def test_the_ensemble_turns_with_the_picture():

@@ -26,6 +26,8 @@ Each backend has one short module with the same functions:
     Poisson numbers of these rates, as float32.
 `with_shape(x, shape)`
     The same tensor, its shape known as far as `shape` is, also inside a compiled step.
+`compiled(function)`
+    The same function of one tensor, quicker when it is called again and again with one shape.
 `lean(function, channels)`
     The same function of pictures `(1, height, width, channels)`, in less memory if the backend can:
     called as it is, a network of Keras keeps what each layer puts out until the last one is done.
@@ -47,6 +49,7 @@ __all__ = [
     "SeedGenerator",
     "apply",
     "check",
+    "compiled",
     "cond",
     "draw_apart",
     "drawn",
@@ -140,6 +143,11 @@ def check(condition, message: str, value):
 def with_shape(x, shape):
     """Return `x` with its shape known: a stream need not tell what it holds."""
     return _backend().with_shape(x, shape)
+
+
+def compiled(function):
+    """Return the same function of one tensor, compiled for each shape that it is given."""
+    return _backend().compiled(function)
 
 
 def lean(function, channels: int):

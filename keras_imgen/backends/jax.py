@@ -119,6 +119,11 @@ def with_shape(x, shape):
     return x
 
 
+def compiled(function):
+    """Compile a function; see `keras_imgen.backends`."""
+    return jax.jit(function)
+
+
 def lean(function, channels):
     """Change nothing: JAX would compile anew for every size."""
     return function

@@ -64,6 +64,11 @@ def with_shape(x, shape):
     return x if x.shape.is_fully_defined() else tf.ensure_shape(x, shape)
 
 
+def compiled(function):
+    """Make a graph of a function; see `keras_imgen.backends`."""
+    return tf.function(function)
+
+
 def lean(function, channels):
     """Compile a function: a graph forgets what is not needed any more."""
     # Compiled once, whatever the size.

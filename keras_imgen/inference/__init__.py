@@ -2,7 +2,7 @@
 
 from keras_imgen.inference.chunks import in_batches
 from keras_imgen.inference.derived import UnknownLayerError, View, derived
-from keras_imgen.inference.ensembles import mean_of_positions
+from keras_imgen.inference.ensembles import over_positions
 from keras_imgen.inference.exporting import export
 from keras_imgen.inference.measured import measured
 from keras_imgen.inference.priors import FAINTEST, adjoint, nearest_fit, undone, with_known
@@ -23,9 +23,9 @@ __all__ = [
     "guided",
     "in_batches",
     "in_tiles",
-    "mean_of_positions",
     "measured",
     "nearest_fit",
+    "over_positions",
     "tiles",
     "undone",
     "view_of",

@@ -35,10 +35,10 @@ def undone(denoise, operator, observed, start, passes: int, levels: tuple[float,
     """
     observed = ops.convert_to_tensor(observed)
     sigma = max(operator.sigma, FAINTEST)
-    pull = adjoint(operator.forward, observed)
+    forward, pull = compiled_pair(operator.forward, observed)
     pulled = pull(observed)
     if start is None:
-        answer = _smoothest(operator.forward, pull, pulled)
+        answer = _smoothest(forward, pull, pulled)
     else:
         answer = ops.convert_to_tensor(start, "float32")
     weakest, noisiest = levels
@@ -46,12 +46,12 @@ def undone(denoise, operator, observed, start, passes: int, levels: tuple[float,
     first = max(min(FIRST, noisiest), last)
     for level in np.geomspace(last, first, passes)[::-1].clip(last, first):
         weight = STRENGTH * (sigma / level) ** 2
-        fits = nearest_fit(operator.forward, pull, pulled, answer, weight)
+        fits = nearest_fit(forward, pull, pulled, answer, weight)
         answer = ops.convert_to_tensor(denoise(ops.convert_to_numpy(fits), float(level)))
     if operator.sigma < LAST:  # what was observed is true
-        answer = nearest_fit(operator.forward, pull, pulled, answer, weight)
+        answer = nearest_fit(forward, pull, pulled, answer, weight)
     answer = ops.clip(answer, 0.0, 1.0)
-    rest = ops.std(operator.forward(answer) - observed, axis=(1, 2, 3))
+    rest = ops.std(forward(answer) - observed, axis=(1, 2, 3))
     return ops.convert_to_numpy(answer), ops.convert_to_numpy(rest)
 
 
@@ -89,6 +89,11 @@ def adjoint(forward, like):
     return pull
 
 
+def compiled_pair(forward, like):
+    """Return a linear function of pictures and its adjoint, compiled: they are called often."""
+    return backends.compiled(forward), backends.compiled(adjoint(forward, like))
+
+
 def nearest_fit(forward, pull, pulled, near, weight):
     """Return the pictures with the smallest `|forward(z) - y|^2 + weight |z - near|^2`."""
     return _conjugate_gradients(
@@ -98,10 +103,10 @@ def nearest_fit(forward, pull, pulled, near, weight):
 
 def _smoothest(forward, pull, pulled):
     """Return pictures that fit what was observed and have the smallest slopes."""
-    slope = adjoint(_slopes, pulled)
+    slopes, slope = compiled_pair(_slopes, pulled)
     sides = max(pulled.shape[1:3])
     return _conjugate_gradients(
-        lambda z: pull(forward(z)) + SMOOTH * slope(_slopes(z)), pulled, pulled, min(sides, 200)
+        lambda z: pull(forward(z)) + SMOOTH * slope(slopes(z)), pulled, pulled, min(sides, 200)
     )
 
 

@@ -5,7 +5,7 @@ import math
 
 from keras import ops
 
-from keras_imgen.inference.priors import FAINTEST, adjoint, nearest_fit
+from keras_imgen.inference.priors import FAINTEST, compiled_pair, nearest_fit
 
 
 def followed(velocity, x, times):
@@ -51,13 +51,13 @@ def followed_to_fit(velocity, operator, observed, x, times, draw):
         anew: Song et al. 2021 (arXiv 2010.02502), equation 16 with eta = 1.
     """
     observed = ops.convert_to_tensor(observed)
-    pull = adjoint(operator.forward, observed)
+    forward, pull = compiled_pair(operator.forward, observed)
     pulled = pull(observed)
     for now, then in itertools.pairwise(times):
         led_to = math.cos(now) * x - math.sin(now) * velocity(x, now)
         # What is not known yet of pixels that are normally distributed is sin(t) wide.
         weight = (2.0 * max(operator.sigma, FAINTEST) / math.sin(now)) ** 2
-        fits = nearest_fit(operator.forward, pull, pulled, 0.5 + 0.5 * led_to, weight)
+        fits = nearest_fit(forward, pull, pulled, 0.5 + 0.5 * led_to, weight)
         picture = 2.0 * fits - 1.0
         noise = (x - math.cos(now) * picture) / math.sin(now)
         anew = math.sin(then) / math.sin(now)

@@ -74,7 +74,7 @@ def ssim(clean, restored):
     return ops.reshape(ops.image.ssim(*frames, max_val=1.0, data_format="channels_last"), leading)
 
 
-def _check_format(clean, restored):
+def check_format(clean, restored):
     """Raise unless both are floating-point pictures of equal shapes."""
     for name, pictures in (("clean", clean), ("restored", restored)):
         if not hasattr(pictures, "shape") or len(pictures.shape) < 3:
@@ -102,7 +102,7 @@ def _check_format(clean, restored):
 
 def _checked(clean, restored):
     """Return both as float32 tensors, or raise where the figure would be wrong."""
-    _check_format(clean, restored)
+    check_format(clean, restored)
     clean, restored = ops.cast(clean, "float32"), ops.cast(restored, "float32")
     # Also inside a compiled step: a wrong range adds up to 48 dB and nobody notices. Restored
     # pictures may go a little beyond the range, but not to 255. What is NaN stays NaN.
@@ -128,7 +128,7 @@ class _PictureMean(keras.metrics.Mean):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add the pictures of one batch."""
-        _check_format(y_true, y_pred)
+        check_format(y_true, y_pred)
         # Clipped before the check of the range: in training a model may stray far beyond and come
         # back, and a low figure says so better than an error.
         values = type(self).figure(y_true, ops.clip(y_pred, 0.0, 1.0))

@@ -1,0 +1,130 @@
+"""`ErrorBars`: from how far answers differ to how far they may be wrong."""
+
+import math
+
+import numpy as np
+
+from keras_imgen import checks
+from keras_imgen.metrics.restored import check_format
+
+__all__ = ["ErrorBars"]
+
+FAINTEST = 1.0 / 255.0 / 12.0**0.5  # what was rounded to 8 bits differs by so much at least
+
+
+class ErrorBars:
+    """Says how far restored pixels may be wrong, from how far several answers differ.
+
+    Several answers to one question (in eight positions, `Restorer.restore(..., return_std=True)`,
+    or drawn, `Diffusion.undo`) differ where a model is unsure, but by less than it errs: answers
+    err together. So the differences are scaled, until on pictures whose truth is known so many
+    errors lie within them as is asked for. That holds on average for pictures of the same kind,
+    degraded in the same way, and not for every single one.
+
+    Args:
+        coverage: share of pixel values whose error shall lie within, 0.5 to 0.99.
+
+    Attributes:
+        scale: how many standard deviations the bars are long; None before `fit`.
+
+    Raises:
+        ValueError: if the coverage is none.
+
+    Source: Angelopoulos et al. 2022 (arXiv 2202.05265), section 2, with the quantile of split
+        conformal prediction for all pixels together.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.metrics import ErrorBars
+        >>> rng = np.random.default_rng(0)
+        >>> std = rng.uniform(0.01, 0.1, (10, 32, 32, 1))
+        >>> clean = np.full(std.shape, 0.5)
+        >>> restored = clean + 3.0 * std * rng.standard_normal(std.shape)  # 3 times as wrong
+        >>> bars = ErrorBars(0.9).fit(clean, restored, std)
+        >>> 4.7 < bars.scale < 5.1  # 1.64 standard deviations of what is normal hold nine tenths
+        True
+    """
+
+    def __init__(self, coverage: float = 0.9):
+        advice = "It is the share of pixels whose error the bars hold. Usual: 0.9."
+        self.coverage = checks.number("coverage", coverage, 0.5, 0.99, advice)
+        self.scale = None
+
+    def fit(self, clean, restored, std, where=None):
+        """Choose the scale on pictures whose truth is known, and return these error bars.
+
+        Args:
+            clean: float array, the truth.
+            restored: the answers, the same shape.
+            std: by how much they differ, one standard deviation, the same shape.
+            where: 1 for the pixels that count, such as those in holes, and 0 for others; anything
+                that broadcasts to that shape. By default all count.
+
+        Raises:
+            ValueError: if shapes differ, or too few pixels count for the coverage.
+        """
+        clean, restored, std, where = _alike(clean, restored, std, where)
+        ratios = (np.abs(clean - restored) / _least(std))[where]
+        rank = math.ceil(round((ratios.size + 1) * self.coverage, 9))
+        if rank > ratios.size:
+            least = math.ceil(round(self.coverage / (1.0 - self.coverage), 9))
+            raise ValueError(
+                f"To cover {self.coverage:.0%} takes at least {least} pixel values. Received: "
+                f"{ratios.size}. Pass more pictures, or a `where` that holds more."
+            )
+        self.scale = float(np.partition(ratios, rank - 1)[rank - 1])
+        return self
+
+    def __call__(self, std):
+        """Return how far each pixel value may be wrong, in both directions, from its `std`.
+
+        Raises:
+            ValueError: before `fit`.
+        """
+        if self.scale is None:
+            raise ValueError(
+                "These error bars have no scale yet. Call `fit` with pictures whose truth is known."
+            )
+        return self.scale * _least(np.asarray(std))
+
+    def covered(self, clean, restored, std, where=None) -> float:
+        """Return the share of pixel values whose error lies within the bars.
+
+        Args:
+            clean: as in `fit`: pictures that it has not seen.
+            restored: as in `fit`.
+            std: as in `fit`.
+            where: as in `fit`.
+        """
+        clean, restored, std, where = _alike(clean, restored, std, where)
+        return float(np.mean((np.abs(clean - restored) <= self(std))[where]))
+
+
+def _least(std):
+    return np.hypot(std, FAINTEST)
+
+
+def _alike(clean, restored, std, where):
+    """Return three arrays and which of their values count, or raise."""
+    check_format(clean, restored)
+    clean, restored, std = (np.asarray(x).astype("float64") for x in (clean, restored, std))
+    if std.shape != clean.shape or not (np.isfinite(std).all() and std.min() >= 0.0):
+        raise ValueError(
+            "`std` must be standard deviations of the answers, finite and not below 0, of shape "
+            f"{clean.shape}. Received: shape={std.shape}"
+            + (f" with values from {std.min():g} to {std.max():g}." if std.size else ".")
+        )
+    if not (np.isfinite(clean).all() and np.isfinite(restored).all()):
+        raise ValueError("`clean` and `restored` must be finite. Received: NaN or infinite values.")
+    if where is None:
+        return clean, restored, std, np.ones(clean.shape, bool)
+    where = np.asarray(where)
+    try:
+        where = np.broadcast_to(where != 0, clean.shape)
+    except ValueError:
+        raise ValueError(
+            f"`where` must broadcast to {clean.shape}. Received: shape={where.shape}."
+        ) from None
+    if not where.any():
+        raise ValueError("`where` must be 1 for some pixels. Received: none.")
+    return clean, restored, std, where

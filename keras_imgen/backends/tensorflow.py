@@ -66,7 +66,8 @@ def with_shape(x, shape):
 
 def compiled(function):
     """Make a graph of a function; see `keras_imgen.backends`."""
-    return tf.function(function)
+    # Without AutoGraph, which would rewrite its `if`s, and warns of functions made in notebooks.
+    return tf.function(function, autograph=False)
 
 
 def lean(function, channels):

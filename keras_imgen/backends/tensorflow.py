@@ -66,7 +66,6 @@ def with_shape(x, shape):
 
 def compiled(function):
     """Make a graph of a function; see `keras_imgen.backends`."""
-    # Without AutoGraph, which would rewrite its `if`s, and warns of functions made in notebooks.
     return tf.function(function, autograph=False)
 
 

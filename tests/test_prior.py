@@ -138,6 +138,15 @@ def test_the_mean_of_all_positions_turns_with_the_picture(clean, grey):
     assert std.mean() > 3e-4
 
 
+def test_large_holes_are_filled_from_their_rim(grey):
+    ramp = np.linspace(0.5, 0.8, 64, dtype="float32")[None, :, None, None]
+    clean = np.broadcast_to(ramp, (1, 64, 64, 1))
+    known = np.ones_like(clean)
+    known[:, 16:48, 16:48] = 0.0
+    answer = grey.undo(clean, known=known, passes=1)
+    assert np.abs(answer - clean).max() < 0.05
+
+
 def test_a_wrong_degradation_is_noticed_and_the_right_one_is_not(clean, grey):
     observed = np.asarray(AdditiveNoise(0.1, seed=0)(Blur(1.6)(clean)))
     with pytest.warns(UserWarning, match="differs from what was observed by .*grey levels"):

@@ -10,6 +10,7 @@ FAINTEST = 1.0 / 255.0 / 12.0**0.5  # noise of pictures of 8 bits, which were ro
 FIRST, LAST = 49.0 / 255.0, 2.0 / 255.0  # by how much answers are taken to be wrong, at least
 SEARCHES, CLOSE = 30, 1e-4  # steps to the answer that fits in each pass, and when it does
 SMOOTH = 1e-3  # weight of smoothness in the first answer
+SMOOTH_CLOSE = 1e-6  # when that is reached: in holes nothing else counts, and it weighs little
 
 
 def undone(denoise, operator, observed, start, passes: int, levels: tuple[float, float]):
@@ -106,7 +107,11 @@ def _smoothest(forward, pull, pulled):
     slopes, slope = compiled_pair(_slopes, pulled)
     sides = max(pulled.shape[1:3])
     return _conjugate_gradients(
-        lambda z: pull(forward(z)) + SMOOTH * slope(slopes(z)), pulled, pulled, min(sides, 200)
+        lambda z: pull(forward(z)) + SMOOTH * slope(slopes(z)),
+        pulled,
+        pulled,
+        min(sides, 200),
+        close=SMOOTH_CLOSE,
     )
 
 
@@ -117,7 +122,7 @@ def _slopes(x):
     return ops.concatenate([down, right], axis=-1)
 
 
-def _conjugate_gradients(function, right, x, steps):
+def _conjugate_gradients(function, right, x, steps, close=CLOSE):
     """Solve `function(x) = right` for each picture, `function` being linear and positive."""
 
     def dot(a, b):
@@ -125,7 +130,7 @@ def _conjugate_gradients(function, right, x, steps):
 
     rest = right - function(x)
     way, left = rest, dot(rest, rest)
-    enough = CLOSE**2 * dot(right, right)
+    enough = close**2 * dot(right, right)
     for _ in range(steps):
         if bool(ops.all(left <= enough)):
             break

@@ -20,6 +20,7 @@ from small_runs import contents, fail, run
 import keras_imgen
 from keras_imgen import (
     GAN,
+    Diffusion,
     Restorer,
     degradations,
     load,
@@ -287,6 +288,34 @@ def trained(tmp_path_factory):
         shape = (5, 28, 28, 1) if family == "sequence" else (28, 28, 1)
         recipes.RECIPES[family].build(shape, 0).save(folder / f"{family}.keras")
     return folder
+
+
+def test_a_diffusion_model_is_told_how_to_draw(tmp_path, capsys):
+    network = networks.diffusion_unet((8, 8, 1), filters=(4,), num_classes=3)
+    for weight in network.weights:
+        weight.assign(0.2 * np.random.default_rng(0).standard_normal(weight.shape))
+    model = Diffusion(network, seed=0)
+    model.save(tmp_path / "model.keras")
+    GAN(
+        networks.dcgan_generator((8, 8, 1), filters=2),
+        networks.dcgan_discriminator((8, 8, 1), filters=2),
+    ).save(tmp_path / "gan.keras")
+    command = ("-n", 2, "--seed", 1, "--label", 2, "--scale", 1)
+    how = {"steps": 3, "guidance": 2.5}
+    options = [str(x) for name, value in how.items() for x in (f"--{name}", value)]
+    out = tmp_path / "a.png"
+    assert run("sample", tmp_path / "model.keras", *command, *options, "--out", out) == 0
+    expected = plotting.save_grid(
+        tmp_path / "b.png", model.sample(2, labels=2, seed=1, **how), scale=1
+    )
+    assert out.read_bytes() == expected.read_bytes()
+    for option, said in (("--steps", "--steps is for"), ("--guidance", "--guidance is for")):
+        command = ("sample", tmp_path / "gan.keras", option, 2, "--out", tmp_path / "c.png")
+        assert run(*command) == 2
+        assert f"{said} diffusion models. Received: a GAN" in capsys.readouterr().err
+    unfit = ("sample", tmp_path / "model.keras", "--guidance", "-1", "--out", tmp_path / "c.png")
+    assert run(*unfit) == 2
+    assert "guidance" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("family", ["gan", "vae", "diffusion"])
@@ -793,7 +822,6 @@ def test_undo_says_what_it_takes(options, complaint, tmp_path, capsys):
 MAPPED = {  # a model, the channels of a picture, and options
     "blind": ("denoise", 1, ()),
     "told": ("denoiser-gray", 3, ("--sigma", "12")),
-    "grey in a model of colours": ("denoiser-color", 1, ("--sigma", "30")),
     "holes": ("inpaint", 1, ("--mask", "MASK")),
     "undo": ("denoiser-gray", 1, ("--undo", "blur=1.2", "--sigma", "3")),
     "undo holes": ("denoiser-gray", 3, ("--undo", "holes", "--mask", "MASK")),
@@ -801,11 +829,15 @@ MAPPED = {  # a model, the channels of a picture, and options
 }
 
 
-@pytest.mark.parametrize("case", MAPPED)
-def test_a_map_says_how_wrong_each_pixel_may_be(case, trained, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, marks=pytest.mark.slow if "undo" in c else ()) for c in MAPPED]
+)
+def test_a_map_says_how_wrong_each_pixel_may_be(case, trained, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(maps, "SIDE", 24)
     name, channels, options = MAPPED[case]
     model = trained / f"{name}.keras" if (trained / f"{name}.keras").exists() else name
-    photo(tmp_path / "in" / "a.png", 28, 28, channels)
+    picture = degradations.Blur(1.2)(load("photos", "test", channels=channels).take(1)[:, :28, :28])
+    plotting.save_grid(tmp_path / "in" / "a.png", np.asarray(picture), padding=0)
     mask = np.zeros((28, 28), "uint8")
     mask[5:9, 10:20] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")

@@ -57,10 +57,17 @@ def sample(args) -> None:
             f"million pixels, and at most {Image.MAX_IMAGE_PIXELS / 1e6:.0f} million are written. "
             "Pass a smaller -n or --scale."
         )
+    how = {name: getattr(args, name) for name in ("steps", "guidance")}
+    how = {name: value for name, value in how.items() if value is not None}
+    if how and not isinstance(model, Diffusion):
+        raise ValueError(
+            f"--{next(iter(how))} is for diffusion models. Received: a {type(model).__name__}. "
+            "Leave it out."
+        )
     label = _label(args, model)
     seed = secrets.randbits(24) if args.seed is None else args.seed
     columns = model.num_classes if label is None and model.num_classes else None
-    pictures = model.sample(args.n, labels=label, seed=seed)
+    pictures = model.sample(args.n, labels=label, seed=seed, **how)
     plotting.save_grid(path, pictures, columns, scale=args.scale)
     print(f"{args.n} pictures in {path} (seed {seed}).")
 

@@ -204,6 +204,12 @@ def _parser():
     sample.add_argument(
         "--seed", type=_count(0, MAX_SEED), help="random seed [another one every time]"
     )
+    sample.add_argument(
+        "--steps", type=_count(1), help="diffusion: steps from noise to picture [18]"
+    )
+    sample.add_argument(
+        "--guidance", type=float, help="diffusion: by how much the label counts [1, as learned]"
+    )
     sample.add_argument("--scale", type=_count(1), default=2, help="enlargement [%(default)s]")
     sample.add_argument("--out", type=_path, default="samples.png", help="PNG file [%(default)s]")
 

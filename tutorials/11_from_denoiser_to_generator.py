@@ -625,8 +625,8 @@ for name, draw in ways.items():
 # Measured with two values of `SEED`, on two CPU cores:
 #
 # - **Section 2**: 30 dB at level 0.1, 24 to 25 at 0.25; the optimal denoiser 15.4 at both. At 100
-#   both are within 0.03 of the mean digit. *If not*, and the loss is above 0.13: the trainings are
-#   three `fit` with one optimizer; after running a cell twice, begin again at `digits = ...`.
+#   both are within 0.03 of the mean digit. *If not*, and the loss is above 0.13: did
+#   all three cells of the training run?
 # - **Section 3**: Fréchet distance 265 to 279, 41 to 49, 19 to 26, 15 to 23 and 15 to 22 for 1, 2,
 #   4, 8 and 18 steps; by hand and by the library within 0.02 to 0.06 of each other (18 steps).
 # - **Section 4**: half the level 280 to 290, twice the level 20 to 21 with a diversity of 0.65 to

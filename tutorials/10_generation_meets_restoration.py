@@ -13,7 +13,7 @@
 # **You need** [tutorial 01](01_generation_and_restoration.ipynb), sections 2 and 7, and [tutorial
 # 06](06_what_a_denoiser_knows.ipynb), sections 1 and 2.
 #
-# **Time** on two CPU cores: 4 minutes of computing, 75 minutes with reading and exercises.
+# **Time** on two CPU cores: 3 minutes of computing, 75 minutes with reading and exercises.
 
 # %%
 # If the package is missing, this installs it: SOURCE, the wheel beside it, or the checkout around.
@@ -49,8 +49,8 @@ if "get_ipython" in globals():  # the check of an exercise says what it found, a
 #
 # ![A cup with missing pixels, blurred, and small; below each, restored](attachment:cover)
 #
-# A network trained for each of the three would be no surprise. But where does *this* one know it
-# from? Write down a guess. It takes generation and restoration together to answer.
+# Where does it know the rest of the cup from? Write down a guess. It takes generation and
+# restoration together to answer.
 
 # %% tags=["setup"]
 import inspect
@@ -305,7 +305,7 @@ print(f"\nby hand {psnr(cup, films['harmonic'][-1])[0]:.2f} dB, undo {psnr(cup, 
 #   w = 0.23 \, (\sigma / \text{level})^2$$
 #
 #   where $x$ is the last answer. The weight $w$ grows as the level falls: at first the observation
-#   counts, in the end the prior has its say.
+#   counts, in the end the prior has its say. (Without noise, $\sigma$ is that of rounding.)
 #
 # The trick has a name: **half-quadratic splitting**. $x$ in the two terms of section 2 is split
 # into $z$ for the fit and $x$ for the prior, held together by a spring of strength $w$. Any
@@ -514,8 +514,7 @@ print(*messages[:1])
 # - **Noise that is not told** is blown up until nothing else is left, and noticed. Told, the answer
 #   misses the observation by just under 8 grey levels, as it should: to fit better is to fit noise.
 #
-# So try several blurs, take the largest without second edges, and rather tell too much noise than
-# too little.
+# So try several blurs, and take the largest without second edges.
 #
 # ## 8. A map of what was invented
 #
@@ -578,7 +577,7 @@ plt.show()
 # $$\hat z = \arg\min_z \; \frac{1}{2 \sigma^2} \lVert F \, G(z) - y \rVert^2 + \frac{1}{2} \lVert z
 # \rVert^2$$
 #
-# It walks downhill from several random places. **About 60 seconds.**
+# It walks downhill from several random places. **About 50 seconds.**
 
 # %%
 digits = ki.load("digits", seed=SEED)
@@ -638,7 +637,8 @@ plt.show()
 # %% [markdown]
 # Half a 4 leaves one way to go on. Half a 3 may as well be a 2, and half a 2 an 8. These fit, too.
 # How many of eight become a 2 is no probability: the search looks for the best picture, not for a
-# fair share of all. Tutorial 11 makes of a denoiser a generator that draws them.
+# fair share of all. [Tutorial 11](11_from_denoiser_to_generator.ipynb) makes of a denoiser a
+# generator that draws them.
 #
 # So neither prior is the better one. The denoiser knows little about everything and follows what
 # was observed. The generator knows much about one thing, and sees it everywhere.
@@ -656,17 +656,17 @@ plt.show()
 #
 # ## You should see / if not
 #
-# Measured with two values of `SEED` (other holes, other noise, other first weights), on two CPU
+# Measured with three values of `SEED` (other holes, other noise, other first weights), on two CPU
 # cores:
 #
 # - **By hand**: 17 dB from the mean, 26 from the harmonic fill, as `undo` has it. *If not*, and the
 #   second is below 24: do the levels fall?
 # - **Adjoint**: the first two columns agree to four digits, whatever they are.
-# - **Tasks**, cup: holes 26.4 to 26.6 dB biharmonic, 27.4 to 27.9 by the denoiser; blur 27.3 and
+# - **Tasks**, cup: holes 26.4 to 26.7 dB biharmonic, 27.4 to 27.9 by the denoiser; blur 27.3 and
 #   29.1; enlarging 28.5 and 30.7; mosaic 30.4 and 32.7. *If not*, and the denoiser is behind
 #   everywhere: is `PASSES` 12?
 # - **Lies**: 31.1 dB for 1.6, 22.8 for 2.0, 16.3 for 2.4, which warns.
-# - **Map**: 93 % of the cup, 70 to 72 % of tower and cat; in blocks 47 to 76 %.
+# - **Map**: 93 or 94 % of the cup, 70 to 72 % of tower and cat; in blocks 43 to 76 %.
 # - **Digits**: 18 of 40 read when hidden, 24 by the denoiser, 29 to 33 by the generator. *If not*,
 #   and the generator is below 24: did all epochs run?
 #

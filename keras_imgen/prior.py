@@ -145,6 +145,6 @@ class Prior:
                 "An answer, degraded again, differs from what was observed by "
                 f"{255 * rest:.1f} grey levels, where noise explains {255 * expected:.1f}. Is "
                 "the degradation another one, or the noise stronger? Say how strong it is: "
-                "Compose([..., AdditiveNoise(sigma)]).",
+                "Compose([..., AdditiveNoise(sigma)]), or --sigma on the command line.",
                 stacklevel=3,
             )

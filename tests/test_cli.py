@@ -31,7 +31,7 @@ from keras_imgen import (
     plotting,
 )
 from keras_imgen.cli import command as cli
-from keras_imgen.cli import maps, recipes
+from keras_imgen.cli import maps, recipes, undo
 from keras_imgen.data import PictureDataset, to_float, to_uint8
 
 FAMILIES = cli.FAMILIES
@@ -766,8 +766,8 @@ def test_undo_fills_holes_and_keeps_what_is_known(tmp_path):
     mask = np.zeros((30, 41), "uint8")
     mask[5:9, 10:20] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    out, undo = tmp_path / "out", ("--undo", "holes", "--mask", tmp_path / "mask.png")
-    assert run("restore", "denoiser-color", file, *undo, "--out", out) == 0
+    out, holes = tmp_path / "out", ("--undo", "holes", "--mask", tmp_path / "mask.png")
+    assert run("restore", "denoiser-color", file, *holes, "--out", out) == 0
     clean, filled = (np.asarray(Image.open(p)) for p in (file, out / "in.png"))
     np.testing.assert_array_equal(filled[mask == 0], clean[mask == 0])
     assert np.any(filled[mask > 0] != clean[mask > 0])
@@ -785,6 +785,18 @@ def test_undo_enlarges_a_picture_and_what_is_transparent(tmp_path, capsys):
     assert np.all(large[:, :28, 3] == 255)
     assert np.all(large[:, 36:, 3] == 0)
     assert "(noise: --sigma 0)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("noise", [0.0, 2.0, 12.0])
+def test_of_a_blurred_picture_noise_is_never_taken_for_nothing(noise):
+    clean = load("photos", "test").take(1)[:, :64, :64]
+    blurred = np.asarray(degradations.Blur(1.6)(clean))
+    seen = blurred + np.random.default_rng(0).normal(0.0, noise / 255.0, blurred.shape)
+    seen = seen[0].astype("float32")
+    level = 255.0 * undo.level_of(seen, undo.read(["blur=1.6"]), "auto")
+    assert level == pytest.approx(max(noise, 2.0), rel=0.4)
+    assert undo.level_of(seen, undo.read(["blur=1.6"]), 0.0) == 0.0
+    assert undo.level_of(seen, undo.read(["mosaic=RGGB"]), "auto") == 0.0
 
 
 @pytest.mark.parametrize(

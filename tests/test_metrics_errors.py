@@ -1,5 +1,7 @@
 """`metrics.ErrorBars`: the share that they cover, on the pictures that they saw and on others."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -67,10 +69,17 @@ def test_what_cannot_be_is_refused():
         bars(std)
     with pytest.raises(ValueError, match="no scale yet"):
         bars.covered(clean, restored, std)
+    assert repr(bars) == "ErrorBars(coverage=0.9): not fitted"
+    bars.fit(clean, restored, std)
+    assert re.fullmatch(r"ErrorBars\(coverage=0.9\): 6\.\d+ standard deviations", repr(bars))
+    with pytest.raises(ValueError, match="finite and not below 0. Received: from nan"):
+        bars(std * np.nan)
+    bars = ErrorBars()
     unfit = {
         "equal shapes": (clean, restored[:1], std),
         "not below 0": (clean, restored, -std),
         "of shape": (clean, restored, std[:1]),
+        r"in \[0, 1\]": (255.0 * clean, restored, std),
         "finite": (clean, np.where(clean > 0.5, np.nan, restored), std),
         "floating point": ((255 * clean).astype("uint8"), restored, std),
         "must broadcast to": (clean, restored, std, np.ones((3, 1))),

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import keras
-import matplotlib
 import numpy as np
 
 from keras_imgen import degradations, estimate_sigma, load_example, metrics
@@ -98,6 +97,8 @@ def error_bars(restored, image_shape, degradation, mask=None, kept=False):
 
 def drawn(errors):
     """Return errors `(height, width, channels)` as colours, from black to bright, always alike."""
+    import matplotlib
+
     share = np.clip(errors.max(axis=-1) / BRIGHTEST, 0.0, 1.0)
     return matplotlib.colormaps["inferno"](share)[..., :3].astype("float32")
 

@@ -7,6 +7,7 @@ from keras_imgen.checks import number
 from keras_imgen.matching import undoes
 from keras_imgen.sigma import LEAST
 
+FAINT = 2.0 / 255.0  # a photograph is never without noise, and sharpening blows it up
 WAYS = "blur=SIGMA, motion=LENGTH,ANGLE, downsample=FACTOR, mosaic=PATTERN and holes"
 
 
@@ -85,13 +86,16 @@ def level_of(picture, parts, sigma) -> float:
     Args:
         picture: `(height, width, channels)`.
         parts: what `read` returned.
-        sigma: of the noise, in grey levels, or "auto".
+        sigma: of the noise, in grey levels, or "auto": as it is estimated, of a blurred picture at
+            least 2 grey levels. Who tells too little gets the noise enlarged, too much costs less.
     """
     if sigma != "auto":
         return sigma / 255.0
     if hides(parts) or any(isinstance(part, degradations.Mosaic) for part in parts):
         return 0.0
     level = float(estimate_sigma(picture[None])[0])
+    if any(isinstance(part, degradations.Blur | degradations.MotionBlur) for part in parts):
+        return max(level, FAINT)
     return level if level > LEAST else 0.0
 
 

@@ -6,7 +6,7 @@ from keras_imgen.metrics.distributions import (
     kernel_distance,
     precision_recall,
 )
-from keras_imgen.metrics.errors import ErrorBars
+from keras_imgen.metrics.error_bars import ErrorBars
 from keras_imgen.metrics.features import DigitFeatures, Features, InceptionFeatures
 from keras_imgen.metrics.neighbors import Memorization, memorization, nearest
 from keras_imgen.metrics.restored import PSNR, SSIM, psnr, ssim

@@ -79,13 +79,18 @@ class ErrorBars:
         """Return how far each pixel value may be wrong, in both directions, from its `std`.
 
         Raises:
-            ValueError: before `fit`.
+            ValueError: before `fit`, and for what are no standard deviations.
         """
         if self.scale is None:
             raise ValueError(
                 "These error bars have no scale yet. Call `fit` with pictures whose truth is known."
             )
-        return self.scale * _least(np.asarray(std))
+        return self.scale * _least(_checked_std(np.asarray(std)))
+
+    def __repr__(self):
+        """Say what was asked for, and what was found."""
+        scale = "not fitted" if self.scale is None else f"{self.scale:.3g} standard deviations"
+        return f"ErrorBars(coverage={self.coverage:g}): {scale}"
 
     def covered(self, clean, restored, std, where=None) -> float:
         """Return the share of pixel values whose error lies within the bars.
@@ -104,18 +109,29 @@ def _least(std):
     return np.hypot(std, FAINTEST)
 
 
+def _checked_std(std):
+    if not (np.isfinite(std).all() and np.all(std >= 0.0)):
+        raise ValueError(
+            "`std` must be standard deviations of answers, finite and not below 0. Received: "
+            f"from {np.min(std):g} to {np.max(std):g}."
+        )
+    return std
+
+
 def _alike(clean, restored, std, where):
     """Return three arrays and which of their values count, or raise."""
     check_format(clean, restored)
     clean, restored, std = (np.asarray(x).astype("float64") for x in (clean, restored, std))
-    if std.shape != clean.shape or not (np.isfinite(std).all() and std.min() >= 0.0):
-        raise ValueError(
-            "`std` must be standard deviations of the answers, finite and not below 0, of shape "
-            f"{clean.shape}. Received: shape={std.shape}"
-            + (f" with values from {std.min():g} to {std.max():g}." if std.size else ".")
-        )
+    if std.shape != clean.shape:
+        raise ValueError(f"`std` must be of shape {clean.shape}. Received: shape={std.shape}.")
+    _checked_std(std)
     if not (np.isfinite(clean).all() and np.isfinite(restored).all()):
         raise ValueError("`clean` and `restored` must be finite. Received: NaN or infinite values.")
+    if clean.min() < 0.0 or clean.max() > 1.0:
+        raise ValueError(
+            f"`clean` must be pictures in [0, 1]. Received: from {clean.min():g} to "
+            f"{clean.max():g}. Divide pictures in [0, 255] by 255."
+        )
     if where is None:
         return clean, restored, std, np.ones(clean.shape, bool)
     where = np.asarray(where)

@@ -211,6 +211,7 @@ def test_the_lists_are_complete():
         *METRICS,
         *COMPARISONS,
         *EXTRACTORS,
+        "ErrorBars",
         "Memorization",
     }
     formulas = {formula for _, formula in COMPARISONS.values()} | set(METRICS.values())

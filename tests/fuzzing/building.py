@@ -85,6 +85,7 @@ CONSTRUCTORS = {
     metrics.FrechetDistance: COMPARED,
     metrics.KernelDistance: {**COMPARED, "subset_size": 5, "seed": 0},
     metrics.PrecisionRecall: {**COMPARED, "neighbors": 2},
+    metrics.ErrorBars: {"coverage": 0.9},
     load_moving_digits: {
         "num_sequences": 2,
         "num_frames": 2,
@@ -125,6 +126,8 @@ def fuzz_construct(case):
             made(*np.zeros((2, 2, 12, 13, 1), "float32"))
         elif isinstance(made, metrics.Features):
             made(REAL)
+        elif isinstance(made, metrics.ErrorBars):
+            made.fit(REAL, REAL[::-1], np.ones_like(REAL))
         elif type(made).__module__.startswith("keras_imgen.metrics"):
             made(REAL[::-1])
         elif isinstance(made, data.PictureDataset):

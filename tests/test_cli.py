@@ -866,7 +866,8 @@ def test_a_map_says_how_wrong_each_pixel_may_be(case, trained, tmp_path, capsys,
     assert np.all(heat[hidden] > 4)
     assert np.all(heat[~hidden] < 5)  # inferno begins at (0, 0, 3)
     # What is restored is the mean of all positions.
-    assert run(*command, "--out", tmp_path / "again", "--self-ensemble") == 0
+    alone = ("restore", model, tmp_path / "in" / "a.png", *options)
+    assert run(*alone, "--out", tmp_path / "again", "--self-ensemble") == 0
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "again" / "a.png")), mean)
     # Nothing is overwritten, and maps are no pictures to restore.
     before = contents(tmp_path)

@@ -846,6 +846,7 @@ MAPPED = {  # a model, the channels of a picture, and options
 )
 def test_a_map_says_how_wrong_each_pixel_may_be(case, trained, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(maps, "SIDE", 24)
+    monkeypatch.setitem(Restorer.undo.__kwdefaults__, "passes", 4)
     name, channels, options = MAPPED[case]
     model = trained / f"{name}.keras" if (trained / f"{name}.keras").exists() else name
     picture = degradations.Blur(1.2)(load("photos", "test", channels=channels).take(1)[:, :28, :28])

@@ -17,7 +17,7 @@ from keras_imgen.cli.recipes import load_data
 from keras_imgen.cli.runs import IDENTITY, built, film, finish, is_finished, settle, settled
 from keras_imgen.files import locked, write_whole
 
-# A diffusion model needs half an hour.
+# A diffusion model draws no digit after a minute: it needs twenty.
 RECIPES = {family: ALL[family] for family in SHOWN}
 ROUNDS = 8  # epochs of each training, however long: a film has so many pictures
 MARGIN = 0.05  # of the time that is left, for what nobody foresees

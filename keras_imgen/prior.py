@@ -134,17 +134,18 @@ class Prior:
             mean, std = over_positions(answer, observed.ndim, square)
         else:
             mean, std = answer(lambda x: x, lambda x: x), None
-        self._warn_of(max(rests), operator)
+        _warn_of(max(rests), operator)
         return (mean, std) if return_std else mean
 
-    def _warn_of(self, rest, operator):
-        """Warn if an answer, degraded again, is not what was observed."""
-        expected = math.hypot(operator.sigma, FAINTEST)
-        if rest > 3.0 * expected:
-            warnings.warn(
-                "An answer, degraded again, differs from what was observed by "
-                f"{255 * rest:.1f} grey levels, where noise explains {255 * expected:.1f}. Is "
-                "the degradation another one, or the noise stronger? Say how strong it is: "
-                "Compose([..., AdditiveNoise(sigma)]), or --sigma on the command line.",
-                stacklevel=3,
-            )
+
+def _warn_of(rest, operator):
+    """Warn if an answer, degraded again, is not what was observed."""
+    expected = math.hypot(operator.sigma, FAINTEST)
+    if rest > 3.0 * expected:
+        warnings.warn(
+            "An answer, degraded again, differs from what was observed by "
+            f"{255 * rest:.1f} grey levels, where noise explains {255 * expected:.1f}. Is "
+            "the degradation another one, or the noise stronger? Say how strong it is: "
+            "Compose([..., AdditiveNoise(sigma)]), or --sigma on the command line.",
+            stacklevel=3,
+        )

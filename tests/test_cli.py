@@ -877,6 +877,36 @@ def test_a_map_says_how_wrong_each_pixel_may_be(case, trained, tmp_path, capsys,
     assert contents(tmp_path) == before
 
 
+def test_a_map_of_holes_is_fitted_on_the_holes_of_the_mask_alone():
+    # The inpainter has learned from holes of many kinds: none of those must be in what is tried.
+    model, mask, seen = load_pretrained("inpainter"), np.zeros((40, 50, 1), "float32"), []
+    mask[10:20, 5:30] = 1.0
+
+    def restored(picture, holes):
+        seen.append((picture, holes))
+        return picture, np.ones_like(picture)
+
+    degradation = maps.went_through(model, [], None, np.zeros((40, 50, 3), "float32"), mask)
+    maps.error_bars(restored, (None, None, 3), degradation, mask, kept=True)
+    assert len(seen) == len(maps.EXAMPLES)
+    for name, (picture, holes) in zip(maps.EXAMPLES, seen, strict=True):
+        whole = keras_imgen.load_example(name)
+        y, x = ((n - side) // 2 for n, side in zip(whole.shape, (40, 50), strict=False))
+        np.testing.assert_allclose(picture, whole[y : y + 40, x : x + 50], atol=1e-6)
+        assert holes.max() == 1.0
+
+
+def test_a_map_is_refused_where_known_pixels_were_changed_too(tmp_path, capsys):
+    both = degradations.Compose([degradations.AdditiveNoise(0.1), degradations.MissingPixels(0.3)])
+    Restorer(networks.dncnn(extra_channels=1, depth=3, filters=2), both).save(tmp_path / "m.keras")
+    file = photo(tmp_path / "in.png", 20, 20, 1)
+    Image.fromarray(np.eye(20, dtype="uint8") * 255).save(tmp_path / "mask.png")
+    command = ("restore", tmp_path / "m.keras", file, "--mask", tmp_path / "mask.png")
+    assert run(*command, "--map", tmp_path / "maps", "--out", tmp_path / "out") == 2
+    assert "a model of Compose, which changes known pixels, too" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_map_covers_nine_of_ten_errors(trained):
     model, degradation = (
         load_model(trained / "denoise.keras"),

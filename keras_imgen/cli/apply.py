@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import sys
 from pathlib import Path
 
@@ -22,9 +21,10 @@ from keras_imgen import (  # noqa: F401
     networks,
     plotting,
 )
+from keras_imgen.checks import seed_or_new
 from keras_imgen.cli import maps, undo
 from keras_imgen.cli.command import complain
-from keras_imgen.cli.inputs import LeftOut, find, split_off_collisions
+from keras_imgen.cli.inputs import LeftOut, existing, find, split_off_collisions
 from keras_imgen.data import sources, to_float
 from keras_imgen.data.photos import read_photo, read_picture, write_photo
 from keras_imgen.files import write_whole
@@ -43,7 +43,7 @@ def sample(args) -> None:
             "that ends in .png."
         )
     if os.path.lexists(path):
-        raise _existing(path)
+        raise existing(path)
     model = load_model(args.model)
     if not hasattr(model, "sample"):
         raise ValueError(
@@ -65,7 +65,7 @@ def sample(args) -> None:
             "Leave it out."
         )
     label = _label(args, model)
-    seed = secrets.randbits(24) if args.seed is None else args.seed
+    seed = seed_or_new(args.seed)
     columns = model.num_classes if label is None and model.num_classes else None
     pictures = model.sample(args.n, labels=label, seed=seed, **how)
     plotting.save_grid(path, pictures, columns, scale=args.scale)
@@ -106,30 +106,31 @@ def restore(args) -> int:
     kept, refused = split_off_collisions(found, Path(args.out))
     there = [target for _, target in kept if os.path.lexists(target)]
     if len(there) == len(kept):
-        raise _existing(*there)
+        raise existing(*there)
     model = _load(args.model)
     parts = undo.read(args.undo) if args.undo else []
-    if not parts:
-        _options(model, args)
+    options = {"self_ensemble": args.self_ensemble, "tile": args.tile}
+    options = options if parts else _options(model, args)
     mask = None if args.mask is None else _read_mask(args.mask)
     if parts:
         undo.check(model, parts, mask, args.degrade)
     if args.map is not None:
         maps.check(model, args)
+        options["return_std"] = True
     filler = load_pretrained("inpainter") if parts and mask is not None else None
     of_sequences = len(model.image_shape) == 4
     if of_sequences:
         if refused:  # without one of its frames it is another sequence
             raise ValueError(refused[0][1])
         frames = _stack_frames([read_picture(file) for file, _ in kept], model.image_shape[-1])
-        sequence = _restore(model, frames[None], mask, args.degrade, _options(model, args))[0][0]
+        sequence = _restore(model, frames[None], mask, args.degrade, options)[0][0]
         restored = dict(zip([file for file, _ in kept], sequence, strict=True))
     for note in notes:
         complain(note)
     for file, reason in refused:
         left_out.add(file, reason)
     if there:
-        complain(_existing(*there))
+        complain(existing(*there))
         left_out.count += len(there)
     for file, target in kept:
         if target in there:
@@ -145,7 +146,9 @@ def restore(args) -> int:
             if of_sequences:
                 picture, said = restored[file], ""
             else:
-                picture, chart, said = _restored(model, photo.picture, parts, mask, filler, args)
+                picture, chart, said = _restored(
+                    model, photo.picture, parts, mask, filler, options, args
+                )
                 photo = undo.as_large(photo, picture)
         except (FileExistsError, ValueError) as error:
             left_out.add(file, error)
@@ -162,11 +165,9 @@ def restore(args) -> int:
     return 1 if left_out.count < len(found) else 2
 
 
-def _restored(model, picture, parts, mask, filler, args):
+def _restored(model, picture, parts, mask, filler, options, args):
     """Return a restored picture, its map of errors or None, and a word on the noise."""
     said, degrade = "", args.degrade
-    options = {"self_ensemble": args.self_ensemble, "tile": args.tile}
-    options |= {"return_std": True} if args.map is not None else {}
     if parts:
         level = undo.level_of(picture, parts, args.sigma)
         said = f" (noise: --sigma {255 * level:.0f})" if args.sigma == "auto" else ""
@@ -179,12 +180,11 @@ def _restored(model, picture, parts, mask, filler, args):
             return undo.undone(model, seen, parts, level, mask=holes, start=start, **options)
 
     else:
-        options = _options(model, args) | options
         level = options.get("level")
         if args.sigma == "auto" and not degrade:
             level = level_to_pass(model, picture)
             if level is not None:
-                options["level"] = level
+                options = {**options, "level": level}
                 said = f" (given: --sigma {255 * level:.0f})"
 
         def answer(seen, holes):
@@ -196,7 +196,7 @@ def _restored(model, picture, parts, mask, filler, args):
     alone = not (parts[1:] or level) if parts else model.keep_known
     kept = mask is not None and alone  # known pixels stand as they were observed
     shape = (*model.image_shape[:2], picture.shape[-1])
-    degradation = maps.went_through(model, parts, level, picture)
+    degradation = maps.went_through(model, parts, level, picture, mask)
     errors = maps.error_bars(answer, shape, degradation, mask, kept)(std[0])
     return found, maps.drawn(errors * mask if kept else errors), said
 
@@ -277,11 +277,6 @@ def _check_colors(model, pictures):
             "The picture is grey, and this model knows noise that differs from colour to colour. "
             "Use denoiser-gray, or train one with --channels 1."
         )
-
-
-def _existing(path, *others):
-    more = f" and {len(others)} more exist and are" if others else " exists and is"
-    return FileExistsError(f"{str(path)!r}{more} not overwritten. Pass another --out.")
 
 
 def _options(model, args):

@@ -38,6 +38,12 @@ def find(paths, *outs: str | Path | None) -> tuple[list[tuple[Path, Path]], list
     return found, notes
 
 
+def existing(path, *others, option: str = "--out") -> FileExistsError:
+    """Return the error for files that are there already, and the option that leads elsewhere."""
+    more = f" and {len(others)} more exist and are" if others else " exists and is"
+    return FileExistsError(f"{str(path)!r}{more} not overwritten. Pass another {option}.")
+
+
 class LeftOut:
     """Names the pictures that are left out, and says each reason once.
 

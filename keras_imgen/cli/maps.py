@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_imgen import degradations, estimate_sigma, load_example, metrics
 from keras_imgen.cli import undo
+from keras_imgen.cli.inputs import existing
 from keras_imgen.data import sources, to_float, to_uint8
 
 EXAMPLES = ("coffee", "mountains", "tower")  # no network that ships has learned from them
@@ -28,6 +29,12 @@ def check(model, args) -> None:
             "--map tries the model on photographs that are degraded like yours. This one has "
             "learned from pairs, and how those were degraded is not known. Leave out --map."
         )
+    if args.mask is not None and not args.undo and not _only_hides(model):
+        raise ValueError(
+            "--map with --mask is for models that have learned from holes and nothing else. "
+            f"Received: a model of {model.origin}, which changes known pixels, too. Leave out "
+            "--map."
+        )
     if max(side or 0 for side in model.image_shape[:2]) > 256:
         raise ValueError(
             "--map tries the model on details of photographs, of at most 256 pixels a side. "
@@ -41,27 +48,27 @@ def file(folder, target, out):
         return None
     path = Path(folder) / target.relative_to(out)
     if os.path.lexists(path):
-        raise FileExistsError(f"{str(path)!r} exists and is not overwritten. Pass another --map.")
+        raise existing(path, option="--map")
     return path
 
 
-def went_through(model, parts, level, picture):
-    """Return what a picture went through but for holes, or None.
+def went_through(model, parts, level, picture, mask):
+    """Return what a picture went through but for the holes of its mask, or None.
 
     Args:
         model: a `Restorer`.
         parts: what `undo.read` returned.
         level: of the noise, or None if the model sees for itself.
         picture: as it was observed.
+        mask: 1 where pixels are missing, or None.
     """
     if level is None and isinstance(model.degradation, degradations.AdditiveNoise):
         level = float(estimate_sigma(picture[None])[0])
     parts = [part for part in parts if not isinstance(part, degradations.MissingPixels)]
     if parts or level:
         return undo.through(parts, level)
-    degradation = model.degradation
-    others = (degradations.AdditiveNoise, degradations.WithMask)
-    return None if isinstance(degradation, others) else degradation
+    known = mask is not None or isinstance(model.degradation, degradations.AdditiveNoise)
+    return None if known else model.degradation
 
 
 def error_bars(restored, image_shape, degradation, mask=None, kept=False):
@@ -101,6 +108,16 @@ def drawn(errors):
 
     share = np.clip(errors.max(axis=-1) / BRIGHTEST, 0.0, 1.0)
     return matplotlib.colormaps["inferno"](share)[..., :3].astype("float32")
+
+
+def _only_hides(model):
+    """Return whether what a model has learned from leaves known pixels as they are."""
+    *sides, channels = model.image_shape
+    clean = np.random.default_rng(0).random((1, *(side or 64 for side in sides), channels))
+    clean = clean.astype("float32")
+    observed = keras.ops.convert_to_numpy(model.degradation(clean, training=False))
+    known = observed[..., channels:] == 1.0
+    return bool(np.all((observed[..., :channels] == clean) | ~known))
 
 
 def _with_holes(mask, height, width, rng):

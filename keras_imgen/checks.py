@@ -9,9 +9,11 @@ from numbers import Real
 import numpy as np
 
 # Keras and TensorFlow compute with no others.
+FAINTEST = 1.0 / 255.0 / 12.0**0.5  # noise of pictures of 8 bits, which were rounded
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 __all__ = [
+    "FAINTEST",
     "FLOATS",
     "array",
     "dtype_name",

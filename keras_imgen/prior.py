@@ -6,10 +6,10 @@ import warnings
 import keras
 from keras import ops
 
-from keras_imgen.checks import flag, whole_number
+from keras_imgen.checks import FAINTEST, flag, whole_number
 from keras_imgen.data import check_pictures
 from keras_imgen.degradations import Degradation
-from keras_imgen.inference import FAINTEST, over_positions, undone, with_known
+from keras_imgen.inference import over_positions, undone, with_known
 from keras_imgen.matching import check_undoes, to_undo, with_level
 
 TILE = 1024  # pixels a side

@@ -5,13 +5,12 @@ from keras_imgen.inference.derived import UnknownLayerError, View, derived
 from keras_imgen.inference.ensembles import over_positions
 from keras_imgen.inference.exporting import export
 from keras_imgen.inference.measured import measured
-from keras_imgen.inference.priors import FAINTEST, adjoint, nearest_fit, undone, with_known
+from keras_imgen.inference.priors import adjoint, nearest_fit, undone, with_known
 from keras_imgen.inference.sampling import followed, followed_to_fit, guided
 from keras_imgen.inference.tiles import Tile, in_tiles, tiles
 from keras_imgen.inference.views import view_of
 
 __all__ = [
-    "FAINTEST",
     "Tile",
     "UnknownLayerError",
     "View",

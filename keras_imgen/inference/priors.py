@@ -4,9 +4,9 @@ import numpy as np
 from keras import ops
 
 from keras_imgen import backends
+from keras_imgen.checks import FAINTEST
 
 STRENGTH = 0.23  # of the prior, in relation to what was observed
-FAINTEST = 1.0 / 255.0 / 12.0**0.5  # noise of pictures of 8 bits, which were rounded
 FIRST, LAST = 49.0 / 255.0, 2.0 / 255.0  # by how much answers are taken to be wrong, at least
 SEARCHES, CLOSE = 30, 1e-4  # steps to the answer that fits in each pass, and when it does
 SMOOTH = 1e-3  # weight of smoothness in the first answer

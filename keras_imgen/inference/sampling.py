@@ -5,7 +5,8 @@ import math
 
 from keras import ops
 
-from keras_imgen.inference.priors import FAINTEST, compiled_pair, nearest_fit
+from keras_imgen.checks import FAINTEST
+from keras_imgen.inference.priors import compiled_pair, nearest_fit
 
 
 def followed(velocity, x, times):

@@ -4,12 +4,10 @@ import math
 
 import numpy as np
 
-from keras_imgen import checks
+from keras_imgen.checks import FAINTEST, number
 from keras_imgen.metrics.restored import check_format
 
 __all__ = ["ErrorBars"]
-
-FAINTEST = 1.0 / 255.0 / 12.0**0.5  # what was rounded to 8 bits differs by so much at least
 
 
 class ErrorBars:
@@ -47,7 +45,7 @@ class ErrorBars:
 
     def __init__(self, coverage: float = 0.9):
         advice = "It is the share of pixels whose error the bars hold. Usual: 0.9."
-        self.coverage = checks.number("coverage", coverage, 0.5, 0.99, advice)
+        self.coverage = number("coverage", coverage, 0.5, 0.99, advice)
         self.scale = None
 
     def fit(self, clean, restored, std, where=None):

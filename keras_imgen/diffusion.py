@@ -236,8 +236,8 @@ class Diffusion(LatentModel):
         """Undo a known degradation: draw pictures that, degraded, are the observed ones.
 
         Where these leave it open what the picture was, another seed draws another one. To see
-        several answers at once, pass `np.repeat(observed, 8, axis=0)`. Of pictures with strong
-        noise and no other fault `denoise` is nearer to the truth.
+        several answers at once, pass `np.repeat(observed, 8, axis=0)`. `denoise` is nearer to the
+        truth of pictures with noise alone, but softer: the mean of all that may be behind it.
 
         Args:
             observed: as in `Restorer.undo`.

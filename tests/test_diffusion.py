@@ -10,7 +10,8 @@ from keras import ops
 import keras_imgen as ki
 from keras_imgen import Diffusion, networks
 from keras_imgen import diffusion as module
-from keras_imgen.degradations import AdditiveNoise, Blur, MissingPixels
+from keras_imgen.checks import FAINTEST
+from keras_imgen.degradations import AdditiveNoise, Blur, Compose, MissingPixels
 from keras_imgen.diffusion import TURN
 from keras_imgen.inference import followed, followed_to_fit, guided
 
@@ -238,15 +239,17 @@ def test_a_network_of_ones_own_that_knows_no_labels_will_do():
 
 def answers(operator, observed, steps, seed=0):
     """Return answers of the exact velocity of pixels that are normally distributed, 1/2 wide."""
+    return answers_of(lambda x, t: 0.0 * x, operator, observed, steps, seed)
+
+
+def answers_of(velocity, operator, observed, steps, seed=0):
     seeds = keras.random.SeedGenerator(seed)
 
     def draw():
         return keras.random.normal(observed.shape, seed=seeds)
 
     times = np.linspace(TURN, 0.0, steps + 1).tolist()
-    return np.asarray(
-        followed_to_fit(lambda x, t: 0.0 * x, operator, observed, draw(), times, draw)
-    )
+    return np.asarray(followed_to_fit(velocity, operator, observed, draw(), times, draw))
 
 
 PIXELS = 0.5 + 0.5 * np.random.default_rng(0).standard_normal((40, 16, 16, 1)).astype("float32")
@@ -273,6 +276,34 @@ def test_of_noisy_pixels_answers_have_mean_and_spread_of_the_posterior(sigma):
     slope = np.sum((found - 0.5) * (mean - 0.5)) / np.sum((mean - 0.5) ** 2)
     assert slope == pytest.approx(1.0, abs=0.02)
     assert np.std(found - mean) == pytest.approx(sigma * share**0.5, rel=0.15)
+
+
+def black_or_white(x, t):
+    """Return the exact velocity of pixels that are 0 or 1, each as often."""
+    best = np.tanh(np.cos(t) * np.asarray(x) / np.sin(t) ** 2)
+    return (np.cos(t) * x - best) / np.sin(t)
+
+
+@pytest.mark.parametrize("sigma", [0.3, 0.75])
+@pytest.mark.parametrize("masked", [False, True])
+def test_answers_behind_strong_noise_are_drawn_as_often_as_they_are_likely(sigma, masked):
+    rng = np.random.default_rng(2)
+    pixels = rng.integers(0, 2, (100, 32, 32, 1)).astype("float32")
+    observed = pixels + sigma * rng.standard_normal(pixels.shape).astype("float32")
+    kind = AdditiveNoise(sigma)
+    kind = Compose([kind, MissingPixels()]) if masked else kind
+    found = answers_of(black_or_white, kind.operator(np.ones_like(pixels)), observed, 60)
+    assert np.mean((found > 0.02) & (found < 0.98)) < 0.02
+    likely = 1.0 / (1.0 + np.exp((1.0 - 2.0 * observed) / (2.0 * sigma**2)))
+    for low in (0.0, 0.2, 0.4, 0.6, 0.8):
+        part = (likely >= low) & (likely < low + 0.2)
+        assert found[part].mean() == pytest.approx(likely[part].mean(), abs=0.04)
+
+
+def test_nothing_but_a_trace_of_noise_changes_nothing():
+    observed = PIXELS.clip(0.0, 1.0)
+    found = answers(AdditiveNoise(0.0).operator(), observed, 3)
+    np.testing.assert_allclose(found, observed, atol=5.0 * FAINTEST)
 
 
 def test_answers_differ_where_it_is_open_and_agree_where_it_was_observed():

@@ -34,7 +34,9 @@ def followed_to_fit(velocity, operator, observed, x, times, draw):
     """Return pictures, drawn among those that, degraded, are the observed ones.
 
     The velocity tells which picture it leads to. The nearest one that fits what was observed takes
-    its place, and some of the noise is drawn anew, as much as keeps all of it white.
+    its place, and some of the noise is drawn anew, as much as keeps all of it white. Where noise is
+    all that was added, the observed pictures are a place on the way already: it begins there, and
+    nothing has to be fitted.
 
     Args:
         velocity: as in `followed`, of pictures whose pixels go from -1 to 1, on a turn.
@@ -53,19 +55,23 @@ def followed_to_fit(velocity, operator, observed, x, times, draw):
     """
     observed = ops.convert_to_tensor(observed)
     forward, pull = compiled_pair(operator.forward, observed)
-    pulled = pull(observed)
+    pulled, sigma = pull(observed), 2.0 * max(operator.sigma, FAINTEST)  # from -1 to 1
+    noise_alone = bool(ops.all(forward(x) == x))
+    if noise_alone:
+        times = [time * math.atan(sigma) / times[0] for time in times]
+        x = math.cos(times[0]) * (2.0 * observed - 1.0)
     for now, then in itertools.pairwise(times):
-        led_to = math.cos(now) * x - math.sin(now) * velocity(x, now)
-        # What is not known yet of pixels that are normally distributed is sin(t) wide.
-        weight = (2.0 * max(operator.sigma, FAINTEST) / math.sin(now)) ** 2
-        fits = nearest_fit(forward, pull, pulled, 0.5 + 0.5 * led_to, weight)
-        picture = 2.0 * fits - 1.0
+        picture = math.cos(now) * x - math.sin(now) * velocity(x, now)
+        if not noise_alone:
+            # What is not known yet of pixels that are normally distributed is sin(t) wide.
+            weight = (sigma / math.sin(now)) ** 2
+            picture = 2.0 * nearest_fit(forward, pull, pulled, 0.5 + 0.5 * picture, weight) - 1.0
         noise = (x - math.cos(now) * picture) / math.sin(now)
         anew = math.sin(then) / math.sin(now)
         anew *= math.sqrt(max(0.0, 1.0 - (math.cos(now) / math.cos(then)) ** 2))
         kept = math.sqrt(max(0.0, math.sin(then) ** 2 - anew**2))
         x = math.cos(then) * picture + kept * noise + anew * draw()
-    return fits
+    return 0.5 + 0.5 * picture
 
 
 def guided(velocity, x, time, rows, guidance: float):

@@ -1,45 +1,62 @@
 """`VAE`: an encoder that turns pictures into a few numbers, a decoder that turns them back."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_imgen import backends, losses
-from keras_imgen.checks import number
-from keras_imgen.data import check_pictures
-from keras_imgen.inference import in_batches
+from keras_imgen.checks import number, seed_or_new, whole_number
+from keras_imgen.inference import mean_of_samples
 from keras_imgen.search import Search
-from keras_imgen.training import (
-    LatentModel,
-    check_last_activation,
-    check_network,
-)
+from keras_imgen.training import Autoencoder, step_batch, total, weighed, with_labels
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class VAE(Search, LatentModel):
+class VAE(Search, Autoencoder):
     """Variational autoencoder: reconstruction plus KL divergence.
 
     The encoder describes each picture by a small Gaussian cloud in the space of latents, the
-    decoder draws a picture from a point of it. The KL divergence keeps all clouds together near the
-    origin, so that a point drawn there at random decodes to a new picture.
+    decoder draws a picture from a point of it. The KL divergence keeps all clouds together where
+    the prior is, so that a point drawn there at random decodes to a new picture. Alongside, a slow
+    average of all weights is kept (EMA): with it the model draws, describes and is measured.
 
     The loss of one picture is `reconstruction_loss + kl_weight * kl_loss`, both in nats and logged:
     at `kl_weight=1` it bounds the negative log-likelihood from above (the negative ELBO), if the
     reconstruction is judged by a likelihood; of grey pictures `"bernoulli"` is none.
 
+    If encoder and decoder take labels as well (`networks.vae_encoder(..., num_classes=10)`), the
+    model is conditional: it trains on pictures with labels, `sample(n, labels=...)` draws what is
+    asked for, and the latents describe the rest, such as slant and thickness.
+
     Args:
-        encoder: network from pictures to two outputs `(batch, latent_dim)`, mean and log-variance.
-        decoder: network from latents `(batch, latent_dim)` to logits, if its output is named
-            "logits" as that of `networks.vae_decoder`, else to pictures in [0, 1].
-        kl_weight: weight of the KL divergence, 0 or more; beta in beta-VAE.
+        encoder: network from pictures to two outputs `(batch, latent_dim)`, mean and log-variance;
+            of a conditional VAE from pictures and rows of labels `(batch, num_classes)`.
+        decoder: network from latents `(batch, latent_dim)` to logits, if its first output is named
+            "logits" as that of `networks.vae_decoder`, else to pictures in [0, 1]; of a conditional
+            VAE from latents and rows of labels. A second output, behind logits, is a log-variance.
+        prior: where latents lie before a picture is seen, such as `networks.FlowPrior`, which is
+            learned; by default the standard normal distribution.
+        kl_weight: weight of the KL divergence, 0 or more; beta in beta-VAE. The attribute can be
+            changed during the training, also by a callback, and is saved.
+        kl_warm_up: over how many steps the weight rises from 0, so that the latents are in use
+            before they must pay. Held-out figures know no warm-up.
+        free_bits: nats that each latent may cost for nothing in training, on average over a batch,
+            against latents that say nothing; for the default prior and one sample.
+        num_importance_samples: points drawn from each cloud; with more than one the loss is the
+            tighter bound of an importance weighted autoencoder (IWAE), less than the sum of its
+            logged parts.
+        ema_momentum: how slowly the average follows, 0 to 0.999999. 0 switches it off.
         seed: integer for the draws in training; by default one is drawn.
 
     Raises:
-        TypeError, ValueError: if a network is not built, has nothing to train, or the two do not
-            fit together.
+        TypeError, ValueError: if a network is not built, has nothing to train, or they do not fit
+            together.
 
     Source: Kingma and Welling 2014 (arXiv 1312.6114), equation 10; the weight: Higgins et al. 2017
-        (beta-VAE, ICLR), equation 4.
+        (beta-VAE, ICLR), equation 4; warm-up: Bowman et al. 2016 (arXiv 1511.06349), section 3.1;
+        free bits: Kingma et al. 2016 (arXiv 1606.04934), equation 15; several samples: Burda et al.
+        2016 (arXiv 1509.00519), equation 8; labels: Sohn et al. 2015 (NeurIPS), equation 4, with a
+        prior that does not know them.
 
     Example:
         >>> import numpy as np
@@ -59,24 +76,46 @@ class VAE(Search, LatentModel):
     _directions = dict.fromkeys(("loss", "reconstruction_loss", "kl_loss"), "min")
     _instead_of_predict = "For new pictures call sample(n), of given latents predict_latents."
 
-    def __init__(self, encoder, decoder, *, kl_weight: float = 1.0, **kwargs):
-        super().__init__(**kwargs)
-        check_network("VAE", "encoder", encoder)
-        check_network("VAE", "decoder", decoder)
-        _check_pair(encoder, decoder)
-        self.encoder = encoder
-        self.decoder = decoder
-        self.decodes_logits = _decodes_logits(decoder)
-        self.kl_weight = number("kl_weight", kl_weight, 0.0, advice="Usual: 1.")
-        self.latent_dim = decoder.input_shape[-1]
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        prior=None,
+        *,
+        kl_weight: float = 1.0,
+        kl_warm_up: int = 0,
+        free_bits: float = 0.0,
+        num_importance_samples: int = 1,
+        ema_momentum: float = 0.999,
+        **kwargs,
+    ):
+        super().__init__(encoder, decoder, prior, ema_momentum=ema_momentum, **kwargs)
+        self.kl_variable = keras.Variable(1.0, dtype="float32", trainable=False, name="kl_weight")
+        self.kl_weight = kl_weight
+        self._weight_loaded = True
+        self.kl_warm_up = whole_number("kl_warm_up", kl_warm_up, 0, "It counts steps; 0: none.")
+        self.free_bits = number("free_bits", free_bits, 0.0, advice="In nats. Usual: 0 to 0.5.")
+        self.num_importance_samples = whole_number(
+            "num_importance_samples", num_importance_samples, 1, "Usual: 1; of an IWAE 5 to 50."
+        )
+        if self.free_bits and (prior is not None or num_importance_samples > 1):
+            raise ValueError(
+                "`free_bits` needs the KL divergence of each latent, which is known for the default "
+                f"prior and one sample. Received: prior={prior!r}, num_importance_samples="
+                f"{num_importance_samples}. Use kl_warm_up in place of free_bits."
+            )
         self.reconstruction_tracker = keras.metrics.Mean("reconstruction_loss", "float32")
         self.kl_tracker = keras.metrics.Mean("kl_loss", "float32")
         self.built = True
 
     @property
-    def image_shape(self):
-        """Shape `(height, width, channels)` of the pictures."""
-        return self.encoder.input_shape[1:]
+    def kl_weight(self) -> float:
+        """Weight of the KL divergence, without warm-up."""
+        return float(str(ops.convert_to_numpy(self.kl_variable)))  # as short as it was given
+
+    @kl_weight.setter
+    def kl_weight(self, value):
+        self.kl_variable.assign(number("kl_weight", value, 0.0, advice="Usual: 1."))
 
     def compile(self, optimizer=None, loss="bernoulli", **kwargs):
         """Choose the optimizer and how reconstructions are judged.
@@ -84,13 +123,15 @@ class VAE(Search, LatentModel):
         Args:
             optimizer: by default Adam with learning rate 3e-3.
             loss: an object such as `losses.Gaussian(sigma=0.05)`, the name of one, `"bernoulli"`
-                (near black-and-white pictures) or `"gaussian"` (photographs), or a function
+                (pictures in black and white), `"continuous_bernoulli"` (shades of grey) or
+                `"gaussian"` (photographs), or a function
                 `(pictures, reconstructions) -> one value per picture`, registered with
                 `keras.saving.register_keras_serializable` if the model is to be saved.
             **kwargs: as in Keras: `run_eagerly`, `jit_compile`, `steps_per_execution`.
 
         Raises:
-            TypeError, ValueError: for an unknown loss, or an optimizer that is none.
+            TypeError, ValueError: for an unknown loss, one that does not fit the decoder, or an
+                optimizer that is none.
         """
         self._refuse_others(kwargs)
         known = isinstance(loss, str) and loss in losses.LIKELIHOODS
@@ -101,131 +142,206 @@ class VAE(Search, LatentModel):
                 "`losses.Likelihood`, or a function of pictures and reconstructions. Received: "
                 f"loss={loss!r}."
             )
+        loss = losses.LIKELIHOODS[loss] if known else loss
+        if len(self.decoder.outputs) > 1 and not isinstance(loss, losses.Gaussian):
+            raise ValueError(
+                "This decoder returns a log-variance, which a Gaussian likelihood understands. "
+                f"Received: loss={loss!r}. Pass \"gaussian\", or build the decoder without."
+            )
         super().compile(optimizer, **kwargs)
-        self.loss = losses.LIKELIHOODS[loss] if known else loss
+        self.loss = loss
 
-    def call(self, pictures, training=None):
+    @backends.in_place
+    def train_step(self, data):
+        """Take a step: lower the bound on the pictures' negative log-likelihood."""
+        clean, labels, _ = step_batch(self, data)
+        weights = self.trainable_variables
+
+        def loss():
+            values = self._bound(clean, labels, training=True)
+            return weighed(self.optimizer, ops.mean(values[0]) + self._penalty()), values
+
+        gradients, values = backends.gradients(loss, weights)
+        backends.apply(self.optimizer, gradients, weights)
+        self.follow()
+        return self._track(*values)
+
+    @backends.in_place
+    def test_step(self, data):
+        """Return the bound on held-out pictures, for draws that are always the same."""
+        clean, labels, _ = step_batch(self, data)
+        return self._track(*self._bound(clean, labels, training=False))
+
+    def call(self, inputs, training=None):
         """Return `(decoded, mean, log_variance)`, each decoded from a point of its cloud.
 
         `decoded` is what the decoder returns: logits, or pictures. In training every draw is new.
         Otherwise it repeats from batch to batch, so that validation curves compare; `reconstruct`
         takes the middles of the clouds and draws nothing.
         """
-        mean, log_variance = self.encoder(pictures, training=training)
+        pictures, labels = inputs if self.num_classes else (inputs, None)
+        decoded, mean, log_variance, _ = self._through(pictures, labels, training)
+        return decoded, mean, log_variance
+
+    def _through(self, pictures, labels, training):
+        encoder, decoder, _ = self._networks(training)
+        mean, log_variance = encoder(with_labels(pictures, labels), training=training)
         seed = self.seed_generator if training else self.seed
         noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
         # The reparameterisation trick: a draw through which gradients flow.
         latents = mean + ops.exp(0.5 * log_variance) * noise
-        return self.decoder(latents, training=training), mean, log_variance
+        return decoder(with_labels(latents, labels), training=training), mean, log_variance, latents
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Return the mean over the batch of reconstruction plus weighted KL."""
-        decoded, mean, log_variance = y_pred
-        reconstruction = self._cost(x, decoded)
-        if len(reconstruction.shape) != 1:
-            raise ValueError(
-                "The loss of a VAE must return one value per picture, shape (batch,). Received: "
-                f"shape={tuple(reconstruction.shape)}. Sum it over pixels, as in "
-                "keras_imgen.losses.bernoulli_nll; Keras's own losses average."
+    def _bound(self, pictures, labels, training):
+        """Return loss, reconstruction and KL divergence of each picture."""
+        samples, count = self.num_importance_samples, ops.shape(pictures)[0]
+        if samples > 1:
+            pictures, labels = (
+                x if x is None else ops.repeat(x, samples, axis=0) for x in (pictures, labels)
             )
-        kl = losses.kl_divergence(mean, log_variance)
+        decoded, mean, log_variance, latents = self._through(pictures, labels, training)
+        reconstruction = self._cost(pictures, decoded)
+        prior = self._networks(training)[-1]
+        if prior is None and samples == 1:
+            kl = losses.kl_divergence(mean, log_variance)
+        else:
+            kl = losses.log_normal(latents, mean, log_variance) - self._log_prior(prior, latents)
+        counted = kl
+        if training and self.free_bits:
+            each = ops.mean(losses.kl_of_latents(mean, log_variance), axis=0)
+            counted = ops.sum(ops.maximum(each, self.free_bits)) + 0.0 * kl
+        loss = reconstruction + self._weight(training) * counted
+        if samples > 1:
+            loss, reconstruction, kl = (
+                ops.reshape(x, (count, samples)) for x in (loss, reconstruction, kl)
+            )
+            loss = np.log(samples) - ops.logsumexp(-loss, axis=1)
+            reconstruction, kl = ops.mean(reconstruction, axis=1), ops.mean(kl, axis=1)
+        return loss, reconstruction, kl
+
+    def _weight(self, training):
+        """Return how much a nat of the KL divergence counts now."""
+        weight = ops.convert_to_tensor(self.kl_variable)
+        if not training or not self.kl_warm_up:
+            return weight
+        done = ops.cast(self.optimizer.iterations, "float32") / self.kl_warm_up
+        return weight * ops.minimum(done, 1.0)
+
+    def _track(self, loss, reconstruction, kl):
+        self._loss_tracker.update_state(loss + self._penalty())
         self.reconstruction_tracker.update_state(reconstruction)
         self.kl_tracker.update_state(kl)
-        penalty = sum(self.losses)  # of weights, if layers have regularizers
-        return backends.share(ops.mean(reconstruction + self.kl_weight * kl) + penalty)
+        return {tracker.name: tracker.result() for tracker in self.metrics}
 
-    def predict(self, x, **kwargs):
-        """Return `(reconstructions, mean, log_variance)` of pictures, as arrays; as in Keras."""
-        decoded, mean, log_variance = super().predict(x, **kwargs)
-        return ops.convert_to_numpy(self._pictures(decoded)), mean, log_variance
+    def _penalty(self):
+        """Return what layers with regularizers ask of their weights."""
+        return total([penalty for part in self._parts() for penalty in part.losses])
 
-    def predict_latents(self, latents):
-        """Return the picture of each latent vector `(batch, latent_dim)`.
-
-        Raises:
-            ValueError: if the latents are not those of this model.
-        """
-        return self._drawn(self._checked_latents(latents))
-
-    def _drawn(self, latents):
-        return self._pictures(self.decoder(latents, training=False))
-
-    def _pictures(self, decoded):
-        """Return pictures in [0, 1] for what the decoder returns."""
-        decoded = ops.cast(decoded, "float32")
-        return ops.sigmoid(decoded) if self.decodes_logits else ops.clip(decoded, 0.0, 1.0)
+    def _log_prior(self, prior, latents):
+        return losses.log_normal(latents) if prior is None else prior.log_prob(latents)
 
     def _cost(self, pictures, decoded):
         """Return what each reconstruction costs."""
-        likelihood = isinstance(self.loss, losses.Likelihood)
-        if likelihood and self.decodes_logits:
-            return self.loss.nll(pictures, decoded)
-        means = ops.sigmoid(decoded) if self.decodes_logits else decoded
-        return (self.loss.nll_of_mean if likelihood else self.loss)(pictures, means)
+        if isinstance(self.loss, losses.Likelihood):
+            nll = self.loss.nll if self.decodes_logits else self.loss.nll_of_mean
+            return nll(pictures, decoded)
+        cost = self.loss(pictures, self._pictures(decoded))
+        if len(cost.shape) != 1:
+            raise ValueError(
+                "The loss of a VAE must return one value per picture, shape (batch,). Received: "
+                f"shape={tuple(cost.shape)}. Sum it over pixels, as in "
+                "keras_imgen.losses.bernoulli_nll; Keras's own losses average."
+            )
+        return cost
 
-    def reconstruct(self, pictures):
-        """Return each picture as it comes back from its mean latents.
+    def log_likelihood(
+        self,
+        pictures,
+        num_samples: int = 1000,
+        *,
+        labels=None,
+        batch_size: int = 1000,
+        seed: int | None = None,
+    ) -> np.ndarray:
+        """Estimate the log-likelihood of each picture by importance sampling.
+
+        A mean of `p(x, z) / q(z | x)` over points of the cloud: with few points a bound from below,
+        with more of them nearer to the truth. Its negative is what papers call NLL.
 
         Args:
-            pictures: float array in [0, 1], shape `(n, height, width, channels)`.
+            pictures: float array in [0, 1], shape `(n, height, width, channels)`; of a Bernoulli
+                likelihood in black and white, such as `data.binarized` draws.
+            num_samples: points of each cloud. Usual: 1,000 to 5,000.
+            labels: of a conditional VAE, one whole number for all, or one for each.
+            batch_size: points that are decoded at a time, whatever the numbers of pictures and
+                points are; it bounds the memory.
+            seed: integer; the same seed gives the same figures.
 
         Returns:
-            float32 array in [0, 1], same shape.
+            float64 array `(n,)`, in nats.
 
         Raises:
-            TypeError, ValueError: if the pictures are not in this package's format.
+            TypeError, ValueError: if pictures or labels are not those of this model, if it is not
+                compiled, or its loss is no likelihood.
+
+        Source: Burda et al. 2016 (arXiv 1509.00519), section 5; `num_samples` is their k.
+
+        Example:
+            >>> import numpy as np
+            >>> from keras_imgen import VAE, data, networks
+            >>> encoder = networks.vae_encoder((8, 8, 1), latent_dim=2, filters=4)
+            >>> vae = VAE(encoder, networks.vae_decoder((8, 8, 1), latent_dim=2, filters=4), seed=0)
+            >>> vae.compile()
+            >>> black = np.zeros((1, 8, 8, 1), "float32")
+            >>> bool(abs(vae.log_likelihood(black, 50, seed=0)[0] + 64 * np.log(2)) < 1)  # untrained
+            True
         """
-        check_pictures(pictures, self.image_shape)
+        if not isinstance(getattr(self, "loss", None), losses.Likelihood):
+            raise ValueError(
+                "A log-likelihood needs a VAE that is compiled with a likelihood, such as "
+                f'loss="bernoulli". Received: loss={getattr(self, "loss", None)!r}.'
+            )
+        num_samples = whole_number("num_samples", num_samples, 1, "Usual: 1,000 to 5,000.")
+        batch_size = whole_number("batch_size", batch_size, 1, "Usual: 500 to 5,000.")
+        mean, log_variance = self.encode(pictures, labels)
+        labels = self._checked_labels(labels, len(pictures))
+        rows = [] if labels is None else [ops.convert_to_numpy(self._rows(labels))]
+        _, decoder, prior = self._networks()
 
-        def through(part):
-            mean, _ = self.encoder(ops.cast(part, "float32"), training=False)
-            return self.predict_latents(mean)
+        def log_weights(noise, pictures, mean, log_variance, *rows):
+            latents = mean + ops.exp(0.5 * log_variance) * noise
+            decoded = decoder(with_labels(latents, *(rows or [None])), training=False)
+            beyond = self._log_prior(prior, latents) - losses.log_normal(latents, mean, log_variance)
+            return beyond - self._cost(pictures, decoded)
 
-        return in_batches(through, pictures)
+        given = (np.asarray(pictures, "float32"), mean, log_variance, *rows)
+        seeds = keras.random.SeedGenerator(seed_or_new(seed))
+        return mean_of_samples(
+            backends.compiled(log_weights), given, self.latent_dim, num_samples, batch_size, seeds
+        )
+
+    def save_own_variables(self, store):
+        """Store what all models do."""
+        self._weight_loaded = True
+        super().save_own_variables(store)
+
+    def load_own_variables(self, store):
+        """Bring back what all models do; before format 4 the weight was in the configuration."""
+        self._weight_loaded = "0" in set(store.keys())
+        if not self._weight_loaded:
+            store = {**{key: store[key] for key in store.keys()}, "0": self.kl_weight}
+        super().load_own_variables(store)
+
+    def _saved_weights(self):
+        weights = super()._saved_weights()
+        return weights if self._weight_loaded else weights[1:]  # as they were sealed
 
     def get_config(self):
         """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "decoder": keras.saving.serialize_keras_object(self.decoder),
-            "kl_weight": self.kl_weight,
-        }
+        names = ("kl_weight", "kl_warm_up", "free_bits", "num_importance_samples")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     def compile_arguments(self):
         """Return optimizer and loss."""
         given = {"optimizer": self.optimizer, "loss": self.loss}
         return {k: keras.saving.serialize_keras_object(v) for k, v in given.items()}
-
-
-def _check_pair(encoder, decoder):
-    outputs = encoder.output_shape
-    latents, made = decoder.input_shape, decoder.output_shape
-    if not isinstance(outputs, list | tuple) or len(outputs) != 2 or outputs[0] != outputs[1]:
-        raise ValueError(
-            "`encoder` must return two outputs of shape (batch, latent_dim): mean and "
-            f"log-variance. Received: a network that returns {outputs}."
-        )
-    if tuple(outputs[0]) != tuple(latents):
-        raise ValueError(
-            "The decoder must take the latents that the encoder makes. "
-            f"Received: an encoder of {outputs[0]} and a decoder of {latents}. "
-            "Build both with the same `latent_dim`."
-        )
-    if made[1:] != encoder.input_shape[1:]:
-        raise ValueError(
-            "The decoder must make pictures like those that the encoder takes. "
-            f"Received: an encoder of {encoder.input_shape[1:]} and a decoder of {made[1:]}. "
-            "Build both with the same `image_shape`."
-        )
-    if _decodes_logits(decoder):
-        advice = 'Logits have none: leave it out, or call the output other than "logits".'
-        check_last_activation("decoder", decoder, ("tanh", "sigmoid"), advice)
-    else:
-        advice = "Pictures lie in [0, 1]: end with a sigmoid."
-        check_last_activation("decoder", decoder, ("tanh",), advice)
-
-
-def _decodes_logits(decoder):
-    names = getattr(decoder, "output_names", None) or [decoder.layers[-1].name]
-    return names == ["logits"]

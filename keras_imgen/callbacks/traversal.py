@@ -8,6 +8,7 @@ import numpy as np
 from keras_imgen import checks, plotting
 from keras_imgen.callbacks.samples import EpochPicture
 from keras_imgen.checks import whole_number
+from keras_imgen.inference import on_arc, on_line
 from keras_imgen.plotting.grids import enlarged
 
 REACH = 2.0  # of an axis, in standard deviations of a latent: 95 % of all draws lie within
@@ -111,28 +112,3 @@ class LatentTraversal(EpochPicture):
         if classes := self.model.num_classes:
             arguments.append(np.full(len(latents), row % classes, "int32"))
         return keras.ops.convert_to_numpy(self.model.predict_latents(*arguments))
-
-
-def on_line(start, end, steps: int) -> np.ndarray:
-    """Return points in equal steps on the straight line between two vectors."""
-    shares = np.linspace(0.0, 1.0, steps)[:, None]
-    return ((1.0 - shares) * start + shares * end).astype("float32")
-
-
-def on_arc(start, end, steps: int) -> np.ndarray:
-    """Return points in equal steps on the arc between two vectors, about the origin.
-
-    The direction turns at an even pace, and the length goes evenly from one to the other: for
-    vectors of equal length this is White's formula. Vectors on one line through the origin have no
-    arc between them, and get the line.
-    """
-    lengths = np.linalg.norm(start), np.linalg.norm(end)
-    cosine = np.dot(start, end) / max(lengths[0] * lengths[1], 1e-12)
-    angle = np.arccos(np.clip(cosine, -1.0, 1.0))
-    if np.sin(angle) < 1e-6:
-        return on_line(start, end, steps)
-    shares = np.linspace(0.0, 1.0, steps)[:, None]
-    length = (1.0 - shares) * lengths[0] + shares * lengths[1]
-    ahead = np.sin((1.0 - shares) * angle) / np.sin(angle) * length / lengths[0]
-    behind = np.sin(shares * angle) / np.sin(angle) * length / lengths[1]
-    return (ahead * start + behind * end).astype("float32")

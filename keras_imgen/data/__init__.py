@@ -4,7 +4,13 @@ The `load` functions return a `PictureDataset`, which goes straight into `fit`, 
 one picture.
 """
 
-from keras_imgen.data.dataset import PictureDataset, check_pictures, to_float, to_uint8
+from keras_imgen.data.dataset import (
+    PictureDataset,
+    binarized,
+    check_pictures,
+    to_float,
+    to_uint8,
+)
 from keras_imgen.data.examples import load_example
 from keras_imgen.data.loading import (
     load,
@@ -16,6 +22,7 @@ from keras_imgen.data.loading import (
 
 __all__ = [
     "PictureDataset",
+    "binarized",
     "check_pictures",
     "load",
     "load_arrays",

@@ -62,6 +62,38 @@ def to_uint8(pictures) -> np.ndarray:
     return np.rint(np.clip(pictures.astype("float32"), 0.0, 1.0) * 255.0).astype("uint8")
 
 
+def binarized(pictures, seed=0) -> np.ndarray:
+    """Draw black and white pictures: each pixel is white as probably as it is bright.
+
+    What likelihoods of `losses.Bernoulli` are measured on. `load(..., binarize="dynamic")` draws
+    so for a whole training.
+
+    Args:
+        pictures: array of 8 bits, or float in [0, 1], of any shape.
+        seed: integer, or a sequence of integers; the same seed draws the same pictures.
+
+    Returns:
+        uint8 array of the same shape, of 0 and 255.
+
+    Source: Salakhutdinov and Murray 2008 (On the quantitative analysis of deep belief networks,
+        ICML), section 5.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.data import binarized
+        >>> grey = np.full((1, 100, 100, 1), 0.25, "float32")
+        >>> print(f"{np.mean(binarized(grey)) / 255:.2f}")
+        0.25
+    """
+    pictures = array(pictures)
+    pictures = to_float(pictures) if pictures.dtype == np.uint8 else pictures
+    rng, drawn = np.random.default_rng(seed), np.zeros(pictures.shape, "uint8")
+    for start in range(0, len(pictures), 1024):  # the draws are larger than the pictures
+        part = pictures[start : start + 1024]
+        drawn[start : start + 1024][rng.random(part.shape, "float32") < part] = 255
+    return drawn
+
+
 def check_pictures(
     pictures, image_shape: Sequence | None = None, name: str = "pictures", noise: float = 0.0
 ) -> None:
@@ -204,8 +236,11 @@ class PictureDataset(keras.utils.PyDataset):
         crops: how many crops of each picture make an epoch.
         shuffle: True for training: a new order and new crops in every epoch, and an incomplete last
             batch is left out. False: always the same order and crops, and nothing is left out.
-        seed: integer that fixes order and crops.
+        seed: integer that fixes order, crops and what is drawn.
         class_names: what the labels 0, 1, ... stand for, or None.
+        binarize: None; `"static"`, to draw each pixel black or white, once; or `"dynamic"`, to draw
+            it anew in every epoch: the two protocols in which likelihoods of digits are published.
+            Without `shuffle` both draw once, for a test must not change.
 
     Attributes:
         pictures: the pictures as given, whole.
@@ -235,6 +270,7 @@ class PictureDataset(keras.utils.PyDataset):
         shuffle: bool = True,
         seed: int = 0,
         class_names: list[str] | None = None,
+        binarize: str | None = None,
     ):
         super().__init__()
         if not len(pictures):
@@ -248,6 +284,19 @@ class PictureDataset(keras.utils.PyDataset):
                     "`observed`. Leave out one of them."
                 )
             check_pairs(observed, pictures)
+        if binarize not in (None, "static", "dynamic"):
+            raise ValueError(
+                '`binarize` must be None, "static" or "dynamic". Received: '
+                f"binarize={checks.shown(binarize)}."
+            )
+        if binarize and observed is not None:
+            raise ValueError(
+                "Pairs are learned as they are. Received: `binarize` and `observed`. Leave out one "
+                "of them."
+            )
+        self.binarize = binarize
+        if binarize == "static" or (binarize and not shuffle):
+            self.pictures = _drawn_once(pictures, checks.seed(seed))
         self.observed = observed
         self.batch_size = whole_number("batch_size", batch_size, 1)
         self.crop_size = crop_size
@@ -269,6 +318,8 @@ class PictureDataset(keras.utils.PyDataset):
     def __getitem__(self, index):
         chosen = self._indices()[index * self.batch_size : (index + 1) * self.batch_size]
         batch = self._batch(self.pictures, chosen)
+        if self._draws_anew:
+            batch = to_float(binarized(batch, (self.seed, self.epoch, index)))
         if self.observed is not None:
             return self._batch(self.observed, chosen), batch
         return (batch,) if self.labels is None else (batch, self.labels[chosen // self.crops])
@@ -279,7 +330,8 @@ class PictureDataset(keras.utils.PyDataset):
         The same ones every time: what callbacks want to show. Of crops, the first of every picture
         comes before the second of any.
         """
-        return self._batch(self.pictures, self._first(count), fixed=True)
+        batch = self._batch(self.pictures, self._first(count), fixed=True)
+        return to_float(binarized(batch, self.seed)) if self._draws_anew else batch
 
     def take_observed(self, count: int) -> np.ndarray:
         """Return what was observed of the pictures that `take` returns."""
@@ -293,6 +345,10 @@ class PictureDataset(keras.utils.PyDataset):
     def on_epoch_end(self):
         """Move on to the next epoch's order, for models that do not set `epoch` themselves."""
         self.epoch += 1
+
+    @property
+    def _draws_anew(self):
+        return self.binarize == "dynamic" and self.shuffle
 
     def _indices(self):
         epoch = self.epoch if self.shuffle else 0
@@ -327,3 +383,9 @@ class PictureDataset(keras.utils.PyDataset):
         top = rng.integers(picture.shape[0] - height + 1)
         left = rng.integers(picture.shape[1] - width + 1)
         return picture[top : top + height, left : left + width]
+
+
+def _drawn_once(pictures, seed):
+    if isinstance(pictures, np.ndarray):
+        return binarized(pictures, seed)
+    return [binarized(picture, (seed, i)) for i, picture in enumerate(pictures)]

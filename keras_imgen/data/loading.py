@@ -20,6 +20,7 @@ def load_arrays(
     batch_size: int = 32,
     shuffle: bool = True,
     seed: int = 0,
+    binarize: str | None = None,
 ) -> PictureDataset:
     """Make a dataset of pictures that are already in memory.
 
@@ -30,7 +31,8 @@ def load_arrays(
             floating-point array of the same sizes, whose noise may leave [0, 1]; by default none.
         batch_size: pictures per batch.
         shuffle: True for training, False for validation and test.
-        seed: integer that fixes the order.
+        seed: integer that fixes the order, and what is drawn.
+        binarize: as in `PictureDataset`.
 
     Raises:
         TypeError, ValueError: if the pictures are not in this package's format, or the labels not
@@ -48,7 +50,7 @@ def load_arrays(
     if observed is not None:
         check_pictures(observed, name="observed", noise=NOISE)
         observed = keras.ops.convert_to_numpy(observed).astype("float32")
-    options = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed}
+    options = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed, "binarize": binarize}
     return PictureDataset(pictures, labels, observed=observed, **options)
 
 
@@ -175,6 +177,7 @@ def load(
     batch_size: int = 32,
     shuffle: bool | None = None,
     seed: int = 0,
+    binarize: str | None = None,
     data_dir: str | Path | None = None,
     picture_key: str = "image",
 ) -> PictureDataset:
@@ -198,7 +201,10 @@ def load(
         labels: whether batches are `(pictures, labels)`.
         batch_size: pictures per batch.
         shuffle: by default True for splits that begin with "train".
-        seed: integer that fixes order and crops.
+        seed: integer that fixes order, crops and what is drawn.
+        binarize: None, `"static"` or `"dynamic"`: pictures in black and white, drawn by their grey
+            levels once or anew in every epoch, on which a VAE's likelihood is measured; see
+            `PictureDataset`.
         data_dir: where TFDS keeps its data; by default TFDS's own folder.
         picture_key: feature of a TFDS set that holds the pictures, such as "hr" in "div2k".
 
@@ -222,8 +228,11 @@ def load(
     _check_options(cropped, 0 if crops is None else crops, channels, batch_size, seed)
     shuffle = split.startswith("train") if shuffle is None else shuffle
     options = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed}
-    if name == "moving_digits":
+    if name != "moving_digits":
+        options["binarize"] = binarize
+    else:
         unsupported = {"size": size, "crops": crops, "channels": channels, "labels": labels or None}
+        unsupported["binarize"] = binarize
         if given := [key for key, value in unsupported.items() if value is not None]:
             raise ValueError(
                 f'"moving_digits" takes no {", ".join(given)} here. '

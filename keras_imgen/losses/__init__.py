@@ -13,11 +13,14 @@ from keras_imgen.losses.errors import Charbonnier, StructuralL1
 from keras_imgen.losses.likelihoods import (
     LIKELIHOODS,
     Bernoulli,
+    ContinuousBernoulli,
     Gaussian,
     Likelihood,
     bernoulli_nll,
     gaussian_nll,
     kl_divergence,
+    kl_of_latents,
+    log_normal,
 )
 from keras_imgen.losses.penalties import PENALTIES, R1, R1R2, R2, GradientPenalty, Penalty
 
@@ -31,6 +34,7 @@ __all__ = [
     "AdversarialLoss",
     "Bernoulli",
     "Charbonnier",
+    "ContinuousBernoulli",
     "Gaussian",
     "GradientPenalty",
     "Hinge",
@@ -44,4 +48,6 @@ __all__ = [
     "bernoulli_nll",
     "gaussian_nll",
     "kl_divergence",
+    "kl_of_latents",
+    "log_normal",
 ]

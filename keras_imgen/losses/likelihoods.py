@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_imgen.checks import FLOATS, dtype_name, number
+from keras_imgen.checks import FAINTEST, FLOATS, dtype_name, number
 from keras_imgen.losses.formula import Formula, sum_per_picture
 
 
@@ -84,8 +84,8 @@ keras.saving.register_keras_serializable("keras_imgen")(gaussian_nll)
 class Likelihood(Formula):
     """Base of what a decoder says of a picture: a distribution for each pixel.
 
-    A decoder returns logits, any numbers, in the shape of the pictures; a sigmoid turns them into
-    means in [0, 1]. A decoder of your own may return the means instead.
+    A decoder returns logits, any numbers, in the shape of the pictures. A decoder of your own may
+    return means in [0, 1] instead.
 
     Example:
         >>> import numpy as np
@@ -155,12 +155,14 @@ class Bernoulli(Likelihood):
 class Gaussian(Likelihood):
     """Every pixel is normally distributed around its mean: for photographs and shades of grey.
 
-    Its values are densities: below 0 where pictures are foreseen well.
+    Its values are densities: below 0 where pictures are foreseen well. A decoder that also returns
+    a log-variance (`networks.vae_decoder(..., variance=...)`) has learned how wide they are; no
+    width is less than that of rounding to 8 bits.
 
     Args:
-        sigma: standard deviation of a pixel, as a share of the range [0, 1]. It weighs the
-            reconstruction against the KL divergence: smaller keeps more detail, and makes samples
-            worse.
+        sigma: standard deviation of a pixel, as a share of the range [0, 1], of decoders that
+            return none. It weighs the reconstruction against the KL divergence: smaller keeps more
+            detail, and makes samples worse.
 
     Source: Kingma and Welling 2014 (arXiv 1312.6114), appendix C.2, equation 12, fixed variance.
 
@@ -176,23 +178,106 @@ class Gaussian(Likelihood):
         advice = "It is a standard deviation, as a share of the range. Usual: 0.1."
         self.sigma = number("sigma", sigma, 1e-4, 10.0, advice)
 
+    def nll(self, pictures, logits):
+        """Return it for logits, or for what a decoder with a variance returns."""
+        if isinstance(logits, list | tuple):
+            logits, log_variance = logits
+            return _normal_nll(pictures, self.mean(logits), _floored(log_variance))
+        return self.nll_of_mean(pictures, self.mean(logits))
+
     def nll_of_mean(self, pictures, mean):
         """Return the squared errors over `2 sigma^2` and the constant of the density, summed."""
-        constant = math.log(self.sigma) + 0.5 * math.log(2.0 * math.pi)
-        errors = gaussian_nll(pictures, mean, self.sigma)
-        return errors + constant * ops.cast(ops.prod(ops.shape(pictures)[1:]), "float32")
+        return _normal_nll(pictures, mean, 2.0 * math.log(self.sigma))
 
     def sample(self, logits, seed=None):
         """Draw pictures, which may leave [0, 1]."""
+        sigma = self.sigma
+        if isinstance(logits, list | tuple):
+            logits, log_variance = logits
+            sigma = ops.exp(0.5 * _floored(log_variance))
         noise = keras.random.normal(ops.shape(logits), dtype="float32", seed=seed)
-        return self.mean(logits) + self.sigma * noise
+        return self.mean(logits) + sigma * noise
 
     def get_config(self):
         """Return the constructor's arguments."""
         return {"sigma": self.sigma}
 
 
-LIKELIHOODS = {"bernoulli": Bernoulli(), "gaussian": Gaussian()}
+def _floored(log_variance):
+    # Pictures of 8 bits were rounded: nobody can foresee them better, and a density could rise for
+    # ever where they are always the same.
+    return ops.maximum(ops.cast(log_variance, "float32"), 2.0 * math.log(FAINTEST))
+
+
+def _normal_nll(pictures, mean, log_variance):
+    pictures, mean = _float_pair(pictures, mean)
+    errors = ops.square(pictures - mean) * ops.exp(-log_variance)
+    return 0.5 * sum_per_picture(errors + log_variance + math.log(2.0 * math.pi))
+
+
+@keras.saving.register_keras_serializable("keras_imgen")
+class ContinuousBernoulli(Likelihood):
+    """Every pixel is a shade of grey, from black to white: a density for grey digits.
+
+    It is `Bernoulli` divided by what its "probabilities" of greys add up to, so that the bound of a
+    `VAE` is one. Decoders must return logits.
+
+    Source: Loaiza-Ganem and Cunningham 2019 (arXiv 1907.06845), equations 6 to 9.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.losses import ContinuousBernoulli
+        >>> pixel, even = np.full((1, 1, 1, 1), 0.3), np.zeros((1, 1, 1, 1))
+        >>> round(abs(float(ContinuousBernoulli().nll(pixel, even)[0])), 4)  # all alike: log 1
+        0.0
+    """
+
+    def nll(self, pictures, logits):
+        """Return the negative log-density, summed over pixels."""
+        pictures, logits = _float_pair(pictures, logits)
+        values = ops.softplus(logits) - pictures * logits - _log_constant(logits)
+        return sum_per_picture(values)
+
+    def nll_of_mean(self, pictures, mean):
+        """Raise: which logits have a mean is no formula."""
+        raise ValueError(
+            "ContinuousBernoulli judges logits. Received: means in [0, 1]. Let the decoder end "
+            'without an activation, in an output that is named "logits".'
+        )
+
+    def mean(self, logits):
+        """Return the mean pictures: nearer to grey than the sigmoid of the logits."""
+        logits = ops.cast(logits, "float32")
+        near = ops.abs(logits) < 0.1
+        safe = ops.where(near, 1.0, logits)
+        exact = ops.sigmoid(logits) / ops.tanh(0.5 * safe) - 1.0 / safe
+        return ops.where(near, 0.5 + logits / 12.0 - logits**3 / 720.0, exact)
+
+    def sample(self, logits, seed=None):
+        """Draw pictures of greys."""
+        logits = ops.cast(logits, "float32")
+        share = keras.random.uniform(ops.shape(logits), dtype="float32", seed=seed)
+        # The inverse of the distribution, from the end to which the logits lean.
+        far = ops.abs(logits)
+        safe = ops.maximum(far, 1e-3)
+        drawn = 1.0 + ops.log(share + (1.0 - share) * ops.exp(-safe)) / safe
+        drawn = ops.where(far < 1e-3, share, drawn)
+        return ops.clip(ops.where(logits < 0.0, 1.0 - drawn, drawn), 0.0, 1.0)
+
+
+def _log_constant(logits):
+    """Return the logarithm of `logits / tanh(logits / 2)`, which is 2 at 0."""
+    near = ops.abs(logits) < 0.1
+    safe = ops.where(near, 1.0, logits)
+    exact = ops.log(safe / ops.tanh(0.5 * safe))
+    return ops.where(near, math.log(2.0) + logits**2 / 12.0 - 7.0 * logits**4 / 1440.0, exact)
+
+
+LIKELIHOODS = {
+    "bernoulli": Bernoulli(),
+    "continuous_bernoulli": ContinuousBernoulli(),
+    "gaussian": Gaussian(),
+}
 
 
 def kl_divergence(mean, log_variance):
@@ -213,6 +298,34 @@ def kl_divergence(mean, log_variance):
         >>> float(kl_divergence(np.array([[1.0, 2.0]]), np.zeros((1, 2)))[0])  # (1 + 4) / 2
         2.5
     """
+    return ops.sum(kl_of_latents(mean, log_variance), axis=-1)
+
+
+def kl_of_latents(mean, log_variance):
+    """Return the same for each latent: shape `(batch, latent_dim)`."""
     mean = ops.cast(mean, "float32")
     log_variance = ops.cast(log_variance, "float32")
-    return 0.5 * ops.sum(ops.exp(log_variance) + ops.square(mean) - 1.0 - log_variance, axis=-1)
+    return 0.5 * (ops.exp(log_variance) + ops.square(mean) - 1.0 - log_variance)
+
+
+def log_normal(latents, mean=0.0, log_variance=0.0):
+    """Return the logarithm of the density of N(mean, exp(log_variance)), by default N(0, 1).
+
+    Args:
+        latents: shape `(batch, latent_dim)`.
+        mean: same shape, or a number.
+        log_variance: natural logarithm of the variances, likewise.
+
+    Returns:
+        One value for each vector, shape `(batch,)`: summed over latents.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.losses import log_normal
+        >>> round(float(log_normal(np.zeros((1, 2)))[0]), 4)  # 2 log(1 / sqrt(2 pi))
+        -1.8379
+    """
+    latents = ops.cast(latents, "float32")
+    variance = ops.exp(ops.cast(log_variance, "float32"))
+    errors = ops.square(latents - mean) / variance + log_variance + math.log(2.0 * math.pi)
+    return -0.5 * ops.sum(errors, axis=-1)

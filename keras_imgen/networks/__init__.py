@@ -14,12 +14,21 @@ from keras_imgen.networks.gans import (
     resnet_generator,
 )
 from keras_imgen.networks.restorers import conv_lstm, dncnn, drunet, unet
-from keras_imgen.networks.vaes import vae_decoder, vae_encoder
+from keras_imgen.networks.vaes import (
+    FlowPrior,
+    dense_vae_decoder,
+    dense_vae_encoder,
+    vae_decoder,
+    vae_encoder,
+)
 
 __all__ = [
+    "FlowPrior",
     "conv_lstm",
     "dcgan_discriminator",
     "dcgan_generator",
+    "dense_vae_decoder",
+    "dense_vae_encoder",
     "diffusion_unet",
     "dncnn",
     "drunet",

@@ -33,14 +33,14 @@ def check_generated(image_shape) -> tuple:
     return image_shape
 
 
-def check_levels(filters, example: tuple) -> list[int]:
-    """Return the feature maps of each level of a network, or say what is wrong with them."""
-    if not hasattr(filters, "__iter__") or isinstance(filters, str) or not len(filters):
+def check_levels(sizes, example: tuple, name: str = "filters") -> list[int]:
+    """Return the sizes of a network's levels, one after the other, or say what is wrong."""
+    what = {"filters": "feature maps of each level", "units": "units of each layer"}[name]
+    if not hasattr(sizes, "__iter__") or isinstance(sizes, str) or not len(sizes):
         raise ValueError(
-            f"`filters` must be the feature maps of each level, such as {example}. "
-            f"Received: filters={shown(filters)}."
+            f"`{name}` must be the {what}, such as {example}. Received: {name}={shown(sizes)}."
         )
-    return [whole_number("filters", maps, 1) for maps in filters]
+    return [whole_number(name, size, 1) for size in sizes]
 
 
 def check_classes(num_classes) -> int:
@@ -61,8 +61,13 @@ def halvings(image_shape) -> list[tuple[int, int]]:
     return sides
 
 
-def grow(x, sides, filters: int, channels: int, *, batch_norm: bool, logits: bool = False):
-    """Double a small stack of feature maps stage by stage up to the picture's own size."""
+def grow(
+    x, sides, filters: int, channels: int, *, batch_norm: bool, activation="sigmoid", name=None
+):
+    """Double a small stack of feature maps stage by stage up to the picture's own size.
+
+    Activation and name are those of the last stage.
+    """
     for stage in reversed(range(len(sides) - 1)):
         last = stage == 0
         width = channels if last else filters * 2 ** (stage - 1)
@@ -73,13 +78,13 @@ def grow(x, sides, filters: int, channels: int, *, batch_norm: bool, logits: boo
             strides=2,
             padding="same",
             use_bias=last or not batch_norm,
-            activation="sigmoid" if last and not logits else None,
+            activation=activation if last else None,
             dtype="float32" if last else None,
         )(x)
         height, width = sides[stage]
         extra = ((0, x.shape[1] - height), (0, x.shape[2] - width))
-        name = "logits" if last and logits else None
-        x = layers.Cropping2D(extra, dtype="float32" if last else None, name=name)(x)
+        options = {"dtype": "float32", "name": name} if last else {}
+        x = layers.Cropping2D(extra, **options)(x)
         if not last:
             x = layers.BatchNormalization()(x) if batch_norm else x
             x = layers.ReLU()(x)

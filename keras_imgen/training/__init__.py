@@ -8,6 +8,7 @@ from keras_imgen.training.architectures import (
     network_inputs,
     with_labels,
 )
+from keras_imgen.training.autoencoder import Autoencoder
 from keras_imgen.training.averages import average_of, checked_momentum, follow
 from keras_imgen.training.batches import Batch, pictures_in, step_batch
 from keras_imgen.training.guard import check_finite
@@ -24,6 +25,7 @@ from keras_imgen.training.players import (
 )
 
 __all__ = [
+    "Autoencoder",
     "Batch",
     "LatentModel",
     "PictureModel",

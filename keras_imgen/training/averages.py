@@ -1,5 +1,6 @@
 """Slow averages of a network's weights (EMA), which answer more steadily than the weights."""
 
+import keras
 from keras import ops
 
 from keras_imgen import checks
@@ -7,8 +8,15 @@ from keras_imgen.training.architectures import copied
 
 
 def average_of(network):
-    """Return a network of the same layers, whose weights are to be an average of the network's."""
-    average = copied(network)
+    """Return a network of the same layers, whose weights are to be an average of the network's.
+
+    A layer that has no layers of its own to show is made again from its configuration.
+    """
+    if isinstance(network, keras.Model):
+        average = copied(network)
+    else:
+        average = type(network).from_config(network.get_config())
+        average.set_weights(network.get_weights())
     average.name = f"average_of_{network.name}"
     average.trainable = False
     return average

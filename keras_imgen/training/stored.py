@@ -22,7 +22,7 @@ _STATE = "random_state_"  # the name of each in the file begins with it
 
 
 # Of the files that models are saved in; raised whenever older versions could not read them.
-FORMAT = 3
+FORMAT = 4
 
 
 class Stored(keras.Model):

@@ -146,7 +146,7 @@ class VAE(Search, Autoencoder):
         if len(self.decoder.outputs) > 1 and not isinstance(loss, losses.Gaussian):
             raise ValueError(
                 "This decoder returns a log-variance, which a Gaussian likelihood understands. "
-                f"Received: loss={loss!r}. Pass \"gaussian\", or build the decoder without."
+                f'Received: loss={loss!r}. Pass "gaussian", or build the decoder without.'
             )
         super().compile(optimizer, **kwargs)
         self.loss = loss
@@ -311,7 +311,9 @@ class VAE(Search, Autoencoder):
         def log_weights(noise, pictures, mean, log_variance, *rows):
             latents = mean + ops.exp(0.5 * log_variance) * noise
             decoded = decoder(with_labels(latents, *(rows or [None])), training=False)
-            beyond = self._log_prior(prior, latents) - losses.log_normal(latents, mean, log_variance)
+            beyond = self._log_prior(prior, latents) - losses.log_normal(
+                latents, mean, log_variance
+            )
             return beyond - self._cost(pictures, decoded)
 
         given = (np.asarray(pictures, "float32"), mean, log_variance, *rows)

@@ -67,7 +67,9 @@ def test_held_out_figures_are_those_of_points_and_not_of_the_middles():
     first = latents[:, :1] * 0.1 + 0.5
     decoder = keras.Model(latents, keras.layers.Reshape(SHAPE)(keras.ops.repeat(first, 240, 1)))
     decoder.add_weight(shape=(1,), name="something_to_train")
-    vae = VAE(encoder, decoder, seed=1)
+    with pytest.raises(ValueError, match="weights that stand in layers.*ema_momentum=0"):
+        VAE(encoder, decoder)
+    vae = VAE(encoder, decoder, ema_momentum=0.0, seed=1)
     vae.compile(loss="gaussian")
     grey = np.full((4000, *SHAPE), 0.5, "float32")
     figures = vae.evaluate(grey, batch_size=4000, verbose=0, return_dict=True)
@@ -220,5 +222,7 @@ def test_logits_and_losses_that_are_none_are_refused():
     with pytest.raises(ValueError, match="activation 'sigmoid'.*Logits have none"):
         VAE(encoder, wrong)
     for loss in (losses.Gaussian, "mse", None, 3):
-        with pytest.raises(ValueError, match="one of 'bernoulli', 'gaussian', an object of"):
+        with pytest.raises(
+            ValueError, match="one of 'bernoulli', 'continuous_bernoulli', 'gaussian', an object"
+        ):
             make(loss=loss)

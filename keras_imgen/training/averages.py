@@ -13,6 +13,13 @@ def average_of(network):
     A layer that has no layers of its own to show is made again from its configuration.
     """
     if isinstance(network, keras.Model):
+        inside = [weight for layer in network.layers for weight in layer.weights]
+        if len(network.weights) > len({id(weight) for weight in inside}):
+            raise ValueError(
+                f"The average needs weights that stand in layers. Received: {network.name!r}, to "
+                "which `add_weight` has given others. Put them into a layer, or pass "
+                "ema_momentum=0."
+            )
         average = copied(network)
     else:
         average = type(network).from_config(network.get_config())

@@ -167,7 +167,7 @@ def test_the_flow_is_a_density(latent_dim, num_layers):
 
 
 def test_a_learned_prior_fits_what_the_encoder_says():
-    """Latents far from the origin cost 9 nats by the default prior, and a learned one goes there."""
+    """Latents far from the origin cost 9 nats by the default prior; a learned one goes there."""
     x, costs = pictures(64), {}
     for name, prior in (("default", None), ("flow", networks.FlowPrior(2, 2, units=8))):
         vae = linear(shift=3.0, prior=prior, ema_momentum=0.0)

@@ -148,6 +148,8 @@ class VAE(Search, Autoencoder):
                 "This decoder returns a log-variance, which a Gaussian likelihood understands. "
                 f'Received: loss={loss!r}. Pass "gaussian", or build the decoder without.'
             )
+        if isinstance(loss, losses.Likelihood) and not self.decodes_logits:
+            loss.nll_of_mean(ops.zeros((1, 1)), ops.zeros((1, 1)))  # those of logits alone say so
         super().compile(optimizer, **kwargs)
         self.loss = loss
 

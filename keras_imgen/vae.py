@@ -160,7 +160,7 @@ class VAE(Search, Autoencoder):
         weights = self.trainable_variables
 
         def loss():
-            values = self._bound(clean, labels, training=True)
+            values = self.bound(clean, labels, training=True)
             return weighed(self.optimizer, ops.mean(values[0]) + self._penalty()), values
 
         gradients, values = backends.gradients(loss, weights)
@@ -172,7 +172,7 @@ class VAE(Search, Autoencoder):
     def test_step(self, data):
         """Return the bound on held-out pictures, for draws that are always the same."""
         clean, labels, _ = step_batch(self, data)
-        return self._track(*self._bound(clean, labels, training=False))
+        return self._track(*self.bound(clean, labels, training=False))
 
     def call(self, inputs, training=None):
         """Return `(decoded, mean, log_variance)`, each decoded from a point of its cloud.
@@ -194,7 +194,7 @@ class VAE(Search, Autoencoder):
         latents = mean + ops.exp(0.5 * log_variance) * noise
         return decoder(with_labels(latents, labels), training=training), mean, log_variance, latents
 
-    def _bound(self, pictures, labels, training):
+    def bound(self, pictures, labels, training):
         """Return loss, reconstruction and KL divergence of each picture."""
         samples, count = self.num_importance_samples, ops.shape(pictures)[0]
         if samples > 1:

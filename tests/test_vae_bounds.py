@@ -255,10 +255,10 @@ def test_free_bits_let_a_latent_say_nothing_wrong():
     through = ops.zeros((2, *SIDES)), mean, ops.zeros_like(mean), mean
     vae._through = lambda *args: through
     x = np.zeros((2, *SIDES), "float32")
-    loss, reconstruction, kl = vae._bound(x, None, training=True)
+    loss, reconstruction, kl = vae.bound(x, None, training=True)
     np.testing.assert_allclose(kl, each.sum(axis=1), rtol=1e-6)
     np.testing.assert_allclose(loss - reconstruction, 0.5 + each[:, 1].mean(), rtol=1e-5)
-    loss, reconstruction, kl = vae._bound(x, None, training=False)
+    loss, reconstruction, kl = vae.bound(x, None, training=False)
     np.testing.assert_allclose(loss - reconstruction, kl, rtol=1e-5)
     for options in ({"prior": networks.FlowPrior(2)}, {"num_importance_samples": 2}):
         with pytest.raises(ValueError, match="`free_bits` needs.*kl_warm_up"):
@@ -310,7 +310,8 @@ def test_labels_tell_what_the_latents_need_not():
     for label in (0, 1):
         drawn = vae.sample(64, labels=label, seed=0)
         wide = np.abs(drawn - np.stack([left, ~left])[label][:, None]).mean(axis=(1, 2, 3))
-        assert np.mean((wide < 0.05) | (wide > 0.95)) > 0.85
+        assert np.mean((wide < 0.2) | (wide > 0.8)) > 0.75
+        assert 0.2 < np.mean(wide < 0.5) < 0.8
     # The same style, another label: the other shape.
     turned = vae.decode(vae.encode(x[:64], labels[:64])[0], 1 - labels[:64])
     assert np.abs(turned - (1.0 - x[:64])).mean() < 0.1
@@ -330,7 +331,7 @@ def test_widths_that_are_learned_become_those_of_the_noise():
         decoder = networks.dense_vae_decoder(SIDES, 2, (4,), variance=variance)
         vae = VAE(networks.dense_vae_encoder(SIDES, 2, (4,)), decoder, kl_weight=20.0, seed=0)
         vae.compile(keras.optimizers.Adam(0.05), "gaussian")
-        vae.fit(x, epochs=100, batch_size=256, verbose=0)
+        vae.fit(x, epochs=150, batch_size=512, verbose=0)
         log_variance = np.asarray(vae.averages[1](np.zeros((1, 2), "float32"))[1][0])
         np.testing.assert_allclose(
             np.exp(0.5 * log_variance), np.broadcast_to(expected, SIDES), rtol=0.2

@@ -185,9 +185,11 @@ class VAE(Search, Autoencoder):
         decoded, mean, log_variance, _ = self._through(pictures, labels, training)
         return decoded, mean, log_variance
 
-    def _through(self, pictures, labels, training):
+    def _through(self, pictures, labels, training, samples=1):
         encoder, decoder, _ = self._networks(training)
         mean, log_variance = encoder(with_labels(pictures, labels), training=training)
+        if samples > 1:
+            mean, log_variance, labels = _repeated(samples, mean, log_variance, labels)
         seed = self.seed_generator if training else self.seed
         noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
         # The reparameterisation trick: a draw through which gradients flow.
@@ -195,13 +197,17 @@ class VAE(Search, Autoencoder):
         return decoder(with_labels(latents, labels), training=training), mean, log_variance, latents
 
     def bound(self, pictures, labels, training):
-        """Return loss, reconstruction and KL divergence of each picture."""
+        """Return loss, reconstruction and KL divergence of each picture, in nats.
+
+        Args:
+            pictures: float tensor in [0, 1], shape `(batch, height, width, channels)`.
+            labels: of a conditional VAE, rows of zeros with a one; else None.
+            training: whether weight, warm-up and free bits count as in training, and draws are new.
+        """
         samples, count = self.num_importance_samples, ops.shape(pictures)[0]
+        decoded, mean, log_variance, latents = self._through(pictures, labels, training, samples)
         if samples > 1:
-            pictures, labels = (
-                x if x is None else ops.repeat(x, samples, axis=0) for x in (pictures, labels)
-            )
-        decoded, mean, log_variance, latents = self._through(pictures, labels, training)
+            (pictures,) = _repeated(samples, pictures)
         reconstruction = self._cost(pictures, decoded)
         prior = self._networks(training)[-1]
         if prior is None and samples == 1:
@@ -352,3 +358,7 @@ class VAE(Search, Autoencoder):
         """Return optimizer and loss."""
         given = {"optimizer": self.optimizer, "loss": self.loss}
         return {k: keras.saving.serialize_keras_object(v) for k, v in given.items()}
+
+
+def _repeated(times, *values):
+    return [x if x is None else ops.repeat(x, times, axis=0) for x in values]

@@ -349,9 +349,10 @@ def test_a_vae_of_classes_in_black_and_white_trains_draws_and_is_measured(
     assert run("sample", model, "-n", 2, "--label", "dog", "--out", tmp_path / "dog.png") == 0
     capsys.readouterr()
     # Of the folder that it was trained on, what was held out: 9, 19 and the last of 24.
-    assert run("evaluate", model, *data, "--samples", 5) == 0
+    monkeypatch.chdir(tmp_path)
+    assert run("evaluate", model, "--data", "pets", "--samples", 5) == 0
     printed = capsys.readouterr().out
-    assert "3 pictures of" in printed
+    assert "3 pictures of 'pets'" in printed
     assert "8 x 8, in black and white (drawn, as in its dynamic training); Bernoulli" in printed
     found = as_floats(figures_in(printed))
     assert found["reconstruction"] > 10.0

@@ -37,8 +37,7 @@ def _likelihood(model, args):
     What is no likelihood is not called one: the cross-entropy of grey pictures.
     """
     config = run_config(args.model)
-    trained = config.get("arguments") or {}
-    data = load_unseen(args.data, model, trained, args.n or PICTURES, args.seed)
+    data = load_unseen(args.data, model, config, args.n or PICTURES, args.seed)
     names = config.get("class_names")
     if model.num_classes and names and data.class_names and names != data.class_names:
         raise ValueError(
@@ -50,7 +49,7 @@ def _likelihood(model, args):
         raise ValueError(f"--samples is for a likelihood. {_no_likelihood(model)} Leave it out.")
     height, width, channels = model.image_shape
     kind = "colour" if channels == 3 else "grey"
-    if binarize := trained.get("binarize"):
+    if binarize := config.get("arguments", {}).get("binarize"):
         kind = f"black and white (drawn, as in its {binarize} training)"
     print(
         f"{len(pictures):,} pictures of {args.data!r}, {height} x {width}, in {kind}; "
@@ -68,13 +67,10 @@ def _likelihood(model, args):
     _line("bound, their sum", reconstruction + kl, "of the negative log-likelihood, from above")
     samples = args.samples or SAMPLES
     likelihoods = model.log_likelihood(pictures, samples, labels=labels, seed=args.seed)
-    error = likelihoods.std(ddof=1) / math.sqrt(len(likelihoods))
-    nll = -likelihoods.mean()
-    _line(
-        "negative log-likelihood",
-        nll,
-        f"standard error {error:.2f}, {samples:,} importance samples",
-    )
+    nll, count, note = -likelihoods.mean(), len(likelihoods), f"{samples:,} importance samples"
+    if count > 1:
+        note = f"standard error {likelihoods.std(ddof=1) / math.sqrt(count):.2f}, {note}"
+    _line("negative log-likelihood", nll, note)
     if not isinstance(model.loss, losses.Bernoulli):
         bits = nll / np.prod(model.image_shape) / math.log(2.0) + math.log2(LEVELS)
         print(f"{'bits per dimension':24}{bits:10.3f}       (of {LEVELS + 1} grey levels)")

@@ -40,7 +40,7 @@ def load_data(args, recipe) -> tuple[PictureDataset, PictureDataset]:
     return parts
 
 
-def load_unseen(name: str, model, trained: dict, count: int, seed: int) -> PictureDataset:
+def load_unseen(name: str, model, config: dict, count: int, seed: int) -> PictureDataset:
     """Return pictures that a VAE has not learned from, as those were that it has.
 
     Of a set, its test split; of the folder that it was trained on, what was held out; of another
@@ -49,10 +49,11 @@ def load_unseen(name: str, model, trained: dict, count: int, seed: int) -> Pictu
     Args:
         name: set or folder.
         model: the VAE, whose pictures have one size, and labels if it knows classes.
-        trained: the arguments of its training, as `config.json` holds them, as far as there are.
+        config: what `config.json` says of its training, as far as there is one.
         count: at most so many pictures.
         seed: integer that fixes which, and what is drawn.
     """
+    trained = config.get("arguments", {})
     *size, channels = model.image_shape
     options = {"size": tuple(size), "channels": channels, "crops": trained.get("crops")}
     options |= {"batch_size": count, "seed": seed, "labels": bool(model.num_classes)}
@@ -62,12 +63,11 @@ def load_unseen(name: str, model, trained: dict, count: int, seed: int) -> Pictu
             return _named(name, "test", **options, **how)
         options["crops"] = options["crops"] or 0
         whole = load_folder(name, **options)
-        learned = trained.get("data")
-        if learned and os.path.realpath(learned) == os.path.realpath(name):
+        if config.get("folder") == folder_named(name):
             whole = _hold_out(whole)[1]
         return _part(whole, np.arange(len(whole.pictures)), **how)
     except ValueError as error:
-        if "label" not in str(error):
+        if not model.num_classes or "label" not in str(error):
             raise
         raise ValueError(
             "This VAE was trained with --labels, and is measured on pictures of its classes. "
@@ -75,8 +75,14 @@ def load_unseen(name: str, model, trained: dict, count: int, seed: int) -> Pictu
         ) from None
 
 
+def folder_named(name: str | None) -> str | None:
+    """Return the whole path of a folder that somebody named, or None for something else."""
+    path = os.path.realpath(os.path.expanduser(name or ""))
+    return path if name and os.path.isdir(path) else None
+
+
 def _is_folder(name):
-    found = os.path.isdir(os.path.expanduser(name))
+    found = folder_named(name) is not None
     if found and name in EMBEDDED:
         warnings.warn(
             f"--data {name} is a folder here, which is taken instead of the set of that name.",

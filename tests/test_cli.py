@@ -34,7 +34,7 @@ from keras_imgen import (
     pretrained,
 )
 from keras_imgen.cli import command as cli
-from keras_imgen.cli import maps, recipes, sets, undo
+from keras_imgen.cli import datasets, maps, recipes, undo
 from keras_imgen.data import PictureDataset, to_float, to_uint8
 
 FAMILIES = cli.FAMILIES
@@ -209,10 +209,10 @@ def test_a_folder_of_an_embedded_sets_name_is_taken_only_if_asked_for(tmp_path, 
     for number in range(3):
         photo(tmp_path / "digits" / f"{number}.png", 16, 16)
     args = cli._parser().parse_args(["train", "vae", "--batch-size", "2"])
-    assert sets.load_data(args, recipes.RECIPES["vae"])[0].num_pictures == 4000
+    assert datasets.load_data(args, recipes.RECIPES["vae"])[0].num_pictures == 4000
     args.data = "digits"
     with pytest.warns(UserWarning, match="--data digits is a folder here"):
-        train, _ = sets.load_data(args, recipes.RECIPES["vae"])
+        train, _ = datasets.load_data(args, recipes.RECIPES["vae"])
     assert train.image_shape == (16, 16, 3)
 
 
@@ -228,7 +228,7 @@ def test_train_on_a_folder_of_ones_own(eagerly, tmp_path, capsys):
 
 def test_held_out_pictures_of_a_folder_are_other_ones(tmp_path):
     pictures = [np.full((8, 8, 1), i, "uint8") for i in range(25)]
-    train, test = sets._hold_out(PictureDataset(pictures))
+    train, test = datasets._hold_out(PictureDataset(pictures))
     shown = {int(p[0, 0, 0]) for p in test.pictures}
     assert shown == {9, 19, 24}
     assert shown.isdisjoint(int(p[0, 0, 0]) for p in train.pictures)
@@ -238,7 +238,7 @@ def test_held_out_pictures_of_a_folder_are_other_ones(tmp_path):
 def test_held_out_sequences_are_of_other_films(tmp_path):
     numbers = np.arange(25, dtype="uint8")[:, None, None, None, None]
     films = np.broadcast_to(numbers, (25, 2, 8, 8, 1))
-    train, test = sets._hold_out(PictureDataset(films))
+    train, test = datasets._hold_out(PictureDataset(films))
     assert test.pictures[:, 0, 0, 0, 0].tolist() == [23, 24]
     assert len(train.pictures) == 23
 

@@ -11,12 +11,12 @@ import keras
 
 from keras_imgen import load_model, plotting
 from keras_imgen.cli.command import MAX_MINUTES
+from keras_imgen.cli.datasets import load_data
 from keras_imgen.cli.pace import Pace, compile_step, plain_pace, quicker_pace
 from keras_imgen.cli.page import SHOWN, too_short, write_page
 from keras_imgen.cli.progress import Progress
 from keras_imgen.cli.recipes import RECIPES as ALL
 from keras_imgen.cli.runs import IDENTITY, built, film, finish, is_finished, settle, settled
-from keras_imgen.cli.sets import load_data
 from keras_imgen.files import locked, write_whole
 
 # A diffusion model draws no digit after a minute: it needs twenty.

@@ -61,7 +61,9 @@ def _restore(args):
             raise existing(*(target for _, target in kept))
     _model(args.model)
     if args.mask is not None and not os.path.lexists(args.mask):
-        raise FileNotFoundError(f"The mask {args.mask!r} cannot be read: it does not exist.")
+        raise FileNotFoundError(
+            f"The mask {args.mask!r} cannot be read as a picture: it does not exist."
+        )
 
 
 def _evaluate(args):

@@ -16,9 +16,9 @@ import keras
 
 from keras_imgen import __version__, load_model
 from keras_imgen.callbacks import Resume, TrainingGif
+from keras_imgen.cli.datasets import folder_named, load_data
 from keras_imgen.cli.pace import LEAST_STEPS, compile_step, plain_pace, quicker_pace
 from keras_imgen.cli.recipes import RECIPES, choices
-from keras_imgen.cli.sets import folder_named, load_data
 from keras_imgen.files import locked, write_whole
 
 # What makes two runs the same run: their results would be equal.

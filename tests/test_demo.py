@@ -289,7 +289,7 @@ def test_demo_makes_a_page_that_needs_no_network(small, eagerly, tmp_path, capsy
     for family, recipe in demo.RECIPES.items():
         assert recipe.title in text
         figures = json.loads((folder / family / "figures.json").read_text())
-        assert f"in {figures['steps']:,} steps" in text
+        assert f"in {figures['steps']:,} step" in text
         for name, pair in figures["measured"].items():
             assert name.split(" (")[0] in text
             assert all(f"<td>{value:.2f}</td>" in text for value in pair)

@@ -5,6 +5,7 @@ import secrets
 import sys
 import zlib
 from numbers import Real
+from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +20,7 @@ __all__ = [
     "dtype_name",
     "flag",
     "labels",
+    "model_file",
     "number",
     "one_of",
     "path",
@@ -219,6 +221,36 @@ def path(name: str, value) -> None:
         raise TypeError(
             f"`{name}` must be a path, a text or a pathlib.Path. Received: {name}={shown(value)}."
         )
+
+
+def model_file(value) -> Path:
+    """Return the path of a file that may hold a model, or raise if it is none.
+
+    Args:
+        value: what was passed.
+
+    Raises:
+        TypeError: if it is no path.
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is an address, or has another ending.
+    """
+    path("path", value)
+    if "://" in str(value):
+        raise ValueError(
+            f"A model is loaded from a file of this machine. Received: {str(value)!r}. Download "
+            "it, then pass the file."
+        )
+    file = Path(value).expanduser()
+    if not file.is_file():
+        what = "is a folder" if file.is_dir() else "does not exist"
+        raise FileNotFoundError(
+            f"There is no model file {str(file)!r}: it {what}. Pass a file that ends in .keras."
+        )
+    if file.suffix != ".keras":
+        raise ValueError(
+            f"A model is loaded from a file that ends in .keras. Received: {str(file)!r}."
+        )
+    return file
 
 
 def shown(value, most: int = 120) -> str:

@@ -46,22 +46,7 @@ def load_model(path: str | Path, *, compile: bool = True):
         ...     type(keras_imgen.load_model(f"{folder}/denoiser.keras")).__name__
         'Restorer'
     """
-    checks.path("path", path)
-    if "://" in str(path):
-        raise ValueError(
-            f"A model is loaded from a file of this machine. Received: {str(path)!r}. Download it, "
-            "then pass the file."
-        )
-    path = Path(path).expanduser()
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise FileNotFoundError(
-            f"There is no model file {str(path)!r}: it {what}. Pass a file that ends in .keras."
-        )
-    if path.suffix != ".keras":
-        raise ValueError(
-            f"A model is loaded from a file that ends in .keras. Received: {str(path)!r}."
-        )
+    path = checks.model_file(path)
     if reason := damage(path):
         raise ValueError(
             f"{str(path)!r} cannot be loaded: {reason}. Use another copy of it, or train again."

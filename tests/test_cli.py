@@ -1,6 +1,7 @@
 """The command: what it leaves behind, what it refuses, and that nothing is ever overwritten."""
 
 import csv
+import dataclasses
 import errno
 import json
 import os
@@ -20,6 +21,7 @@ from small_runs import contents, fail, run
 import keras_imgen
 from keras_imgen import (
     GAN,
+    VAE,
     Diffusion,
     Restorer,
     degradations,
@@ -29,9 +31,10 @@ from keras_imgen import (
     metrics,
     networks,
     plotting,
+    pretrained,
 )
 from keras_imgen.cli import command as cli
-from keras_imgen.cli import maps, recipes, undo
+from keras_imgen.cli import datasets, maps, recipes, undo
 from keras_imgen.data import PictureDataset, to_float, to_uint8
 
 FAMILIES = cli.FAMILIES
@@ -49,6 +52,10 @@ def test_families_have_recipes():
     assert tuple(recipes.RECIPES) == FAMILIES
 
 
+def test_models_that_ship_are_known_before_they_can_be_loaded():
+    assert tuple(pretrained.UNTRAINED) == cli.READY
+
+
 def test_help_imports_neither_keras_nor_tensorflow():
     code = (
         "import sys; sys.argv = ['keras-imgen', '--help']\n"
@@ -62,6 +69,48 @@ def test_help_imports_neither_keras_nor_tensorflow():
     assert result.returncode == 0, result.stderr
     for command in ("demo", "train", "sample", "restore", "doctor"):
         assert command in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("argv", "advice"),
+    [
+        (["sample", "no.keras"], "There is no model file 'no.keras'"),
+        (["sample", "no.keras", "--out", "there.png"], "exists and is not overwritten"),
+        (["sample", "no.keras", "--out", "x.jpg"], "ends in .png"),
+        (["restore", "denoiser-gray", "no.png"], "no picture or folder 'no.png'"),
+        (["restore", "denoiser-gray", "there.png", "--out", "."], "exists and is not overwritten"),
+        (["restore", "no.keras", "there.png"], "There is no model file 'no.keras'"),
+        (["restore", "denoiser", "there.png"], "There is no model 'denoiser'. Pass"),
+        (["restore", "inpainter", "there.png", "--mask", "no.png"], "The mask 'no.png'"),
+        (["evaluate", "inpainter", "--data", "no"], "no picture or folder 'no'"),
+        (["evaluate", "no.keras", "--data", "digits"], "There is no model file 'no.keras'"),
+        (["train", "gan", "--sigma", "5"], "--sigma is for `train denoise`"),
+        (["train", "vae", "--from", "no.keras"], "There is no model file 'no.keras'"),
+        (["train", "vae", "--out", "there.png"], "is a file. Pass a folder"),
+        (["demo", "--out", "there.png"], "is a file. Pass a folder"),
+    ],
+)
+def test_what_needs_no_keras_is_refused_before_it_is_imported(
+    argv, advice, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    photo(tmp_path / "there.png")
+    monkeypatch.setattr(cli, "_import_quietly", fail(AssertionError("Keras was imported")))
+    assert run(*argv) == 2
+    assert advice in capsys.readouterr().err
+
+
+def test_early_refusals_import_no_keras():
+    code = (
+        "import sys; sys.argv = ['keras-imgen', 'restore', 'no.keras', 'no.png']\n"
+        "from keras_imgen.cli import main\n"
+        "status = main()\n"
+        "heavy = {'keras', 'tensorflow', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else status)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 2, result.stderr
+    assert "no picture or folder 'no.png'" in result.stderr
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -160,10 +209,10 @@ def test_a_folder_of_an_embedded_sets_name_is_taken_only_if_asked_for(tmp_path, 
     for number in range(3):
         photo(tmp_path / "digits" / f"{number}.png", 16, 16)
     args = cli._parser().parse_args(["train", "vae", "--batch-size", "2"])
-    assert recipes.load_data(args, recipes.RECIPES["vae"])[0].num_pictures == 4000
+    assert datasets.load_data(args, recipes.RECIPES["vae"])[0].num_pictures == 4000
     args.data = "digits"
     with pytest.warns(UserWarning, match="--data digits is a folder here"):
-        train, _ = recipes.load_data(args, recipes.RECIPES["vae"])
+        train, _ = datasets.load_data(args, recipes.RECIPES["vae"])
     assert train.image_shape == (16, 16, 3)
 
 
@@ -179,7 +228,7 @@ def test_train_on_a_folder_of_ones_own(eagerly, tmp_path, capsys):
 
 def test_held_out_pictures_of_a_folder_are_other_ones(tmp_path):
     pictures = [np.full((8, 8, 1), i, "uint8") for i in range(25)]
-    train, test = recipes._hold_out(PictureDataset(pictures))
+    train, test = datasets._hold_out(PictureDataset(pictures))
     shown = {int(p[0, 0, 0]) for p in test.pictures}
     assert shown == {9, 19, 24}
     assert shown.isdisjoint(int(p[0, 0, 0]) for p in train.pictures)
@@ -189,7 +238,7 @@ def test_held_out_pictures_of_a_folder_are_other_ones(tmp_path):
 def test_held_out_sequences_are_of_other_films(tmp_path):
     numbers = np.arange(25, dtype="uint8")[:, None, None, None, None]
     films = np.broadcast_to(numbers, (25, 2, 8, 8, 1))
-    train, test = recipes._hold_out(PictureDataset(films))
+    train, test = datasets._hold_out(PictureDataset(films))
     assert test.pictures[:, 0, 0, 0, 0].tolist() == [23, 24]
     assert len(train.pictures) == 23
 
@@ -255,6 +304,150 @@ def test_a_training_begins_where_another_one_ended(small, eagerly, tmp_path, mon
     assert not (tmp_path / "c" / "model.keras").exists()
 
 
+def vae_of(shape=(8, 8, 1), loss="bernoulli", num_classes=0, variance=None):
+    options = {"latent_dim": 2, "filters": 2, "num_classes": num_classes}
+    decoder = networks.vae_decoder(shape, variance=variance, **options)
+    model = VAE(networks.vae_encoder(shape, **options), decoder, seed=0)
+    model.compile(loss=loss)
+    return model
+
+
+def figures_in(printed):
+    """Return the first number of each line, by what stands before it."""
+    return dict(re.findall(r"^([A-Za-z ,-]+?) +(-?[\d.]+)(?: |$)", printed, re.MULTILINE))
+
+
+def as_floats(figures):
+    return {name: float(value) for name, value in figures.items()}
+
+
+def test_a_vae_of_classes_in_black_and_white_trains_draws_and_is_measured(
+    eagerly, tmp_path, capsys, monkeypatch
+):
+    vae = recipes.RECIPES["vae"]
+    built = []
+    recipe = dataclasses.replace(
+        vae,
+        build=lambda shape, seed, num_classes: (
+            built.append(num_classes) or vae_of(shape, num_classes=num_classes)
+        ),
+    )
+    monkeypatch.setitem(recipes.RECIPES, "vae", recipe)
+    for number in range(24):
+        photo(tmp_path / "pets" / ("cat", "dog")[number % 2] / f"{number}.png", 12, 12, 1)
+    data = ("--data", tmp_path / "pets")
+    command = ("train", "vae", *data, "--labels", "--binarize", "dynamic", "--epochs", 1)
+    assert run(*command, "--batch-size", 4, "--size", 8, "--out", tmp_path / "run") == 0
+    assert built == [2]
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["arguments"]["binarize"] == "dynamic"
+    assert config["class_names"] == ["cat", "dog"]
+    with Image.open(tmp_path / "run" / "samples" / "epoch_0001.png") as image:
+        width, height = image.size
+        assert height > 3 * width  # eight of each class, a class in each column
+    model = tmp_path / "run" / "model.keras"
+    assert run("sample", model, "-n", 2, "--label", "dog", "--out", tmp_path / "dog.png") == 0
+    capsys.readouterr()
+    # Of the folder that it was trained on, what was held out: 9, 19 and the last of 24.
+    monkeypatch.chdir(tmp_path)
+    assert run("evaluate", model, "--data", "pets", "--samples", 5) == 0
+    printed = capsys.readouterr().out
+    assert "3 pictures of 'pets'" in printed
+    assert "8 x 8, in black and white (drawn, as in its dynamic training); Bernoulli" in printed
+    found = as_floats(figures_in(printed))
+    assert found["reconstruction"] > 10.0
+    assert found["bound, their sum"] == pytest.approx(
+        found["reconstruction"] + found["KL divergence"], abs=0.011
+    )
+    assert "5 importance samples" in printed
+    assert "bits per dimension" not in printed
+    photo(tmp_path / "other" / "cow" / "1.png", 8, 8, 1)
+    photo(tmp_path / "other" / "dog" / "1.png", 8, 8, 1)
+    for folder, said in (
+        (tmp_path / "other", "knows the classes cat, dog. Received: --data"),
+        (tmp_path / "other" / "cow", "is measured on pictures of its classes"),
+        ("photos", "is measured on pictures of its classes"),
+    ):
+        assert run("evaluate", model, "--data", folder) == 2
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("loss", "channels", "variance"),
+    [("continuous_bernoulli", 1, None), ("gaussian", 3, None), ("gaussian", 3, "one")],
+)
+def test_evaluate_prints_the_likelihood_of_a_vae(loss, channels, variance, tmp_path, capsys):
+    model = vae_of((8, 8, channels), loss, variance=variance)
+    model.save(tmp_path / "vae.keras")
+    command = ("evaluate", tmp_path / "vae.keras", "--data", "digits", "-n", 50, "--seed", 3)
+    assert run(*command, "--samples", 20) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert printed.out.startswith("50 pictures of 'digits', 8 x 8")
+    found = as_floats(figures_in(printed.out))
+    options = {"size": 8, "channels": channels, "batch_size": 50, "shuffle": True, "seed": 3}
+    (pictures,) = load("digits", "test", **options)[0]
+    model.compile(loss=loss)
+    figures = model.evaluate(pictures, verbose=0, return_dict=True)
+    likelihoods = model.log_likelihood(pictures, 20, seed=3)
+    expected = {
+        "reconstruction": figures["reconstruction_loss"],
+        "KL divergence": figures["kl_loss"],
+        "bound, their sum": figures["loss"],
+        "negative log-likelihood": -likelihoods.mean(),
+    }
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=0.02), name
+    # As if each grey level had a 255th of the density's range.
+    bits = -np.mean(likelihoods) / (64 * channels) / np.log(2) + np.log2(255)
+    assert found["bits per dimension"] == pytest.approx(bits, abs=0.002)
+    error = np.std(likelihoods, ddof=1) / np.sqrt(50)
+    assert f"standard error {error:.2f}, 20 importance samples" in printed.out
+
+
+def test_the_cross_entropy_of_grey_pictures_is_called_no_likelihood(tmp_path, capsys):
+    vae_of().save(tmp_path / "vae.keras")
+    command = ("evaluate", tmp_path / "vae.keras", "--data", "digits", "-n", 20)
+    assert run(*command) == 0
+    printed = capsys.readouterr()
+    assert "loss, their sum" in printed.out
+    assert "log-likelihood" not in printed.out
+    assert "--binarize dynamic" in printed.err
+    assert run(*command, "--samples", 20) == 2
+    assert "--samples is for a likelihood" in capsys.readouterr().err
+    (tmp_path / "config.json").write_text('{"arguments": {"binarize": "static"}}')
+    assert run(*command, "--samples", 20) == 0
+    printed = capsys.readouterr()
+    assert "black and white (drawn, as in its static training)" in printed.out
+    assert "negative log-likelihood" in printed.out
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "said"),
+    [
+        ("vae", ("--sigma", 5), "--sigma is for restorers. Received: a VAE. Leave it out."),
+        ("vae", ("--self-ensemble",), "--self-ensemble is for restorers"),
+        ("denoise", ("-n", 5), "-n is for VAEs. Received: a Restorer. Leave it out."),
+        ("denoise", ("--samples", 5), "--samples is for VAEs"),
+    ],
+)
+def test_evaluate_refuses_what_another_model_takes(model, options, said, trained, tmp_path, capsys):
+    photo(tmp_path / "a.png", 28, 28, 1)
+    command = ("evaluate", trained / f"{model}.keras", "--data", tmp_path)
+    assert run(*command, *options) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_evaluate_takes_a_folder_or_a_set_by_name(trained, tmp_path, capsys):
+    for number in range(3):
+        photo(tmp_path / f"{number}.png", 20, 31, 3)  # made grey, and 28 x 28
+    assert run("evaluate", trained / "vae.keras", "--data", tmp_path) == 0
+    assert "3 pictures of" in capsys.readouterr().out
+    assert run("evaluate", trained / "vae.keras", "--data", "no_such_set") == 2
+    assert "--data takes a folder of PNG and JPEG files, an embedded set" in capsys.readouterr().err
+
+
 def test_train_on_films_of_ones_own(eagerly, tmp_path):
     rng = np.random.default_rng(0)
     for name in "ab":
@@ -268,7 +461,9 @@ def test_train_on_films_of_ones_own(eagerly, tmp_path):
 @pytest.mark.parametrize(
     ("argv", "advice"),
     [
-        (["vae", "--labels"], "--labels is for `train gan or diffusion`. Received: it for"),
+        (["denoise", "--labels"], "--labels is for `train gan, vae or diffusion`. Received: it"),
+        (["gan", "--binarize", "static"], "--binarize is for `train vae`. Received: it for `train"),
+        (["vae", "--data", "photos", "--channels", "3", "--binarize", "static"], "--channels 1, o"),
         (["inpaint", "--sigma", "5"], "--sigma is for `train denoise`"),
         (["gan", "--frames", "5"], "--frames is for `train sequence`"),
         (["sequence", "--frames", "5"], "--frames is for a folder of films"),

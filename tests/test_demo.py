@@ -139,7 +139,7 @@ def test_a_demo_that_was_cut_off_goes_on_to_the_same_bits(small, eagerly, tmp_pa
     monkeypatch.setattr(keras_imgen.callbacks.SampleGrid, "draw", fail_later)
     assert run(*command, tmp_path / "cut") == 1
     settled = json.loads((tmp_path / "cut" / "vae" / "config.json").read_text())["settled"]
-    assert settled == {"jit_compile": False, "steps": 16}
+    assert settled == {"jit_compile": False, "steps": 16, "worth": 64}  # 32 epochs of 2 batches
     monkeypatch.setattr(keras_imgen.callbacks.SampleGrid, "draw", draw)
     assert run(*command, tmp_path / "straight") == 0
     monkeypatch.setattr(demo, "plain_pace", fail(AssertionError("settled already")))
@@ -198,6 +198,31 @@ def test_another_demo_is_left_alone(option, there, here, clock, tmp_path, capsys
     assert "holds another demo: minutes 0.2 there" in said
     assert f"{option[2:]} {there} there, {here} here" in said
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(("steps", "told"), [(39, True), (40, False), (400, False)])
+def test_a_training_far_too_short_is_called_so(steps, told, tmp_path):
+    figures = {"seconds": 1.0, "steps": steps, "worth": 400, "measured": {"figure": (0.0, 1.0)}}
+    assert page.too_short(figures) == told
+    text = page.write_page(tmp_path, {"vae": figures}).read_text(encoding="utf-8")
+    assert ("far too short to show what it can do: it takes about 400." in text) == told
+    assert f"It learned in {steps} steps." in text
+
+
+def test_figures_of_an_earlier_version_say_nothing_of_too_short_a_training():
+    assert not page.too_short({"seconds": 1.0, "steps": 1, "measured": {}})
+
+
+@pytest.mark.parametrize(("minutes", "short"), [(0.2, True), (60.0, False)])
+def test_the_end_of_the_demo_says_what_was_too_short(minutes, short, clock, tmp_path, capsys):
+    clock(5.0, families=("vae",))
+    assert run("demo", "--minutes", minutes, "--out", tmp_path) == 0
+    said = capsys.readouterr().out
+    assert ("Trained far too short to show what it can do: VAE: digits" in said) == short
+    asked = float(re.search(r"demo --minutes ([\d.]+) --out", said)[1])
+    worth = json.loads((tmp_path / "vae" / "figures.json").read_text())
+    enough = minutes * worth["worth"] / worth["steps"]  # in which it is worth a look
+    assert asked == pytest.approx(max(4.0 * minutes, enough if short else 0.0), abs=1.0)
 
 
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan", "five", "1e9"])
@@ -264,7 +289,7 @@ def test_demo_makes_a_page_that_needs_no_network(small, eagerly, tmp_path, capsy
     for family, recipe in demo.RECIPES.items():
         assert recipe.title in text
         figures = json.loads((folder / family / "figures.json").read_text())
-        assert f"in {figures['steps']:,} steps" in text
+        assert f"in {figures['steps']:,} step" in text
         for name, pair in figures["measured"].items():
             assert name.split(" (")[0] in text
             assert all(f"<td>{value:.2f}</td>" in text for value in pair)

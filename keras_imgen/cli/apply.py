@@ -1,6 +1,5 @@
-"""`keras-imgen sample`, `restore` and `evaluate`: what a trained model is used for."""
+"""`keras-imgen sample` and `restore`: what a trained model is used for."""
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -17,14 +16,13 @@ from keras_imgen import (  # noqa: F401
     degradations,
     load_model,
     load_pretrained,
-    metrics,
     networks,
     plotting,
 )
 from keras_imgen.checks import seed_or_new
 from keras_imgen.cli import maps, undo
 from keras_imgen.cli.command import complain
-from keras_imgen.cli.inputs import LeftOut, existing, find, split_off_collisions
+from keras_imgen.cli.inputs import LeftOut, existing, find, run_config, split_off_collisions
 from keras_imgen.data import sources, to_float
 from keras_imgen.data.photos import read_photo, read_picture, write_photo
 from keras_imgen.files import write_whole
@@ -36,14 +34,6 @@ def sample(args) -> None:
     """Draw new pictures and write them as one PNG file."""
     from PIL import Image
 
-    path = Path(args.out)
-    if path.suffix.lower() != ".png":
-        raise ValueError(
-            f"The pictures are written as one PNG file. Received: --out {args.out}. Pass a name "
-            "that ends in .png."
-        )
-    if os.path.lexists(path):
-        raise existing(path)
     model = load_model(args.model)
     if not hasattr(model, "sample"):
         raise ValueError(
@@ -68,8 +58,8 @@ def sample(args) -> None:
     seed = seed_or_new(args.seed)
     columns = model.num_classes if label is None and model.num_classes else None
     pictures = model.sample(args.n, labels=label, seed=seed, **how)
-    plotting.save_grid(path, pictures, columns, scale=args.scale)
-    print(f"{args.n} pictures in {path} (seed {seed}).")
+    plotting.save_grid(args.out, pictures, columns, scale=args.scale)
+    print(f"{args.n} pictures in {args.out} (seed {seed}).")
 
 
 def _label(args, model):
@@ -78,11 +68,7 @@ def _label(args, model):
         return None
     if args.label.isdecimal() and len(args.label) < 10:
         return int(args.label)
-    try:
-        config = json.loads(Path(args.model).with_name("config.json").read_text())
-        names = config["class_names"]
-    except (OSError, ValueError, KeyError, TypeError):
-        names = None
+    names = run_config(args.model).get("class_names")
     if names is None or len(names) != model.num_classes:
         raise ValueError(
             f"This model's classes have no names here. Received: --label {args.label}. Pass a "
@@ -107,7 +93,7 @@ def restore(args) -> int:
     there = [target for _, target in kept if os.path.lexists(target)]
     if len(there) == len(kept):
         raise existing(*there)
-    model = _load(args.model)
+    model = named(args.model)
     parts = undo.read(args.undo) if args.undo else []
     options = {"self_ensemble": args.self_ensemble, "tile": args.tile}
     options = options if parts else _options(model, args)
@@ -201,74 +187,12 @@ def _restored(model, picture, parts, mask, filler, options, args):
     return found, maps.drawn(errors * mask if kept else errors), said
 
 
-def evaluate(args) -> int:
-    """Spoil the pictures of a folder, restore them, and print a table of PSNR and SSIM.
-
-    What cannot be read or is too small is named and left out.
-    """
-    (found, notes), left_out = find([args.data]), LeftOut()
-    model = _load(args.model)
-    if not hasattr(model, "restore") or len(model.image_shape) == 4:
-        raise ValueError(
-            f"{args.model!r} is a {type(model).__name__} that restores no single pictures. Pass a "
-            "model trained to denoise or inpaint."
-        )
-    degradation = model.degradation
-    if degradation is None and args.sigma is None:
-        raise ValueError(
-            "This model has learned from pairs and degrades no pictures. Pass --sigma to try "
-            "it on noise, or measure it in Python: model.evaluate(observed, clean)."
-        )
-    if args.sigma is not None:
-        if "mask" in model.appends:
-            raise ValueError(
-                "This model fills holes. Leave out --sigma: the pictures get holes as in training."
-            )
-        degradation = degradations.AdditiveNoise(args.sigma / 255.0, seed=args.seed)
-    width = min(max(len(str(name)) for _, name in found), 40)
-    width = max(width, len(f"mean of {len(found)}"))
-    rows = []
-    for note in notes:
-        complain(note)
-    for file, name in found:
-        try:
-            pixels = sources.with_channels(read_picture(file), model.image_shape[-1])
-            clean = to_float(pixels)[None]
-            _check_colors(model, clean)
-            observed = keras.ops.convert_to_numpy(degradation(clean, training=False))
-            restored = model.restore(observed, self_ensemble=args.self_ensemble)
-            pair = (observed[..., : clean.shape[-1]], restored)
-            row = [float(metrics.psnr(clean, picture, clip=True)[0]) for picture in pair]
-            rows.append([*row, float(metrics.ssim(clean, restored)[0])])
-        except ValueError as error:
-            left_out.add(file, error)
-            continue
-        if len(rows) == 1:
-            print(f"{'picture':{width}}  observed  restored    SSIM")
-        print(f"{str(name)[-width:]:{width}}  {_figures(rows[-1])}", flush=True)
-    left_out.close()
-    if not rows:
-        return 2
-    print(f"{f'mean of {len(rows)}':{width}}  {_figures(np.mean(rows, axis=0))}")
-    return int(left_out.count > 0)
-
-
-def _figures(row):
-    return f"{row[0]:5.2f} dB  {row[1]:5.2f} dB  {row[2]:.4f}"
-
-
-def _load(name):
+def named(name: str):
     """Return a model that ships with the package, by its name, or one from a file."""
-    if name in UNTRAINED:
-        return load_pretrained(name)
-    if not name.endswith(".keras") and not os.path.lexists(name):
-        raise FileNotFoundError(
-            f"There is no model {name!r}. Pass a .keras file, or {', '.join(UNTRAINED)}."
-        )
-    return load_model(name)
+    return load_pretrained(name) if name in UNTRAINED else load_model(name)
 
 
-def _check_colors(model, pictures):
+def check_colors(model, pictures):
     """Refuse pictures without colours if a model would not see the noise of them."""
     if not isinstance(model.degradation, degradations.AdditiveNoise) or pictures.shape[-1] == 1:
         return
@@ -342,7 +266,7 @@ def _restore_any(model, picture, mask, degrade, options):
 
 def _restore(model, pictures, mask, degrade, options):
     """Restore a batch, after spoiling it or marking its holes if need be; return all in a list."""
-    _check_colors(model, pictures)
+    check_colors(model, pictures)
     if degrade:
         pictures = keras.ops.convert_to_numpy(model.degradation(pictures, training=False))
     elif mask is not None:

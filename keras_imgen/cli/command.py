@@ -20,7 +20,8 @@ FAMILIES = ("gan", "vae", "diffusion", "denoise", "inpaint", "sequence")
 MAX_MINUTES = 10_000  # a week
 MAX_SEED = 2**31 - 1  # which every generator takes
 
-RESTORER = "denoiser-gray, denoiser-color, inpainter, or a .keras file"
+READY = ("denoiser-gray", "denoiser-color", "inpainter")  # what `load_pretrained` knows
+RESTORER = f"{', '.join(READY)}, or a .keras file"
 SELF_ENSEMBLE = "restore each picture in eight positions: a little better, eight times as slow"
 
 # What to do when the operating system refuses a path, by the name of its error.
@@ -66,6 +67,9 @@ def _run(args):
     try:
         if hasattr(args, "out"):
             _check_writable(Path(args.out or "runs"))
+        from keras_imgen.cli import early  # and NumPy, which the help does without
+
+        early.check(args)
         with deferred() as check_interrupt:  # TensorFlow, while it loads, makes an error of it
             command = _import_quietly(f"keras_imgen.cli.{args.module}")
         check_interrupt()
@@ -106,7 +110,7 @@ def _explain(error, out):
 def complain(text):
     """Print one line on stderr; what it says of a function's arguments, it says of options."""
     text = re.sub(
-        r"`?\b(size|crops|channels|batch_size|tile|num_frames|labels)(=True`|=True|=`|`|=)",
+        r"`?\b(size|crops|channels|batch_size|binarize|tile|num_frames|labels)(=True`|=True|=`|`|=)",
         lambda match: (
             f"--{match[1].removeprefix('num_').replace('_', '-')}{' ' * (match[2] == '=')}"
         ),
@@ -173,7 +177,13 @@ def _parser():
         "--labels",
         action="store_true",
         default=None,
-        help="gan, diffusion: learn the classes of the set, or of the folder's subfolders",
+        help="gan, vae, diffusion: learn the classes of the set, or of the folder's subfolders",
+    )
+    train.add_argument(
+        "--binarize",
+        choices=("static", "dynamic"),
+        help="vae: learn from pictures in black and white, as likelihoods of digits are published: "
+        "each grey drawn once, or anew in every epoch",
     )
     train.add_argument(
         "--sigma",
@@ -256,20 +266,33 @@ def _parser():
         "--out", type=_path, default="restored", help="folder of the results [%(default)s]"
     )
 
-    evaluate = command("evaluate", "apply", "Measure how well a model restores a folder.")
-    evaluate.add_argument("model", type=_path, help=RESTORER)
+    evaluate = command(
+        "evaluate", "evaluate", "Measure a restorer on a folder, or the likelihood of a VAE."
+    )
+    evaluate.add_argument("model", type=_path, help=f"{RESTORER}, also of a VAE")
     evaluate.add_argument(
-        "--data", type=_path, required=True, help="folder of clean PNG or JPEG files"
+        "--data",
+        type=_path,
+        required=True,
+        help="folder of clean PNG or JPEG files; for a VAE also a set by name, its test pictures",
     )
     evaluate.add_argument(
         "--sigma",
         type=_grey_levels,
-        help="noise in grey levels of 8 bits, 0 to 255 [as in training]",
+        help="restorers: noise in grey levels of 8 bits, 0 to 255 [as in training]",
+    )
+    evaluate.add_argument(
+        "--self-ensemble", action="store_true", default=None, help=f"restorers: {SELF_ENSEMBLE}"
+    )
+    evaluate.add_argument("-n", type=_count(2), help="VAE: at most so many pictures [1000]")
+    evaluate.add_argument(
+        "--samples",
+        type=_count(1),
+        help="VAE: importance samples of each picture; more find a higher likelihood [200]",
     )
     evaluate.add_argument(
         "--seed", type=_count(0, MAX_SEED), default=0, help="random seed [%(default)s]"
     )
-    evaluate.add_argument("--self-ensemble", action="store_true", help=SELF_ENSEMBLE)
 
     notebooks = command("tutorials", "tutorials", "Copy the tutorials' notebooks into a folder.")
     notebooks.add_argument(

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 import keras
 
 from keras_imgen import load_model, plotting
+from keras_imgen.cli.command import MAX_MINUTES
+from keras_imgen.cli.datasets import load_data
 from keras_imgen.cli.pace import Pace, compile_step, plain_pace, quicker_pace
-from keras_imgen.cli.page import SHOWN, write_page
+from keras_imgen.cli.page import SHOWN, too_short, write_page
 from keras_imgen.cli.progress import Progress
 from keras_imgen.cli.recipes import RECIPES as ALL
-from keras_imgen.cli.recipes import load_data
 from keras_imgen.cli.runs import IDENTITY, built, film, finish, is_finished, settle, settled
 from keras_imgen.files import locked, write_whole
 
@@ -36,12 +38,22 @@ def demo(args) -> None:
     with locked(folder):
         _claim(folder, args)
         _train_all(args, folder, begin)
-        page = write_page(folder, {family: _figures(folder / family) for family in RECIPES})
+        figures = {family: _figures(folder / family) for family in RECIPES}
+        page = write_page(folder, figures)
+    print(f"\nDone in {time.monotonic() - begin:.0f} seconds. Open {page} in a browser.")
+    minutes = 4.0 * args.minutes
+    if short := [RECIPES[family].title for family in RECIPES if too_short(figures[family])]:
+        print(f"Trained far too short to show what it can do: {'; '.join(short)}.")
+        minutes = max(minutes, math.ceil(args.minutes * max(map(_missing, figures.values()))))
     print(
-        f"\nDone in {time.monotonic() - begin:.0f} seconds. Open {page} in a browser.\n"
         "The longer it may train, the better it draws and restores: "
-        f"keras-imgen demo --minutes {4 * args.minutes:g} --out {folder}-longer"
+        f"keras-imgen demo --minutes {min(minutes, MAX_MINUTES):g} --out {folder}-longer"
     )
+
+
+def _missing(figures):
+    """Return by how much longer a family should have trained."""
+    return figures.get("worth", 0) / figures["steps"]
 
 
 def _visible(folder):
@@ -144,7 +156,7 @@ def _train_within(waiting, seconds, begin):
         part = waiting.pop(0)
         steps = max(1, int(share / part.pace.step))
         steps -= steps % min(ROUNDS, steps)
-        choices = {"jit_compile": part.pace.jit_compile, "steps": steps}
+        choices = {"jit_compile": part.pace.jit_compile, "steps": steps, "worth": part.need}
         settle(part.folder, part.args, choices)
         _train(part, choices, lambda own: max(own, end - time.monotonic()), begin)
 
@@ -209,7 +221,8 @@ def _show(part, start):
     measured = part.recipe.measure(part.model, part.test)
     _draw(part.model, part.test, part.folder)
     seconds = None if start is None else time.monotonic() - start
-    figures = {"seconds": seconds, "steps": settled(part.folder)["steps"], "measured": measured}
+    steps = {key: value for key, value in settled(part.folder).items() if key != "jit_compile"}
+    figures = {"seconds": seconds, **steps, "measured": measured}
     with write_whole(part.folder / "figures.json") as unfinished:
         unfinished.write_text(json.dumps(figures, indent=2) + "\n")
     print(part.recipe.title)

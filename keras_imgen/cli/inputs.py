@@ -1,10 +1,10 @@
-"""The pictures that a command is given: what they are, where results go, what is left out."""
+"""What a command is given: pictures and models, where results go, what is left out."""
 
+import json
 import os
 from pathlib import Path
 
 from keras_imgen.cli.command import complain
-from keras_imgen.data import folders
 
 
 def find(paths, *outs: str | Path | None) -> tuple[list[tuple[Path, Path]], list[str]]:
@@ -17,8 +17,11 @@ def find(paths, *outs: str | Path | None) -> tuple[list[tuple[Path, Path]], list
         FileNotFoundError: if there is nothing of that name, or no picture in a folder.
     """
     found, notes = [], []
+    check_there(paths)
     for path in map(Path, paths):
         if os.path.isdir(path):
+            from keras_imgen.data import folders  # and Keras with it
+
             files, others = folders.list_pictures(path)
             for results in (Path(out).resolve() for out in outs if out is not None):
                 files, others = (
@@ -31,11 +34,29 @@ def find(paths, *outs: str | Path | None) -> tuple[list[tuple[Path, Path]], list
                     " ".join([f"There is no PNG or JPEG file in {str(path)!r}.", *notes])
                 )
             found += [(file, file.relative_to(path)) for file in files]
-        elif os.path.lexists(path):
-            found.append((path, Path(path.name)))
         else:
-            raise FileNotFoundError(f"There is no picture or folder {str(path)!r}.")
+            found.append((path, Path(path.name)))
     return found, notes
+
+
+def check_there(paths) -> None:
+    """Raise unless every picture or folder exists.
+
+    Raises:
+        FileNotFoundError: for the first one that does not.
+    """
+    for path in paths:
+        if not os.path.lexists(path):
+            raise FileNotFoundError(f"There is no picture or folder {str(path)!r}.")
+
+
+def run_config(model: str) -> dict:
+    """Return what `keras-imgen train` wrote of a model into the file beside it, or nothing."""
+    try:
+        config = json.loads(Path(model).with_name("config.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 def existing(path, *others, option: str = "--out") -> FileExistsError:

@@ -79,6 +79,8 @@ SHOWN = {
     ),
 }
 
+TOO_SHORT = 0.1  # share of the steps after which a family is worth a look
+
 CLASSES = {"result.png": " grid", "result.gif": " film", "samples.gif": " film"}
 
 PAGE = """<!DOCTYPE html>
@@ -144,7 +146,8 @@ def write_page(folder: Path, figures: dict) -> Path:
 
     Args:
         folder: the demo's folder.
-        figures: of each family, `{"seconds": ..., "steps": ..., "measured": ...}`.
+        figures: of each family, `{"seconds": ..., "steps": ..., "measured": ...}`, and `worth`: how
+            many steps it takes until it is worth a look.
 
     Returns:
         The page's path.
@@ -168,6 +171,25 @@ def write_page(folder: Path, figures: dict) -> Path:
     return page
 
 
+def too_short(figures: dict) -> bool:
+    """Return whether a family has trained for so few steps that there is nothing to see.
+
+    Args:
+        figures: as for `write_page`; `worth` is missing in those of earlier versions.
+    """
+    return figures["steps"] < TOO_SHORT * figures.get("worth", 0)
+
+
+def _told_steps(figures):
+    steps = f"It learned in {figures['steps']:,} step{'s' * (figures['steps'] != 1)}."
+    if not too_short(figures):
+        return steps
+    return (
+        f"{steps} <strong>That is far too short to show what it can do: it takes about "
+        f"{figures['worth']:,}. Give the demo more minutes.</strong>"
+    )
+
+
 def _section(folder, family, figures):
     recipe = RECIPES[family]
     rows = "".join(
@@ -187,7 +209,7 @@ def _section(folder, family, figures):
     return SECTION.format(
         title=html.escape(recipe.title),
         text=html.escape(recipe.text),
-        steps=f"It learned in {figures['steps']:,} steps.",
+        steps=_told_steps(figures),
         rows=rows,
         pictures=pictures,
     )

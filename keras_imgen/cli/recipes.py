@@ -1,7 +1,5 @@
 """What `keras-imgen train` and `demo` train: data, model and pictures of each family."""
 
-import os
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,15 +12,10 @@ from keras_imgen import (
     Diffusion,
     Restorer,
     callbacks,
-    load,
-    load_folder,
-    load_sequences,
     metrics,
     networks,
 )
-from keras_imgen.checks import shown
-from keras_imgen.data import PictureDataset, tfds, to_float
-from keras_imgen.data.sources import EMBEDDED
+from keras_imgen.data import to_float
 from keras_imgen.degradations import AdditiveNoise, Compose, MissingBlocks, MissingFrames
 
 
@@ -62,8 +55,12 @@ def _gan(image_shape, seed, num_classes=0):
     return model
 
 
-def _vae(image_shape, seed):
-    model = VAE(networks.vae_encoder(image_shape), networks.vae_decoder(image_shape), seed=seed)
+def _vae(image_shape, seed, num_classes=0):
+    model = VAE(
+        networks.vae_encoder(image_shape, num_classes=num_classes),
+        networks.vae_decoder(image_shape, num_classes=num_classes),
+        seed=seed,
+    )
     model.compile(loss="bernoulli" if image_shape[-1] == 1 else "gaussian")
     return model
 
@@ -119,14 +116,17 @@ def _measure_samples(model, test):
 
 
 def _measure_vae(model, test):
-    """What a picture costs to describe: by one grey value for all, and by the VAE."""
+    """What a grey picture costs: by the mean picture for all, and by the VAE."""
     pictures = test.take(1000)
     mean = np.broadcast_to(pictures.mean(axis=0), pictures.shape)
     error = np.mean(keras.ops.convert_to_numpy(model.loss.nll_of_mean(pictures, mean)))
     loss = model.evaluate(pictures, verbose=0, return_dict=True)["loss"]
     reconstructed = model.reconstruct(pictures)
     return {
-        "loss (reconstruction and KL), nats": (float(error), float(loss)),
+        "cross-entropy of grey pictures and KL (which is no likelihood), nats": (
+            float(error),
+            float(loss),
+        ),
         "PSNR of reconstructions, dB": tuple(
             float(np.mean(metrics.psnr(pictures, x))) for x in (mean, reconstructed)
         ),
@@ -258,113 +258,3 @@ def choices(args, data) -> dict:
         low_and_high = np.divide(args.sigma, 255.0).tolist()
         return {"sigma": tuple(low_and_high) if np.ndim(args.sigma) else low_and_high}
     return {}
-
-
-def load_data(args, recipe) -> tuple[PictureDataset, PictureDataset]:
-    """Return training and test pictures as the arguments ask for."""
-    name = args.data or recipe.data
-    chosen = {key: getattr(args, key) for key in ("size", "crops", "channels")}
-    chosen = {key: value for key, value in chosen.items() if value is not None}
-    options = {"batch_size": args.batch_size or recipe.batch_size, "seed": args.seed, **chosen}
-    is_folder = bool(args.data) and os.path.isdir(os.path.expanduser(name))
-    _check_options(args, is_folder)
-    if args.labels:
-        options["labels"] = True
-    if is_folder:
-        if name in EMBEDDED:
-            warnings.warn(
-                f"--data {name} is a folder here, which is taken instead of the set of that name.",
-                stacklevel=2,
-            )
-        if args.family == "sequence":
-            options.pop("crops", None)
-            parts = _hold_out(load_sequences(name, num_frames=args.frames or 10, **options))
-        else:
-            parts = _hold_out(load_folder(name, **options))
-    elif name == "moving_digits" and chosen:
-        raise ValueError(
-            "moving_digits has a size and channels of its own. Received: "
-            f"{', '.join(f'--{key}' for key in chosen)}. Leave it out."
-        )
-    else:
-        try:
-            parts = tuple(load(name, split, **options) for split in ("train", "test"))
-        except tfds.UnknownSetError:
-            raise ValueError(
-                "--data takes a folder of PNG and JPEG files, an embedded set "
-                f"({', '.join(EMBEDDED)}) or the name of a TFDS set, such as mnist or cifar10. "
-                f"Received: {shown(name)}, which is none of these."
-            ) from None
-    _check(args, name, *parts)
-    return parts
-
-
-def _check_options(args, is_folder):
-    """Raise for options that a family or its data do not have."""
-    for option, value, families in (
-        ("labels", args.labels, ("gan", "diffusion")),
-        ("sigma", args.sigma, ("denoise",)),
-        ("frames", args.frames, ("sequence",)),
-    ):
-        if value is not None and args.family not in families:
-            raise ValueError(
-                f"--{option} is for `train {' or '.join(families)}`. Received: it for `train "
-                f"{args.family}`. Leave it out."
-            )
-    if args.frames is not None and not is_folder:
-        raise ValueError("--frames is for a folder of films. Leave it out, or pass --data FOLDER.")
-
-
-def _check(args, name, train, test):
-    """Raise, before anything is trained, for pictures that a family cannot learn from."""
-    has_time = len(train.image_shape) == 4
-    if has_time != (args.family == "sequence"):
-        raise ValueError(
-            "`sequence` is trained on sequences, the other families on pictures. Received: "
-            f"{args.family} on {name!r}, of shape {train.image_shape}. Sequences are moving_digits "
-            "and folders of films."
-        )
-    if args.family not in ("gan", "vae", "diffusion"):
-        return
-    if train.image_shape != test.image_shape:
-        raise ValueError(
-            f"A {args.family} is trained and tested on pictures of one size. Received: {name!r}, "
-            f"of {_sides(train)} pixels to train on and {_sides(test)} to test on. Pass --size 64."
-        )
-    if min(train.batch_size, train.num_pictures) < 2:
-        raise ValueError(
-            f"A {args.family} learns from at least 2 pictures at a time. Received: "
-            f"{train.num_pictures} to train on, in batches of {train.batch_size}. Pass more "
-            "pictures and a --batch-size of 2 or more."
-        )
-
-
-def _sides(dataset):
-    return " x ".join(map(str, dataset.image_shape[:2]))
-
-
-def _hold_out(dataset):
-    """Keep every tenth picture of a folder, at least one, for the test.
-
-    Of sequences the last ones: those of one film are too much alike to be dealt to both sides.
-    """
-    count = len(dataset.pictures)
-    if count < 2:
-        raise ValueError(
-            "To train on a folder it must hold at least 2 pictures or sequences, one of them for "
-            f"the test. Received: {count}."
-        )
-    names = ("batch_size", "crop_size", "crops", "seed", "class_names")
-    options = {key: getattr(dataset, key) for key in names}
-    held_out = np.arange(count) % 10 == 9
-    if dataset.image_shape[:-3]:  # sequences
-        held_out = np.arange(count) >= count - count // 10
-    held_out[-1] = True
-    parts = []
-    for wanted in (False, True):
-        chosen = np.flatnonzero(held_out == wanted)
-        pictures = [dataset.pictures[i] for i in chosen]
-        pictures = np.stack(pictures) if dataset.crop_size is None else pictures
-        labels = None if dataset.labels is None else dataset.labels[chosen]
-        parts.append(PictureDataset(pictures, labels, shuffle=not wanted, **options))
-    return tuple(parts)

@@ -16,14 +16,15 @@ import keras
 
 from keras_imgen import __version__, load_model
 from keras_imgen.callbacks import Resume, TrainingGif
+from keras_imgen.cli.datasets import folder_named, load_data
 from keras_imgen.cli.pace import LEAST_STEPS, compile_step, plain_pace, quicker_pace
-from keras_imgen.cli.recipes import RECIPES, choices, load_data
+from keras_imgen.cli.recipes import RECIPES, choices
 from keras_imgen.files import locked, write_whole
 
 # What makes two runs the same run: their results would be equal.
 IDENTITY = (
-    *("family", "data", "size", "crops", "channels", "frames", "labels", "sigma", "start"),
-    *("epochs", "batch_size", "seed"),
+    *("family", "data", "size", "crops", "channels", "frames", "labels", "binarize", "sigma"),
+    *("start", "epochs", "batch_size", "seed"),
 )
 
 
@@ -203,6 +204,7 @@ def settle(folder, args, settings: dict, class_names=None) -> None:
         "arguments": _identity(args),
         "settled": settings,
         "class_names": class_names,
+        "folder": folder_named(args.data),
         "versions": {
             "keras_imgen": __version__,
             "keras": keras.__version__,

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 
-
 MOST, STEPS = 64, 8  # samples of a diffusion model, whose every step takes as long as a whole GAN
 
 

@@ -15,13 +15,16 @@ _VALUES = 2**22  # of distances at a time: their 64-bit copies stay below 100 MB
 
 
 class LatentFigures(NamedTuple):
-    """What `latent_figures` found; printed, it is two sentences. All figures are in nats.
+    """What `latent_figures` found; printed, it is two lines. All figures are in nats.
 
     Attributes:
-        kl: KL divergence of a picture's cloud from the prior, mean over pictures; the sum of the
-            next two.
+        kl: KL divergence of a picture's cloud from the prior, mean over pictures; the sum of
+            `mutual_information` and `marginal_kl`.
         mutual_information: how much a point of a cloud tells about which of the pictures it belongs
-            to: 0 if the latents say nothing, at most the logarithm of the number of pictures.
+            to: 0 if the latents say nothing.
+        limit: the most that it can be, the logarithm of the number of pictures. Where it is
+            reached, the clouds of so few pictures do not touch, and what is left over, the next
+            figure, says little about samples.
         marginal_kl: KL divergence of all clouds together, the aggregate posterior, from the prior:
             0 if what is drawn from the prior is like what pictures become.
         active_units: how many latents are active.
@@ -33,23 +36,24 @@ class LatentFigures(NamedTuple):
     Example:
         >>> import numpy as np
         >>> from keras_imgen.metrics import LatentFigures
-        >>> print(LatentFigures(2.5, 2.0, 0.5, 1, np.array([0.9, 0.0]), None))
-        1 of 2 latents is active. KL 2.500 nats: 2.000 tell pictures apart, 0.500 miss the prior.
+        >>> print(LatentFigures(2.5, 2.0, 4.6, 0.5, 1, np.array([0.9, 0.0]), None))
+        Active latents: 1 of 2.
+        KL 2.50 nats: 2.00 of at most 4.60 tell pictures apart, 0.50 miss the prior.
     """
 
     kl: float
     mutual_information: float
+    limit: float
     marginal_kl: float
     active_units: int
     activity: np.ndarray
     kl_of_latents: np.ndarray | None
 
     def __str__(self):
-        verb = "is" if self.active_units == 1 else "are"
         return (
-            f"{self.active_units} of {len(self.activity)} latents {verb} active. KL {self.kl:.3f} "
-            f"nats: {self.mutual_information:.3f} tell pictures apart, {self.marginal_kl:.3f} miss "
-            "the prior."
+            f"Active latents: {self.active_units} of {len(self.activity)}.\n"
+            f"KL {self.kl:.2f} nats: {self.mutual_information:.2f} of at most {self.limit:.2f} tell "
+            f"pictures apart, {self.marginal_kl:.2f} miss the prior."
         )
 
 
@@ -65,8 +69,8 @@ def latent_figures(
 
     Args:
         mean: middles of the pictures' clouds, as `VAE.encode` returns them, `(n, latent_dim)`. The
-            parts are estimated over these pictures: several hundred or more. The time grows with
-            their number squared: 10,000 take some seconds.
+            parts are those over these pictures, not over all that there are: so take thousands. The
+            time grows with their number squared: 10,000 take some seconds.
         log_variance: natural logarithms of their variances, same shape.
         log_prior: function from latents `(n, latent_dim)` to the logarithm of their density under
             the prior `(n,)`, such as `log_prob` of a learned one; by default the standard normal
@@ -92,7 +96,9 @@ def latent_figures(
         (1, 50.0, 0.693)
     """
     mean, log_variance = _checked(mean, log_variance)
-    noise = np.random.default_rng(checks.seed(seed)).standard_normal(mean.shape)
+    # A stream of its own: clouds may have been made with the same seed.
+    seeds = np.random.SeedSequence(checks.seed(seed), spawn_key=(1,))
+    noise = np.random.default_rng(seeds).standard_normal(mean.shape)
     latents = mean + np.exp(0.5 * log_variance) * noise
     own = _log_normal(noise**2, log_variance)  # of each point by the cloud it was drawn from
     information = float(np.mean(own - _log_aggregate(latents, mean, log_variance)))
@@ -103,7 +109,8 @@ def latent_figures(
         each, kl = None, float(np.mean(own - _checked_prior(log_prior, latents)))
     activity = np.var(mean, axis=0)
     active = int(np.sum(activity > ACTIVE))
-    return LatentFigures(kl, information, kl - information, active, activity, each)
+    rest, limit = kl - information, float(np.log(len(mean)))
+    return LatentFigures(kl, information, limit, rest, active, activity, each)
 
 
 def _log_normal(squares, log_variance):

@@ -9,14 +9,13 @@ from keras_imgen.checks import whole_number
 from keras_imgen.plotting.figures import new_figure, psnr_text, show_picture, showable
 from keras_imgen.plotting.grids import checked_pictures, image_grid
 
-REACH = 2.0  # of a walk along a latent, in standard deviations: 95 % of all pictures lie within
-
 
 def plot_manifold(model, n: int = 16, label: int | None = None):
     """Draw the plane of a model with two latents: the picture of each of its places.
 
     The places are quantiles of the normal distribution, so that each picture stands for an equal
-    share of all that the model draws.
+    share of all that the model draws. Of a VAE whose prior is learned it is the plane of the normal
+    numbers that the prior makes latents of.
 
     Args:
         model: a `VAE` or `GAN` with two latents.
@@ -47,18 +46,21 @@ def plot_manifold(model, n: int = 16, label: int | None = None):
             "plot_manifold draws a plane, of models with two latents. Received: a model of "
             f"{model.latent_dim}. For more latents take plot_traversals."
         )
-    places = [NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)]
+    normal = NormalDist()
+    places = [normal.inv_cdf((i + 0.5) / n) for i in range(n)]
     labels = () if label is None else (np.full(n, label),)
     rows = [
         np.asarray(model.predict_latents(np.array([(x, y) for x in places], "float32"), *labels))
         for y in reversed(places)  # upwards, as in every plane
     ]
     grid = image_grid(np.concatenate(rows), n, padding=0)
-    ax, shown = _shown(grid, 7.0), [f"{place:.1f}" for place in places]
-    some = np.unique(np.linspace(0, n - 1, min(n, 9)).round().astype(int))
-    _mark(ax.set_xticks, grid.shape[1] / n, some, [shown[i] for i in some])
-    _mark(ax.set_yticks, grid.shape[0] / n, some, [shown[n - 1 - i] for i in some])
-    ax.set(xlabel="first latent", ylabel="second latent")
+    ax = _marked(grid, 0.7)
+    values = [value for value in np.arange(-2.0, 2.1, 0.5) if abs(value) <= places[-1]]
+    shares = np.array([normal.cdf(value) for value in values])
+    ax.set_xticks(shares * grid.shape[1] - 0.5, [f"{value:g}" for value in values])
+    ax.set_yticks((1.0 - shares) * grid.shape[0] - 0.5, [f"{value:g}" for value in values])
+    name = "latent" if getattr(model, "prior", None) is None else "normal number"
+    ax.set(xlabel=f"first {name}", ylabel=f"second {name}")
     return ax.figure
 
 
@@ -111,18 +113,18 @@ def plot_traversals(vae, pictures, labels=None, rows: int = 8, columns: int = 9)
     spread = np.sqrt(activity + np.mean(np.exp(log_variance), axis=0))
     order = np.argsort(-activity, kind="stable")[:rows]
     walks = np.repeat(mean[:1], len(order) * columns, axis=0).reshape(len(order), columns, -1)
-    reach = np.linspace(-REACH, REACH, columns)
+    reach = np.linspace(-2.0, 2.0, columns)
     for walk, latent in zip(walks, order, strict=True):
         walk[:, latent] = np.mean(mean[:, latent]) + reach * spread[latent]
     first = labels if labels is None or np.ndim(labels) == 0 else int(labels[0])
     drawn = vae.decode(walks.reshape(-1, walks.shape[-1]), first)
     grid = image_grid(drawn, columns)
-    ax, (height, width) = _shown(grid, 7.0), drawn.shape[1:3]
-    names = [f"latent {i} · {activity[i]:.3f}" for i in order]
-    _mark(ax.set_yticks, height + 2, range(len(order)), names, height)
-    some = np.unique(np.linspace(0, columns - 1, 5 if columns % 4 == 1 else 2).astype(int))
-    _mark(ax.set_xticks, width + 2, some, [f"{reach[i]:g}" for i in some], width)
-    ax.set(xlabel="standard deviations", ylabel="latent · activity")
+    ax, (height, width) = _marked(grid, 1.8), drawn.shape[1:3]
+    values, ends = [-2, -1, 0, 1, 2], ((width - 1) / 2, grid.shape[1] - (width + 1) / 2)
+    ax.set_xticks(np.linspace(*ends, len(values)), values)
+    middles = np.arange(len(order)) * (height + 2) + (height - 1) / 2
+    ax.set_yticks(middles, [f"latent {i}, activity {activity[i]:.2f}" for i in order])
+    ax.set_xlabel("standard deviations")
     return ax.figure
 
 
@@ -134,7 +136,8 @@ def plot_interpolations(vae, first, second, steps: int = 8, labels=None, along: 
         first: array in [0, 1], `(n, height, width, channels)`.
         second: same shape.
         steps: pictures of each way, at least 2; both ends are reconstructions.
-        labels: of a conditional VAE, one whole number for all, or one for each pair.
+        labels: of a conditional VAE, one whole number for all, or one for each pair, which keeps
+            it all the way.
         along: `"arc"`, about the origin, or `"line"`.
 
     Returns:
@@ -263,7 +266,7 @@ def plot_latent_map(vae, pictures, labels, ax=None):
     for name, colour in zip(classes, colours, strict=True):
         ax.scatter([], [], color=colour, s=20, label=str(name))
     ax.legend(title="class", loc="center left", bbox_to_anchor=(1.0, 0.5))
-    ax.set(xlabel=names[0], ylabel=names[1], aspect="equal")
+    ax.set(xlabel=names[0], ylabel=names[1], aspect="equal", adjustable="datalim")
     return ax
 
 
@@ -288,21 +291,16 @@ def _plane(mean):
     return centred @ axes, names
 
 
-def _shown(grid, width):
-    """Return axes that show a grid and can be marked."""
-    figure = new_figure((width, width * grid.shape[0] / grid.shape[1] + 0.6))
+def _marked(grid, left):
+    """Return axes that show a grid, and have room for marks: so many inches on the left."""
+    figure = new_figure((7.0, (6.9 - left) * grid.shape[0] / grid.shape[1] + 0.6))
     ax = figure.subplots()
     show_picture(ax, grid, None)
+    ax.set_anchor("W")  # in the middle, marks on the left would be cut off
     ax.set_axis_on()
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     return ax
-
-
-def _mark(set_ticks, step, places, texts, size=None):
-    """Write a text at the middle of the pictures at these places of a row or column."""
-    middle = (size or step) / 2.0 - 0.5
-    set_ticks([place * step + middle for place in places], texts)
 
 
 def _check_model(function, model, method, wanted):

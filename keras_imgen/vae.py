@@ -100,9 +100,9 @@ class VAE(Search, Autoencoder):
         )
         if self.free_bits and (prior is not None or num_importance_samples > 1):
             raise ValueError(
-                "`free_bits` needs the KL divergence of each latent, which is known for the default "
-                f"prior and one sample. Received: prior={prior!r}, num_importance_samples="
-                f"{num_importance_samples}. Use kl_warm_up in place of free_bits."
+                "`free_bits` needs the KL divergence of each latent, which is known for the "
+                f"default prior and one sample. Received: prior={prior!r}, "
+                f"num_importance_samples={num_importance_samples}. Use kl_warm_up in its place."
             )
         self.reconstruction_tracker = keras.metrics.Mean("reconstruction_loss", "float32")
         self.kl_tracker = keras.metrics.Mean("kl_loss", "float32")
@@ -148,6 +148,8 @@ class VAE(Search, Autoencoder):
                 "This decoder returns a log-variance, which a Gaussian likelihood understands. "
                 f'Received: loss={loss!r}. Pass "gaussian", or build the decoder without.'
             )
+        if isinstance(loss, losses.Likelihood) and not self.decodes_logits:
+            loss.nll_of_mean(ops.zeros((1, 1)), ops.zeros((1, 1)))  # those of logits alone say so
         super().compile(optimizer, **kwargs)
         self.loss = loss
 
@@ -237,7 +239,8 @@ class VAE(Search, Autoencoder):
         """Return what layers with regularizers ask of their weights."""
         return total([penalty for part in self._parts() for penalty in part.losses])
 
-    def _log_prior(self, prior, latents):
+    @staticmethod
+    def _log_prior(prior, latents):
         return losses.log_normal(latents) if prior is None else prior.log_prob(latents)
 
     def _cost(self, pictures, decoded):
@@ -293,7 +296,8 @@ class VAE(Search, Autoencoder):
             >>> vae = VAE(encoder, networks.vae_decoder((8, 8, 1), latent_dim=2, filters=4), seed=0)
             >>> vae.compile()
             >>> black = np.zeros((1, 8, 8, 1), "float32")
-            >>> bool(abs(vae.log_likelihood(black, 50, seed=0)[0] + 64 * np.log(2)) < 1)  # untrained
+            >>> untrained = vae.log_likelihood(black, num_samples=50, seed=0)[0]
+            >>> bool(abs(untrained + 64 * np.log(2)) < 1)  # every pixel is a fair coin
             True
         """
         if not isinstance(getattr(self, "loss", None), losses.Likelihood):
@@ -329,9 +333,10 @@ class VAE(Search, Autoencoder):
 
     def load_own_variables(self, store):
         """Bring back what all models do; before format 4 the weight was in the configuration."""
-        self._weight_loaded = "0" in set(store.keys())
+        names = set(store.keys())
+        self._weight_loaded = "0" in names
         if not self._weight_loaded:
-            store = {**{key: store[key] for key in store.keys()}, "0": self.kl_weight}
+            store = {**{name: store[name] for name in names}, "0": self.kl_weight}
         super().load_own_variables(store)
 
     def _saved_weights(self):

@@ -29,6 +29,7 @@ from keras_imgen import (
 )
 from keras_imgen.data import (
     PictureDataset,
+    binarized,
     check_pictures,
     folders,
     load_example,
@@ -1378,3 +1379,73 @@ def test_examples_are_whole_pictures_that_nothing_was_trained_on(name):
 def test_an_unknown_example_is_named():
     with pytest.raises(ValueError, match="coffee.*tower.*Received: name='china'"):
         load_example("china")
+
+
+# ---- black and white ----
+
+
+def grey(count=40):
+    rng = np.random.default_rng(0)
+    return np.round(255 * rng.random((count, 6, 5, 1))).astype("uint8") / np.float32(255)
+
+
+def test_pixels_are_white_as_often_as_they_are_bright():
+    levels = np.broadcast_to(np.linspace(0.0, 1.0, 5)[:, None, None], (3000, 5, 8, 1))
+    for pictures in (levels.astype("float32"), np.round(255 * levels).astype("uint8")):
+        drawn = binarized(pictures, seed=1)
+        assert drawn.dtype == np.uint8
+        assert set(np.unique(drawn)) == {0, 255}
+        np.testing.assert_allclose(drawn.mean(axis=(0, 2, 3)) / 255, levels[0, :, 0, 0], atol=0.012)
+        assert not drawn[:, 0].any()
+        assert drawn[:, -1].all()
+    np.testing.assert_array_equal(binarized(grey(), 1), binarized(grey(), 1))
+    assert np.any(binarized(grey(), 1) != binarized(grey(), 2))
+    # The first pictures of many are drawn as few are.
+    many = np.tile(grey(40), (60, 1, 1, 1))
+    np.testing.assert_array_equal(binarized(many, 3)[:40], binarized(many[:40], 3))
+
+
+@pytest.mark.parametrize("batch_size", [4, 7])
+def test_what_is_drawn_once_stays(batch_size):
+    wanted = to_float(binarized(grey(), 5))
+    for options in ({"binarize": "static"}, {"binarize": "dynamic", "shuffle": False}):
+        dataset = load_arrays(grey(), np.arange(40), batch_size=batch_size, seed=5, **options)
+        np.testing.assert_array_equal(dataset.take(9), wanted[:9])
+        for epoch in range(2):
+            dataset.epoch = epoch
+            for pictures, labels in (dataset[i] for i in range(len(dataset))):
+                np.testing.assert_array_equal(pictures, wanted[labels])
+
+
+def test_what_is_drawn_anew_is_a_function_of_seed_and_epoch():
+    def epoch(number, seed=5):
+        dataset = load_arrays(grey(), np.arange(40), batch_size=8, seed=seed, binarize="dynamic")
+        dataset.epoch = number
+        batches = [dataset[i] for i in range(len(dataset))]
+        pictures, labels = (np.concatenate(part) for part in zip(*batches, strict=True))
+        assert set(np.unique(pictures)) == {0.0, 1.0}
+        return pictures[np.argsort(labels)]
+
+    np.testing.assert_array_equal(epoch(1), epoch(1))
+    assert np.mean(epoch(0) != epoch(1)) == pytest.approx(1 / 3, abs=0.04)  # mean of 2 p (1 - p)
+    assert np.mean(epoch(0) != epoch(0, seed=6)) == pytest.approx(1 / 3, abs=0.04)
+    mean = np.mean([epoch(i) for i in range(400)], axis=0)
+    np.testing.assert_allclose(mean, grey(), atol=0.12)
+    dataset = load_arrays(grey(), batch_size=8, seed=5, binarize="dynamic")
+    np.testing.assert_array_equal(dataset.take(3), dataset.take(5)[:3])
+
+
+def test_digits_and_crops_of_photographs_can_be_drawn():
+    digits = load("digits", binarize="dynamic", labels=True)
+    assert set(np.unique(digits[0][0])) == {0.0, 1.0}
+    assert abs(digits[0][0].mean() - load("digits", labels=True)[0][0].mean()) < 0.01
+    photos = load("photos", "test", binarize="static")
+    np.testing.assert_array_equal(photos[0][0], photos[0][0])
+    assert set(np.unique(photos[0][0])) == {0.0, 1.0}
+    for wrong in (True, "static ", 1):
+        with pytest.raises(ValueError, match='None, "static" or "dynamic"'):
+            load("digits", binarize=wrong)
+    with pytest.raises(ValueError, match="takes no binarize"):
+        load("moving_digits", binarize="static")
+    with pytest.raises(ValueError, match="`binarize` and `observed`"):
+        load_arrays(grey(), observed=grey(), binarize="static")

@@ -15,6 +15,7 @@ from keras_imgen.losses import (
     AdversarialLoss,
     Bernoulli,
     Charbonnier,
+    ContinuousBernoulli,
     Gaussian,
     Likelihood,
     NonSaturating,
@@ -23,6 +24,7 @@ from keras_imgen.losses import (
     bernoulli_nll,
     gaussian_nll,
     kl_divergence,
+    log_normal,
 )
 from keras_imgen.metrics import ssim
 
@@ -330,7 +332,7 @@ def test_a_likelihood_is_a_density():
         assert np.sum(density) * 7.0 / 20000 == pytest.approx(1.0, rel=1e-4)
 
 
-@pytest.mark.parametrize("name", sorted(LIKELIHOODS))
+@pytest.mark.parametrize("name", ["bernoulli", "gaussian"])
 def test_logits_and_means_cost_the_same(name):
     rng = np.random.default_rng(0)
     pictures = rng.random((3, 12, 20, 1)).astype("float32")
@@ -355,9 +357,88 @@ def test_samples_have_the_means_and_cost_what_was_foreseen(name):
     entropy = np.sum(-p * np.log(p) - (1 - p) * np.log(1 - p))
     if name == "gaussian":
         entropy = 5 * (math.log(0.1) + 0.5 * math.log(2 * math.pi * math.e))
+    if name == "continuous_bernoulli":
+        entropy = 0.0
+        for logit in logits[0, :, 0, 0]:
+            grid, chances = density_of_greys(logit)
+            entropy -= integral(chances * np.log(chances), grid)
     costs = array(likelihood.nll(samples, logits))
     assert np.mean(costs) == pytest.approx(entropy, abs=5 * costs.std() / np.sqrt(40000))
     np.testing.assert_array_equal(array(likelihood.sample(logits, seed=0)), samples)
+
+
+def integral(values, grid):
+    return np.sum(0.5 * (values[1:] + values[:-1]) * np.diff(grid))
+
+
+def density_of_greys(logit):
+    grid = np.linspace(0.0, 1.0, 100_001)
+    values = grid.astype("float32")[:, None, None, None]
+    nll = array(ContinuousBernoulli().nll(values, np.full_like(values, logit)))
+    return grid, np.exp(-nll.astype("float64"))
+
+
+@pytest.mark.parametrize(
+    "logit", [-300.0, -30.0, -4.0, -0.11, -0.09, -1e-4, 0.0, 1e-6, 0.0999, 0.1001, 2.0, 40.0]
+)
+def test_the_density_of_greys(logit):
+    grid, chances = density_of_greys(logit)
+    assert integral(chances, grid) == pytest.approx(1.0, rel=2e-4)
+    mean = float(array(ContinuousBernoulli().mean(np.float32(logit))))
+    assert mean == pytest.approx(integral(grid * chances, grid), abs=2e-5)
+    # A decoder learns the mean: there the slope of the cost vanishes. It is finite everywhere.
+    picture = tf.fill((1, 1), np.float32(mean))
+    slope = gradient(lambda x: ContinuousBernoulli().nll(picture, x), logit)
+    assert slope == pytest.approx(0.0, abs=1e-4)
+    logits = np.full((20_000, 1), logit, "float32")
+    drawn = np.sort(array(ContinuousBernoulli().sample(logits, seed=0))[:, 0])
+    assert 0.0 <= drawn[0] <= drawn[-1] <= 1.0
+    below = np.concatenate([[0.0], np.cumsum(0.5 * (chances[1:] + chances[:-1]) * np.diff(grid))])
+    gaps = np.abs(np.interp(drawn, grid, below) - (np.arange(20_000) + 0.5) / 20_000)
+    assert gaps.max() < 1.95 / np.sqrt(20_000)  # Kolmogorov and Smirnov: once in a thousand
+
+
+def test_greys_are_judged_by_logits():
+    with pytest.raises(ValueError, match='judges logits.*named "logits"'):
+        ContinuousBernoulli().nll_of_mean(np.full((1, 1), 0.5), np.full((1, 1), 0.5))
+
+
+def test_a_width_of_each_pixel():
+    rng = np.random.default_rng(0)
+    x, logits = rng.random((2, 3, 4, 5, 1)).astype("float32")
+    log_variance = rng.normal(-3.0, 1.0, x.shape).astype("float32")
+    found = array(Gaussian(9.0).nll(x, [logits, log_variance]))
+    mean, sigma = 1.0 / (1.0 + np.exp(-logits)), np.exp(0.5 * log_variance)
+    nll = 0.5 * ((x - mean) / sigma) ** 2 + np.log(sigma * np.sqrt(2.0 * np.pi))
+    np.testing.assert_allclose(found, nll.sum(axis=(1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(
+        array(Gaussian(0.1).nll(x, [logits, np.full_like(x, 2.0 * math.log(0.1))])),
+        array(Gaussian(0.1).nll(x, logits)),
+        rtol=1e-5,
+    )
+    drawn = array(Gaussian().sample([np.repeat(logits, 2000, 0), np.repeat(log_variance, 2000, 0)]))
+    spread = drawn.reshape(3, 2000, *x.shape[1:]).std(axis=1)
+    np.testing.assert_allclose(spread, sigma, rtol=0.1)
+
+
+def test_no_width_is_less_than_that_of_rounding():
+    # Where a picture never changes, a density would rise for ever.
+    black = np.zeros((1, 8, 8, 1), "float32")
+    costs = [
+        float(array(Gaussian().nll(black, [black - 60.0, black + x]))[0]) for x in (-14.0, -80.0)
+    ]
+    assert costs[0] == costs[1]
+    rounding = 1.0 / 255.0 / math.sqrt(12.0)
+    assert costs[0] == pytest.approx(64 * math.log(rounding * math.sqrt(2.0 * math.pi)), rel=1e-5)
+
+
+def test_the_density_of_a_normal_distribution():
+    grid = np.linspace(-12.0, 12.0, 4001)[:, None]
+    for mean, log_variance in ((0.0, 0.0), (1.5, -2.0), (-1.0, 1.0)):
+        density = np.exp(array(log_normal(grid, mean, log_variance)).astype("float64"))
+        assert integral(density, grid[:, 0]) == pytest.approx(1.0, rel=1e-5)
+        spread = integral(density * (grid[:, 0] - mean) ** 2, grid[:, 0])
+        assert spread == pytest.approx(math.exp(log_variance), rel=1e-4)
 
 
 def test_logits_that_are_certain_and_wrong_have_a_slope():

@@ -16,6 +16,10 @@ BUILDERS = {
     "resnet_discriminator": lambda shape: networks.resnet_discriminator(shape, filters=2),
     "vae_encoder": lambda shape: networks.vae_encoder(shape, latent_dim=3, filters=2),
     "vae_decoder": lambda shape: networks.vae_decoder(shape, latent_dim=3, filters=2),
+    "dense_vae_encoder": lambda shape: networks.dense_vae_encoder(shape, 3, (4,)),
+    "dense_vae_decoder": lambda shape: networks.dense_vae_decoder(shape, 3, (4,)),
+    "resnet_vae_encoder": lambda shape: networks.resnet_vae_encoder(shape, 3, filters=2),
+    "resnet_vae_decoder": lambda shape: networks.resnet_vae_decoder(shape, 3, filters=2),
     "dncnn": lambda shape: networks.dncnn(shape, depth=3, filters=2),
     "drunet": lambda shape: networks.drunet(shape, filters=(2, 3, 4), num_blocks=1, block_size=2),
     "drunet of holes": lambda shape: networks.drunet(
@@ -32,7 +36,10 @@ BUILDERS = {
     ),
     "conv_lstm": lambda shape: networks.conv_lstm(shape, filters=2),
 }
-FROM_LATENTS = ("dcgan_generator", "resnet_generator", "vae_decoder")
+FROM_LATENTS = (
+    *("dcgan_generator", "resnet_generator"),
+    *("vae_decoder", "dense_vae_decoder", "resnet_vae_decoder"),
+)
 IN_RANGE = ("dcgan_generator", "resnet_generator")
 RESIDUAL = ("dncnn", "conv_lstm")
 OF_HOLES = ("partial unet", "drunet of holes")
@@ -94,9 +101,10 @@ def test_any_sides_and_channels(name, shape):
     expected = {
         "dcgan_discriminator": [(2, 1)],
         "resnet_discriminator": [(2, 1)],
-        "vae_encoder": [(2, 3), (2, 3)],
         "conv_lstm": [(2, 3, *shape)],
     }.get(name, [(2, *shape)])
+    if name.endswith("vae_encoder"):
+        expected = [(2, 3), (2, 3)]
     outputs = outputs_of(model, inputs)
     assert [output.shape for output in outputs] == expected
     symbolic = keras.tree.flatten(model.outputs)
@@ -185,7 +193,11 @@ def test_free_sides_are_for_networks_that_take_any_size(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["dcgan_generator", "dcgan_discriminator", "vae_encoder", "vae_decoder"]
+    "name",
+    [
+        *("dcgan_generator", "dcgan_discriminator", "vae_encoder", "vae_decoder"),
+        *("resnet_vae_encoder", "resnet_vae_decoder"),
+    ],
 )
 def test_pictures_too_small_to_halve_are_refused(name):
     with pytest.raises(
@@ -510,6 +522,14 @@ def test_a_network_of_holes_does_not_look_at_what_lies_in_them(name):
         (lambda: networks.dcgan_discriminator((8, 9, 1), dropout=30), "for 30 % pass 0.3"),
         (lambda: networks.vae_encoder((8, 9, 1), filters=float("nan")), "filters=nan"),
         (lambda: networks.vae_decoder((8, 9, 1), latent_dim=float("inf")), "latent_dim=inf"),
+        (lambda: networks.vae_decoder((8, 9, 1), variance="all"), "None, .one. or .each."),
+        (
+            lambda: networks.dense_vae_encoder((8, 9, 1), units=300),
+            "units of each.*units=300",
+        ),
+        (lambda: networks.dense_vae_decoder((8, 9, 1), units=(8, 0)), "`units` .* units=0"),
+        (lambda: networks.FlowPrior(1), "`latent_dim` must be .*One half changes the other"),
+        (lambda: networks.FlowPrior(2, num_layers=1), "num_layers=1"),
     ],
 )
 def test_sizes_are_explained(build, advice):

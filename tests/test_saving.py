@@ -67,7 +67,9 @@ def test_files_of_every_format_keep_loading(version, family):
     folder = FILES / f"format_{version}"
     model = keras_imgen.load_model(folder / f"{family}.keras")
     with np.load(folder / f"{family}.npz") as expected:
-        np.testing.assert_allclose(make_files.state(model), expected["state"], rtol=1e-12)
+        # The weight of the KL divergence, 1, is one of a VAE's weights since format 4.
+        more = float(family == "vae" and version < 4)
+        np.testing.assert_allclose(make_files.state(model) - more, expected["state"], rtol=1e-12)
         # What it answers may differ in the last bits on another processor.
         found = make_files.answer(model, family)
         np.testing.assert_allclose(found, expected["answer"], atol=1e-5)

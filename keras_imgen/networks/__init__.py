@@ -18,6 +18,8 @@ from keras_imgen.networks.vaes import (
     FlowPrior,
     dense_vae_decoder,
     dense_vae_encoder,
+    resnet_vae_decoder,
+    resnet_vae_encoder,
     vae_decoder,
     vae_encoder,
 )
@@ -34,6 +36,8 @@ __all__ = [
     "drunet",
     "resnet_discriminator",
     "resnet_generator",
+    "resnet_vae_decoder",
+    "resnet_vae_encoder",
     "unet",
     "vae_decoder",
     "vae_encoder",

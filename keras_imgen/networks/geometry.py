@@ -62,11 +62,27 @@ def halvings(image_shape) -> list[tuple[int, int]]:
 
 
 def grow(
-    x, sides, filters: int, channels: int, *, batch_norm: bool, activation="sigmoid", name=None
+    x,
+    sides,
+    filters: int,
+    channels: int,
+    *,
+    batch_norm: bool,
+    activation="sigmoid",
+    name=None,
+    between=None,
 ):
     """Double a small stack of feature maps stage by stage up to the picture's own size.
 
-    Activation and name are those of the last stage.
+    Args:
+        x: the stack.
+        sides: what `halvings` returned.
+        filters: feature maps of the last stage before the picture.
+        channels: of the picture.
+        batch_norm: whether all stages but the last are normalised.
+        activation: of the last stage.
+        name: of its layer.
+        between: function of features that follows each stage but the last; by default a ReLU.
     """
     for stage in reversed(range(len(sides) - 1)):
         last = stage == 0
@@ -87,5 +103,5 @@ def grow(
         x = layers.Cropping2D(extra, **options)(x)
         if not last:
             x = layers.BatchNormalization()(x) if batch_norm else x
-            x = layers.ReLU()(x)
+            x = layers.ReLU()(x) if between is None else between(x)
     return x

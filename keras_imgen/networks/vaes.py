@@ -185,6 +185,98 @@ def dense_vae_decoder(
     return _drawn(inputs, x, variance)
 
 
+@as_meant()
+def resnet_vae_encoder(
+    image_shape, latent_dim: int = 16, filters: int = 16, *, num_classes: int = 0
+) -> keras.Model:
+    """Build an encoder of residual blocks, for `VAE`: slower, where there is time and colour.
+
+    Args:
+        image_shape: `(height, width, channels)`, both sides at least 8.
+        latent_dim: number of latent variables.
+        filters: feature maps of the first stage; doubled at every halving of the sides.
+        num_classes: how many classes a conditional VAE knows; 0 for none.
+
+    Returns:
+        A network as that of `vae_encoder`.
+
+    Raises:
+        ValueError: if `image_shape` is no picture shape, or smaller than 8 x 8.
+
+    Source: Kingma et al. 2016 (arXiv 1606.04934), section 6.1: residual blocks in both networks of
+        a VAE; He et al. 2016 (arXiv 1603.05027), figure 1b, without normalisation.
+
+    Example:
+        >>> from keras_imgen.networks import resnet_vae_encoder
+        >>> resnet_vae_encoder((27, 33, 3), latent_dim=2, filters=4).output_shape
+        [(None, 2), (None, 2)]
+    """
+    image_shape = check_generated(image_shape)
+    filters = whole_number("filters", filters, 1)
+    pictures = layers.Input(image_shape, name="pictures")
+    x = pictures
+    for stage in range(len(halvings(image_shape)) - 1):
+        x = layers.Conv2D(filters * 2**stage, 4, strides=2, padding="same")(x)
+        x = _residual(x)
+    x = layers.Flatten()(layers.Activation("silu")(x))
+    inputs, x = _with_labels(pictures, x, num_classes)
+    return _described(inputs, layers.Dense(256, activation="silu")(x), latent_dim)
+
+
+@as_meant()
+def resnet_vae_decoder(
+    image_shape,
+    latent_dim: int = 16,
+    filters: int = 16,
+    *,
+    num_classes: int = 0,
+    variance: str | None = None,
+) -> keras.Model:
+    """Build a decoder of residual blocks, the mirror of `resnet_vae_encoder`, for `VAE`.
+
+    Args:
+        image_shape: `(height, width, channels)`, both sides at least 8.
+        latent_dim: number of latent variables, as in the encoder.
+        filters: feature maps of the last stage before the picture; each earlier one has twice as
+            many.
+        num_classes: as in the encoder.
+        variance: as in `vae_decoder`.
+
+    Returns:
+        A network as that of `vae_decoder`.
+
+    Raises:
+        ValueError: if `image_shape` is no picture shape, or smaller than 8 x 8, or for an unknown
+            `variance`.
+
+    Source: as for `resnet_vae_encoder`.
+
+    Example:
+        >>> from keras_imgen.networks import resnet_vae_decoder
+        >>> resnet_vae_decoder((27, 33, 3), latent_dim=2, filters=4).output_shape
+        (None, 27, 33, 3)
+    """
+    image_shape = check_generated(image_shape)
+    filters = whole_number("filters", filters, 1)
+    sides = halvings(image_shape)
+    height, width = sides[-1]
+    deepest = filters * 2 ** (len(sides) - 2)
+    inputs, x = _latents(latent_dim, num_classes)
+    x = layers.Dense(256, activation="silu")(x)
+    x = layers.Reshape((height, width, deepest))(layers.Dense(height * width * deepest)(x))
+    values, name = _values(image_shape, variance)
+    options = {"batch_norm": False, "activation": None, "name": name}
+    x = grow(_residual(x), sides, filters, values, between=_residual, **options)
+    return _drawn(inputs, x, variance)
+
+
+def _residual(x):
+    """Return features, changed a little by two convolutions."""
+    change = layers.Conv2D(x.shape[-1], 3, padding="same")(layers.Activation("silu")(x))
+    change = layers.Conv2D(x.shape[-1], 3, padding="same")(layers.Activation("silu")(change))
+    return layers.Add()([x, change])
+
+
 def _with_labels(pictures, features, num_classes):
     """Return the inputs of an encoder, and its features with those of the label."""
     if not check_classes(num_classes):

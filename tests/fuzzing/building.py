@@ -57,6 +57,16 @@ CONSTRUCTORS = {
     networks.resnet_discriminator: {**GENERATED, "spectral_norm": True},
     networks.vae_encoder: {"image_shape": IMAGE_SHAPES, "latent_dim": 2, "filters": 2},
     networks.vae_decoder: {"image_shape": IMAGE_SHAPES, "latent_dim": 2, "filters": 2},
+    networks.dense_vae_encoder: {"image_shape": IMAGE_SHAPES, "latent_dim": 2, "units": (2,)},
+    networks.dense_vae_decoder: {
+        "image_shape": IMAGE_SHAPES,
+        "latent_dim": 2,
+        "units": (2,),
+        "variance": "one",
+    },
+    networks.resnet_vae_encoder: {"image_shape": IMAGE_SHAPES, "latent_dim": 2, "filters": 2},
+    networks.resnet_vae_decoder: {"image_shape": IMAGE_SHAPES, "latent_dim": 2, "filters": 2},
+    networks.FlowPrior: {"latent_dim": 2, "num_layers": 2, "units": 2},
     degradations.AdditiveNoise: {"sigma": 0.1, "seed": 0},
     degradations.PoissonNoise: {"gain": 0.1, "append_level": False, "seed": 0},
     degradations.SaltAndPepper: {"fraction": 0.1, "append_level": False, "seed": 0},
@@ -154,7 +164,9 @@ def compilations(draw):
     settings = {
         "gan": {"ema_momentum": numbers}
         | dict.fromkeys(("generator", "discriminator", "augmentation"), odd),
-        "vae": {"kl_weight": numbers, "encoder": odd, "decoder": odd},
+        "vae": dict.fromkeys(("kl_weight", "kl_warm_up", "free_bits", "ema_momentum"), numbers)
+        | {"num_importance_samples": small_numbers}
+        | dict.fromkeys(("encoder", "decoder", "prior"), odd),
         "denoiser": {"keep_known": numbers, "network": odd, "degradation": odd},
     }
     arguments = dict.fromkeys((*names, "loss"), odd) | dict.fromkeys(flags, small_numbers)

@@ -1,0 +1,227 @@
+"""Train VAEs on MNIST in black and white, drawn anew in every epoch, and measure likelihoods.
+
+    python tests/benchmarks/vae_mnist.py --minutes 30 --seeds 0 1 2 [--data-dir DIR] [--out DIR]
+
+Each model trains on the 60,000 training digits for the same wall time, one after the other, in this
+one process: how many steps of 128 that is, is timed first. The learning rate warms up and rests
+over them, and the KL divergence warms up over a tenth. Then the negative log-likelihood of the test
+digits, drawn once, is estimated with 1,000 points for each, and samples are compared with the test
+digits, in the features of the network that ships with the package.
+
+    python tests/benchmarks/vae_mnist.py --steps 20000 --held-out --only dense flow
+
+takes so many steps instead, trains on 50,000 digits and measures by the other 10,000 of the
+training set: whatever is chosen must be chosen so. `--pace` only tells how many steps fit into the
+time while nothing else runs. `recipe` is the VAE of Keras's own example, its parts put together as
+published, its likelihood measured by our estimator.
+
+    python tests/benchmarks/vae_mnist.py --step
+
+takes turns between a step of ours and one of the recipe's, on the same two networks of the recipe,
+and prints both times.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import tensorflow as tf
+from gan_mnist import Judge, seconds_of_steps
+from generators import StopAfter, shown
+from keras import layers
+
+import keras_imgen as ki
+from keras_imgen.cli.pace import plain_pace
+from keras_imgen.cli.runs import WarmUpAndRest
+
+SHAPE, BATCH = (28, 28, 1), 128
+
+
+class Recipe(keras.Model):
+    """The VAE of Keras's example for code of one's own, rebuilt: two latents, Adam with 1e-3."""
+
+    def __init__(self, seed):
+        super().__init__()
+        self.encoder, self.decoder = recipe_networks()
+        self.seeds = keras.random.SeedGenerator(seed)
+        self.trackers = [keras.metrics.Mean(name) for name in ("loss", "reconstruction", "kl")]
+        self.built = True
+
+    @property
+    def metrics(self):
+        return self.trackers
+
+    def train_step(self, data):
+        """Take a step: cross-entropy, summed over pixels, and KL divergence."""
+        pictures = data[0] if isinstance(data, tuple) else data
+        with tf.GradientTape() as tape:
+            mean, log_variance = self.encoder(pictures)
+            noise = keras.random.normal(tf.shape(mean), seed=self.seeds)
+            drawn = self.decoder(mean + tf.exp(0.5 * log_variance) * noise)
+            cost = keras.losses.binary_crossentropy(pictures, drawn)
+            reconstruction = tf.reduce_mean(tf.reduce_sum(cost, axis=(1, 2)))
+            kl = -0.5 * (1 + log_variance - tf.square(mean) - tf.exp(log_variance))
+            kl = tf.reduce_mean(tf.reduce_sum(kl, axis=1))
+            loss = reconstruction + kl
+        gradients = tape.gradient(loss, self.trainable_weights)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+        for tracker, value in zip(self.trackers, (loss, reconstruction, kl), strict=True):
+            tracker.update_state(value)
+        return {tracker.name: tracker.result() for tracker in self.trackers}
+
+
+def recipe_networks():
+    """Build the two networks of the example."""
+    pictures = keras.Input(SHAPE)
+    x = layers.Conv2D(32, 3, activation="relu", strides=2, padding="same")(pictures)
+    x = layers.Conv2D(64, 3, activation="relu", strides=2, padding="same")(x)
+    x = layers.Dense(16, activation="relu")(layers.Flatten()(x))
+    encoder = keras.Model(pictures, [layers.Dense(2)(x), layers.Dense(2)(x)])
+    latents = keras.Input((2,))
+    x = layers.Reshape((7, 7, 64))(layers.Dense(7 * 7 * 64, activation="relu")(latents))
+    x = layers.Conv2DTranspose(64, 3, activation="relu", strides=2, padding="same")(x)
+    x = layers.Conv2DTranspose(32, 3, activation="relu", strides=2, padding="same")(x)
+    x = layers.Conv2DTranspose(1, 3, activation="sigmoid", padding="same")(x)
+    return encoder, keras.Model(latents, x)
+
+
+def recipe(seed, steps):
+    model = Recipe(seed)
+    model.compile(keras.optimizers.Adam(1e-3))
+    return model
+
+
+def vae(seed, steps, kind="dense", units=(300, 300), flow=False, ema=0.999, rate=2e-3, **options):
+    """Build one of ours."""
+    prior = ki.networks.FlowPrior(40) if flow else None
+    if kind == "dense":
+        size = {"latent_dim": 40, "units": units}
+        encoder = ki.networks.dense_vae_encoder(SHAPE, **size)
+        decoder = ki.networks.dense_vae_decoder(SHAPE, **size)
+    else:
+        encoder = ki.networks.vae_encoder(SHAPE, latent_dim=40, filters=32)
+        decoder = ki.networks.vae_decoder(SHAPE, latent_dim=40, filters=32)
+    warm_up = max(1, steps // 10)
+    model = ki.VAE(
+        encoder, decoder, prior, kl_warm_up=warm_up, ema_momentum=ema, seed=seed, **options
+    )
+    model.compile(keras.optimizers.Adam(rate), jit_compile=kind == "dense")
+    return model
+
+
+MODELS = {
+    "recipe": (recipe, {}),
+    "convolutions": (vae, {"kind": "convolutions"}),
+    "dense": (vae, {}),
+    "dense, no average": (vae, {"ema": 0.0}),
+    "dense, 5 samples": (vae, {"num_importance_samples": 5}),
+    "flow": (vae, {"flow": True}),
+    "wide flow": (vae, {"flow": True, "units": (600, 600)}),
+}
+
+
+def made(name, seed, steps):
+    keras.utils.set_random_seed(seed)
+    build, options = MODELS[name]
+    return build(seed, steps, **options)
+
+
+def trained(model, data, steps):
+    """Train a model for so many steps, and return what measures it."""
+    callbacks = [StopAfter(steps)]
+    if not isinstance(model, Recipe):  # which has one rate from first to last
+        callbacks.append(WarmUpAndRest(float(model.optimizer.learning_rate), steps))
+    model.fit(data, epochs=100_000, verbose=0, callbacks=callbacks)
+    if isinstance(model, Recipe):
+        model = ki.VAE(model.encoder, model.decoder, ema_momentum=0.0)
+        model.compile(loss="bernoulli")
+    return model
+
+
+def steps_within(name, data, seconds):
+    """Return how many steps a model takes in so many seconds."""
+    model = made(name, 0, 1000)
+    if isinstance(model, Recipe):
+        batches = seconds_of_steps({name: model}, data, turns=3)[name]
+        return int(seconds / statistics.median(batches))
+    return max(1, int(seconds / plain_pace(model, data).step))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=5.0, help="of training for each")
+    parser.add_argument("--steps", type=int, help="steps for each instead")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--only", nargs="+", choices=MODELS, default=["recipe", "dense", "flow"])
+    parser.add_argument("--digits", type=int, default=10_000, help="whose likelihood is estimated")
+    parser.add_argument("--points", type=int, default=1000, help="for the likelihood of each")
+    parser.add_argument("--samples", type=int, default=10_000, help="drawn to be compared; or 0")
+    parser.add_argument("--held-out", action="store_true", help="never look at a test digit")
+    parser.add_argument("--pace", action="store_true", help="only tell the steps in that time")
+    parser.add_argument("--step", action="store_true", help="only time the steps of both")
+    parser.add_argument("--policy", default="float32", help="or mixed_bfloat16")
+    parser.add_argument("--data-dir", help="where TFDS keeps its data")
+    parser.add_argument("--out", type=Path, help="folder for grids of samples and the models")
+    args = parser.parse_args()
+    keras.config.set_dtype_policy(args.policy)
+    splits = ("train[:50000]", "train[50000:]") if args.held_out else ("train", "test")
+    options = {"batch_size": BATCH, "data_dir": args.data_dir, "binarize": "dynamic"}
+    train, test = (
+        ki.load("mnist", split, shuffle=split is splits[0], **options) for split in splits
+    )
+    if args.step:
+        time_steps(train)
+        return
+    if args.pace:
+        for name in args.only:
+            print(f"{name}: {steps_within(name, train, 60.0 * args.minutes)} steps", flush=True)
+        return
+    digits = test.take(args.digits)
+    grey = ki.load("mnist", splits[1], shuffle=False, data_dir=args.data_dir)
+    judge = Judge(grey.take(args.digits)) if args.samples else None
+    for name in args.only:
+        for seed in args.seeds:
+            train.seed = seed
+            steps = args.steps or steps_within(name, train, 60.0 * args.minutes)
+            begin = time.monotonic()
+            model = trained(made(name, seed, steps), train, steps)
+            seconds = time.monotonic() - begin
+            bound = model.evaluate(digits, verbose=0, return_dict=True)["loss"]
+            nats = -model.log_likelihood(digits, args.points, batch_size=2000, seed=0)
+            error = nats.std() / len(nats) ** 0.5
+            print(
+                f"{name}, seed {seed}: {steps} steps in {seconds:.0f} s, NLL {nats.mean():.2f} "
+                f"(standard error {error:.2f}), bound {bound:.2f}",
+                flush=True,
+            )
+            if judge:
+                figures, _ = judge(model.sample(args.samples, seed=seed + 1))
+                print(f"    samples (means) and grey digits: {shown(figures)}", flush=True)
+            if args.out:
+                args.out.mkdir(parents=True, exist_ok=True)
+                file = args.out / f"{name}_{seed}".replace(", ", "_").replace(" ", "_")
+                model.save(file.with_suffix(".keras"))
+                ki.plotting.save_grid(
+                    file.with_suffix(".png"), model.sample(64, seed=seed), scale=3
+                )
+
+
+def time_steps(data):
+    """Print the time of a step of ours and of the recipe's, on networks of the same kind."""
+    ours = ki.VAE(*recipe_networks(), ema_momentum=0.0, seed=0)
+    ours.compile(keras.optimizers.Adam(1e-3), loss=ki.losses.bernoulli_nll)
+    seconds = seconds_of_steps({"ours": ours, "recipe": recipe(0, 0)}, data, turns=10)
+    ratios = np.divide(seconds["ours"], seconds["recipe"])
+    for name, values in seconds.items():
+        print(f"{name}: {1000 * statistics.median(values):.1f} ms")
+    print(f"ratio {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})")
+
+
+if __name__ == "__main__":
+    main()

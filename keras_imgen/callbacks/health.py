@@ -15,6 +15,7 @@ from keras_imgen.training import PictureModel, check_finite
 
 # A slope below this share of the usual one teaches nothing; below the second number, nothing ever.
 VANISHED, ZERO = 1e-3, 1e-8
+EARLY = 500  # steps in which latents may still be silent
 UNDONE = ("vanishing_slopes", "collapse")  # by a rollback
 
 
@@ -65,8 +66,8 @@ class TrainingHealth(Rollback):
     zero: its accuracy is not judged.
 
     A latent is active, it says something, if the mean that the encoder gives it has a variance
-    above 0.01 over the pictures. As long as the most active one becomes more so, as in the first
-    epochs, nothing has collapsed: it is compared with the last `patience` epochs.
+    above 0.01 over the pictures. As many begin silent and awake later, the first 500 steps are not
+    judged, nor is an epoch in which the most active one is more so than in the `patience` before.
 
     With `rollback=0.5` the training is not left to itself: after a NaN, vanished slopes or samples
     that have collapsed the model goes back to the end of its last healthy epoch (weights, averages,
@@ -282,14 +283,23 @@ class TrainingHealth(Rollback):
                 f"{self.least_diversity:g} of that of real pictures for {lasting}. {advice}"
             )
         if (most := figures.get("activity")) is not None:
-            grows = most > max(self.history.get("activity", [0.0])[-self.patience :])
-            troubles["posterior_collapse"] = (not figures["active_units"] and not grows) and (
+            silent = not figures["active_units"] and not self._may_awake(most)
+            troubles["posterior_collapse"] = silent and (
                 "The latents say nothing of the pictures (posterior collapse): the most active of "
                 f"{self.model.latent_dim} has an activity of {most:.2g}, below {ACTIVE:g} for "
                 f"{lasting}. Give them time before they must pay (`kl_warm_up`), a share that "
                 "costs nothing (`free_bits`), or lower `kl_weight`."
             )
         return troubles
+
+    def _may_awake(self, activity):
+        """Return whether latents that are not active may be about to become so."""
+        if int(self.model.optimizer.iterations) < EARLY:
+            return True
+        # What has been told is over when one is active, not when their noise grows for an epoch.
+        told = self._lasted.get("posterior_collapse", 0) >= self.patience
+        low = [x for x in self.history.get("activity", [])[-self.patience :] if x <= ACTIVE]
+        return not told and bool(low) and activity > max(low)
 
     def _report(self, kind, message):
         if kind not in UNDONE or self.factor is None:

@@ -52,8 +52,8 @@ class LatentFigures(NamedTuple):
     def __str__(self):
         return (
             f"Active latents: {self.active_units} of {len(self.activity)}.\n"
-            f"KL {self.kl:.2f} nats: {self.mutual_information:.2f} of at most {self.limit:.2f} tell "
-            f"pictures apart, {self.marginal_kl:.2f} miss the prior."
+            f"KL {self.kl:.2f} nats: {self.mutual_information:.2f} of at most {self.limit:.2f} "
+            f"tell pictures apart, {self.marginal_kl:.2f} miss the prior."
         )
 
 

@@ -1,5 +1,6 @@
 """`TrainingHealth`: notices when a training goes wrong, says what to do, and may undo it."""
 
+import itertools
 import warnings
 from typing import NamedTuple
 
@@ -298,7 +299,8 @@ class TrainingHealth(Rollback):
             return True
         # What has been told is over when one is active, not when their noise grows for an epoch.
         told = self._lasted.get("posterior_collapse", 0) >= self.patience
-        low = [x for x in self.history.get("activity", [])[-self.patience :] if x <= ACTIVE]
+        before = reversed(self.history.get("activity", [])[-self.patience :])
+        low = list(itertools.takewhile(lambda x: x <= ACTIVE, before))
         return not told and bool(low) and activity > max(low)
 
     def _report(self, kind, message):

@@ -11,18 +11,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_imgen import GAN, Restorer, load_arrays, networks
+from keras_imgen import GAN, VAE, Restorer, load_arrays, networks
 from keras_imgen.callbacks import (
     BeforeAfter,
+    EpochFigure,
     LatentTraversal,
     SampleGrid,
     TrainingGif,
     TrainingHealth,
 )
+from keras_imgen.callbacks.first import first_batch
 from keras_imgen.callbacks.traversal import on_arc, on_line
-from keras_imgen.data import to_uint8
+from keras_imgen.data import PictureDataset, to_uint8
 from keras_imgen.degradations import AdditiveNoise, MissingFrames
-from keras_imgen.plotting import image_grid, plot_sequence
+from keras_imgen.plotting import image_grid, plot_latent_map, plot_manifold, plot_sequence
 from keras_imgen.plotting.figures import figure_pixels
 
 # What is being tested does not depend on the size of the pictures or of the networks.
@@ -138,6 +140,94 @@ def test_pictures_are_shown_beside_their_reconstructions(make_vae, pictures):
     again = vae.reconstruct(pictures[:3])
     expected = image_grid([x for pair in zip(pictures, again, strict=False) for x in pair], 4)
     np.testing.assert_array_equal(callback.image, to_uint8(expected))
+
+
+def conditional_vae(num_classes=3):
+    keras.utils.set_random_seed(0)
+    sizes = {"units": (6,), "num_classes": num_classes}
+    encoder = networks.dense_vae_encoder((12, 20, 1), 2, **sizes)
+    vae = VAE(encoder, networks.dense_vae_decoder((12, 20, 1), 2, **sizes), seed=0)
+    vae.compile(**EAGER)
+    return vae
+
+
+def labelled(pictures, labels, kind):
+    """Return pictures with their labels in one of the forms that a training takes them in."""
+    import tensorflow as tf
+
+    sliced = tf.data.Dataset.from_tensor_slices
+    return {
+        "pair": lambda: (pictures, labels),
+        "list": lambda: (pictures, labels.tolist()),
+        "dataset": lambda: load_arrays(pictures, labels=labels, shuffle=True, batch_size=2),
+        "tensors": lambda: sliced((pictures, labels)).batch(2),
+        "named": lambda: sliced({"image": pictures, "label": labels}).batch(4),
+    }[kind]()
+
+
+@pytest.mark.parametrize("kind", ["pair", "list", "dataset", "tensors", "named"])
+def test_a_conditional_vae_is_told_the_labels_of_what_it_is_shown(pictures, kind):
+    vae, labels = conditional_vae(), np.arange(10) % 3
+    callback = SampleGrid(pictures=labelled(pictures, labels, kind), n=5, columns=2, scale=1)
+    show(callback, vae)
+    again = vae.reconstruct(pictures[:5], labels[:5])
+    expected = image_grid([x for pair in zip(pictures, again, strict=False) for x in pair], 4)
+    np.testing.assert_array_equal(callback.image, to_uint8(expected))
+
+
+def test_of_crops_each_has_the_label_of_its_picture():
+    pictures = np.zeros((3, 6, 6, 1), "float32") + np.arange(3).reshape(3, 1, 1, 1) / 4
+    dataset = PictureDataset(pictures.astype("float32"), [5, 6, 7], crop_size=(4, 4), crops=2)
+    batch = first_batch(dataset, 5)
+    np.testing.assert_array_equal(batch.labels, [5, 6, 7, 5, 6])
+    np.testing.assert_allclose(batch.clean[:, 0, 0, 0] * 4 + 5, batch.labels)
+
+
+def test_labels_that_are_missing_are_missed_at_once(pictures):
+    with pytest.raises(ValueError, match=r"`pictures` alone, for a VAE of 3 classes. Pass load\("):
+        show(SampleGrid(pictures=pictures), conditional_vae())
+
+
+@pytest.mark.parametrize("kind", ["pair", "tensors"])
+def test_a_model_without_classes_does_not_mind_labels(make_vae, pictures, kind):
+    callback = SampleGrid(pictures=labelled(pictures, np.arange(10), kind), n=2)
+    alone = SampleGrid(pictures=pictures, n=2)
+    for each in (callback, alone):
+        show(each, make_vae())
+    np.testing.assert_array_equal(callback.image, alone.image)
+
+
+# Whatever a function draws
+
+
+def test_what_a_function_draws_is_written(make_vae, tmp_path):
+    vae, asked = make_vae(), []
+
+    def draw(model):
+        asked.append(model)
+        return plot_manifold(model, n=2)
+
+    show(EpochFigure(draw, tmp_path, every=2), vae, epochs=4)
+    assert asked == [vae] * 3  # at the beginning, to see whether it works, and twice
+    assert names(tmp_path) == ["epoch_0002.png", "epoch_0004.png"]
+    expected = figure_pixels(plot_manifold(vae, n=2))
+    np.testing.assert_array_equal(pixels(tmp_path / "epoch_0002.png"), expected)
+
+
+def test_a_function_may_return_axes(make_vae, pictures):
+    labels = np.arange(10) % 3
+    callback = EpochFigure(lambda model: plot_latent_map(model, pictures, labels))
+    show(callback, make_vae())
+    expected = figure_pixels(plot_latent_map(make_vae(), pictures, labels).figure)
+    np.testing.assert_array_equal(callback.image, expected)
+
+
+def test_a_function_that_draws_nothing_is_refused(make_vae):
+    with pytest.raises(TypeError, match="plotting.plot_manifold. Received: function='plane'"):
+        EpochFigure("plane")
+    for drawn in (None, np.zeros((3, 3)), [1]):
+        with pytest.raises(TypeError, match="figure or axes of matplotlib. Received: a"):
+            show(EpochFigure(lambda model, drawn=drawn: drawn), make_vae())
 
 
 # Walks between latents
@@ -425,7 +515,7 @@ def test_models_that_cannot_be_shown_are_refused(make_gan, make_vae, make_restor
     for model, callback, advice in (
         (make_restorer(), SampleGrid(), "Received: a Restorer. For a Restorer use BeforeAfter"),
         (make_gan(), SampleGrid(pictures=pictures), "with `pictures` a VAE.* Received: a GAN"),
-        (make_restorer(), LatentTraversal(), "a GAN or a VAE. Received: a Restorer.*BeforeAfter"),
+        (make_restorer(), LatentTraversal(), "VAE or Diffusion. Received: a Restorer.*BeforeAfter"),
         (make_vae(), LatentTraversal(along="axis"), "`rows` is .* rows=6 for a model of 2"),
         (make_vae(), BeforeAfter(pictures), "Received: a VAE. For a GAN or a VAE use SampleGrid"),
     ):

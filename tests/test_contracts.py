@@ -25,6 +25,7 @@ from keras_imgen import (
     losses,
     metrics,
     networks,
+    plotting,
 )
 
 SHAPE = (12, 20, 1)
@@ -169,6 +170,12 @@ CALLBACKS = {  # with the models that each is for
         ("gan", "vae", "diffusion"),
         lambda folder, _: callbacks.LatentTraversal(folder.parent / "walks", rows=2, columns=2),
     ),
+    "EpochFigure": (
+        ("gan", "vae", "diffusion"),
+        lambda folder, _: callbacks.EpochFigure(
+            lambda model: plotting.plot_images(model.sample(2, seed=0)), folder.parent / "figures"
+        ),
+    ),
     "TrainingHealth": (
         tuple(MODELS),
         lambda folder, _: callbacks.TrainingHealth(rollback=0.5, patience=9),
@@ -216,10 +223,12 @@ def test_the_lists_are_complete():
         *COMPARISONS,
         *EXTRACTORS,
         "ErrorBars",
+        "LatentFigures",
         "Memorization",
     }
     formulas = {formula for _, formula in COMPARISONS.values()} | set(METRICS.values())
     formulas |= {metrics.memorization, metrics.nearest}  # see test_metrics_neighbors.py
+    formulas |= {metrics.latent_figures}  # see test_metrics_latents.py
     assert {getattr(metrics, name) for name in names_of(metrics, inspect.isfunction)} == formulas
 
 

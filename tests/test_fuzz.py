@@ -44,6 +44,7 @@ def test_every_class_and_network_is_constructed():
     classes = {each for each in public if isinstance(each, type)}
     builders = {getattr(networks, name) for name in networks.__all__}
     results = (callbacks.Finding, callbacks.HealthWarning, metrics.Memorization)
+    results += (metrics.LatentFigures,)
     bases = (losses.AdversarialLoss, losses.Penalty, losses.Likelihood, degradations.Degradation)
     bases += (degradations.WithMask, degradations.WithStrength, degradations.Operator)
     plain = (losses.LeastSquares, losses.Hinge, losses.Wasserstein, losses.Relativistic)

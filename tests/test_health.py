@@ -103,13 +103,14 @@ def test_a_healthy_training_warns_of_nothing_and_does_not_notice(name):
         keras.utils.set_random_seed(0)
         model, clean = family(name)
         # Too few steps to become diverse: that is measured, but here not judged.
-        pictures = clean if name in ("gan", "vae") else None
+        pictures = clean if name in ("gan", "vae", "diffusion") else None
         health = TrainingHealth(pictures, rollback=0.5, patience=2, least_diversity=0.0)
         model.fit(clean, epochs=3, callbacks=[health] if watched else None, **OPTIONS)
         models.append(model)
         if watched:
             measured = {"gan": {"discriminator_accuracy", "score_slope", "diversity"}}
-            measured["vae"] = {"diversity"}
+            measured["vae"] = {"diversity", "activity", "active_units"}
+            measured["diffusion"] = {"diversity"}
             assert set(health.history) == measured.get(name, set())
             assert all(len(figures) == 3 for figures in health.history.values())
             assert (health.findings, health.rollbacks, health.epoch) == ([], 0, [0, 1, 2])
@@ -331,6 +332,116 @@ def test_diversity_that_still_grows_is_no_collapse():
     assert told(0.1, 0.3, 0.2, 0.2) == [4]
     assert told(0.6, 0.4, 0.4, 0.4) == [3]
     assert told(0.4, 0.6, 0.6, 0.6) == []
+
+
+def conditional_vae():
+    keras.utils.set_random_seed(0)
+    sizes = {"units": (6,), "num_classes": 2}
+    encoder = networks.dense_vae_encoder(SHAPE, 2, **sizes)
+    model = VAE(encoder, networks.dense_vae_decoder(SHAPE, 2, **sizes), seed=0)
+    model.compile(SGD(0.0), run_eagerly=True)
+    return model
+
+
+def test_activity_is_the_variance_of_the_means():
+    labels = np.arange(8) % 2
+    for model, told in ((vae(optimizer=SGD(0.0)), ()), (conditional_vae(), (labels,))):
+        health = TrainingHealth((CLEAN, *told) if told else CLEAN, least_diversity=0.0)
+        model.fit(CLEAN, *told, epochs=1, callbacks=[health], **OPTIONS)
+        each = np.var(model.encode(CLEAN, *told)[0], axis=0)
+        assert health.history["activity"] == [pytest.approx(each.max(), rel=1e-5)]
+        assert health.history["active_units"] == [np.sum(each > 0.01)]
+        assert set(health.history) == {"diversity", "activity", "active_units"}
+
+
+def posteriors_of(*activities, patience=2, steps=500):
+    """Return in which epochs it is said that latents of such activities have collapsed."""
+    model, left = vae(optimizer=SGD(0.0)), list(activities)
+    spread = np.repeat([[0.0, 1.0], [0.0, -1.0]], 4, axis=0)  # of variance 1, in one of two latents
+    model.sample = lambda n, seed: CLEAN
+    model.encode = lambda pictures: (spread * np.sqrt(left.pop(0)), None)
+    health = TrainingHealth(CLEAN, patience=patience)
+    health.set_model(model)
+    health.on_train_begin()
+    for epoch in range(len(activities)):
+        model.optimizer.iterations.assign(steps + 2 * (epoch + 1))
+        health.on_epoch_begin(epoch)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HealthWarning)
+            health.on_epoch_end(epoch)
+    assert health.history["activity"] == pytest.approx(activities, rel=1e-6)
+    assert set(kinds(health)) <= {"posterior_collapse"}
+    return [finding.epoch for finding in health.findings]
+
+
+@pytest.mark.parametrize(
+    ("activities", "epochs"),
+    [
+        ((0.011, 0.5, 0.9), []),
+        ((1e-5, 6e-3, 8e-3, 9e-3, 0.4), []),  # as convolutions begin: they are about to
+        ((1e-5, 1e-6, 1e-7), [2]),
+        ((0.5, 0.009, 0.008, 0.5, 0.009, 0.009), [3, 6]),  # told again after it was over
+        ((0.5, 1e-4, 5e-4, 2e-3, 0.02), []),  # was more, fell, and rises
+        ((0.0, 0.0, 1e-9, 1e-8, 1e-9, 0.0), [2]),  # told once, while noise is all that there is
+    ],
+)
+def test_a_posterior_collapses_when_no_latent_is_active_nor_about_to_be(activities, epochs):
+    assert posteriors_of(*activities) == epochs
+
+
+def test_the_first_steps_are_not_judged():
+    # Two steps an epoch: after the third epoch there were 500, and then two epochs must be bad.
+    assert posteriors_of(*[1e-5] * 6, steps=494) == [4]
+
+
+def test_latents_that_cost_too_much_fall_silent_and_the_advice_helps():
+    # Two kinds of pictures, which one latent can tell apart: that is worth some nats, not 200.
+    two, found = np.zeros((16, *SHAPE), "float32"), {}
+    two[::2] = 1.0
+    for weight in (1.0, 200.0):
+        keras.utils.set_random_seed(0)
+        encoder = networks.dense_vae_encoder(SHAPE, 2, (8,))
+        decoder = networks.dense_vae_decoder(SHAPE, 2, (8,))
+        model = VAE(encoder, decoder, kl_weight=weight, ema_momentum=0.0, seed=0)
+        model.compile(keras.optimizers.Adam(0.03), run_eagerly=True)
+        model.optimizer.iterations.assign(500)
+        health = TrainingHealth(two, patience=3, least_diversity=0.0, n=16)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(two, epochs=10, batch_size=4, callbacks=[health], verbose=0)
+        told = [str(w.message) for w in caught if w.category is HealthWarning]
+        found[weight] = kinds(health), told, health.history["active_units"][-1]
+    assert found[1.0][:2] == ([], [])
+    assert found[1.0][2] > 0
+    kind, [told], active = found[200.0]
+    assert (kind, active) == (["posterior_collapse"], 0)
+    assert "below 0.01 for 3 epochs on end. Give them time before they must pay" in told
+    assert all(cure in told for cure in ("`kl_warm_up`", "`free_bits`", "lower `kl_weight`"))
+
+
+def test_a_posterior_collapse_is_told_and_not_undone():
+    model = vae(optimizer=SGD(0.0))
+    model.optimizer.iterations.assign(500)
+    health = TrainingHealth(CLEAN, patience=1, rollback=0.5, least_diversity=0.0)
+    model.encode = lambda pictures: (np.zeros((len(pictures), 2)), None)
+    [told] = watch(model, health, epochs=3)
+    assert "posterior collapse" in told
+    assert health.rollbacks == 0
+
+
+def test_a_diffusion_model_draws_few_samples_in_few_steps():
+    model, asked = FAMILIES["diffusion"](), []
+    model.run_eagerly = True
+
+    def sample(n, seed, steps):
+        asked.append((n, steps))
+        return np.random.default_rng(0).random((n, *SHAPE), "float32")
+
+    model.sample = sample
+    health = TrainingHealth(CLEAN, n=100)
+    model.fit(CLEAN, epochs=2, callbacks=[health], **OPTIONS)
+    assert asked == [(64, 8)] * 2
+    assert health.history["diversity"] == [pytest.approx(1.0, abs=0.1)] * 2
 
 
 def test_without_pictures_diversity_is_not_measured():
@@ -570,6 +681,12 @@ def test_models_that_cannot_be_watched_are_refused():
     other.compile("sgd", "mse")
     with pytest.raises(TypeError, match=r"Received: a Sequential.*TerminateOnNaN"):
         other.fit(np.ones((4, 3)), np.ones((4, 1)), callbacks=[TrainingHealth()], verbose=0)
+
+
+def test_a_conditional_vae_needs_the_labels():
+    advice = r"Received: `pictures` alone, for a VAE of 2 classes. Pass load\(name, labels=True\)"
+    with pytest.raises(ValueError, match=advice):
+        conditional_vae().fit(CLEAN, np.arange(8) % 2, callbacks=[TrainingHealth(CLEAN)], **OPTIONS)
 
 
 def test_a_dataset_of_pictures_will_do():

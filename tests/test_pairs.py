@@ -372,7 +372,7 @@ def test_what_is_shown_is_what_is_learned(trained):
 
 def test_pairs_are_told_by_their_shapes():
     assert pictures_in((DARK, CLEAN)) == Batch(CLEAN, observed=DARK)
-    assert pictures_in((DARK, LABELS)) == Batch(DARK)
+    assert pictures_in((DARK, LABELS)) == Batch(DARK, LABELS)
     assert pictures_in({"observed": DARK, "clean": CLEAN}).observed is DARK
     assert batch_of(FAMILIES["vae"](), (DARK, None, None)) == Batch(DARK)
 

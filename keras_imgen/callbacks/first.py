@@ -10,39 +10,60 @@ from keras_imgen.data.dataset import NOISE, check_pairs
 from keras_imgen.training import Batch, pictures_in
 
 
-def first_pictures(pictures, n: int):
-    """Return the first `n` clean pictures, as `first_batch` does; None stays None."""
-    return None if pictures is None else first_batch(pictures, n).clean
-
-
 def first_batch(pictures, n: int) -> Batch:
-    """Return the first `n` pictures, checked, and of pairs what was observed of them.
+    """Return the first `n` pictures, checked, with their labels, and of pairs what was observed.
 
     Args:
         pictures: array, `PictureDataset`, `keras.utils.PyDataset` or `tf.data.Dataset` of pictures,
-            or of pairs `(observed, clean)`; a pair of arrays.
+            alone, with labels, or of pairs `(observed, clean)`; a pair of arrays; None for none.
         n: how many, if there are so many.
 
     Raises:
         TypeError, ValueError: if they are not in the format of this package.
     """
+    if pictures is None:
+        return Batch(None)
     if isinstance(pictures, PictureDataset):
-        pairs = pictures.observed is not None
-        return Batch(pictures.take(n), observed=pictures.take_observed(n) if pairs else None)
-    clean, observed = [], []
+        return _first_of(pictures, n)
+    parts = {"clean": [], "labels": [], "observed": []}
     for data in _batches(pictures):
         batch = pictures_in(data)
         check_pictures(batch.clean)
-        clean.append(keras.ops.convert_to_numpy(batch.clean[:n]).astype("float32"))
         if batch.observed is not None:
             check_pictures(batch.observed, name="observed", noise=NOISE)
             check_pairs(batch.observed, batch.clean)
-            observed.append(keras.ops.convert_to_numpy(batch.observed[:n]).astype("float32"))
-        if sum(map(len, clean)) >= n:
+        for name in ("clean", "observed"):
+            if (value := getattr(batch, name)) is not None:
+                parts[name].append(_as_array(value[:n]).astype("float32"))
+        if _are_labels(batch.labels):
+            parts["labels"].append(_as_array(batch.labels[:n]))
+        if sum(map(len, parts["clean"])) >= n:
             break
-    if not clean:
+    if not parts["clean"]:
         raise ValueError("`pictures` holds no picture. Received: a dataset of 0 batches.")
-    return Batch(_joined(clean)[:n], observed=_joined(observed)[:n] if observed else None)
+    return Batch(**{name: _joined(part)[:n] if part else None for name, part in parts.items()})
+
+
+def labels_for(model, labels):
+    """Return the labels that a model must be told with pictures; none of one without classes."""
+    if not model.num_classes:
+        return ()
+    if labels is None:
+        raise ValueError(
+            "A conditional model is asked about pictures with their labels. Received: `pictures` "
+            f"alone, for a {type(model).__name__} of {model.num_classes} classes. Pass "
+            "load(name, labels=True), a dataset of (pictures, labels), or a pair of arrays."
+        )
+    return (labels,)
+
+
+def _first_of(dataset, n):
+    labels, observed = dataset.labels, None
+    if labels is not None:  # of crops, the first of every picture comes before the second of any
+        labels = np.tile(labels, dataset.crops)[:n]
+    if dataset.observed is not None:
+        observed = dataset.take_observed(n)
+    return Batch(dataset.take(n), labels, observed)
 
 
 def _batches(pictures):
@@ -51,6 +72,15 @@ def _batches(pictures):
         places = itertools.count() if count is None else range(count)
         return (pictures[index] for index in places)
     return pictures if hasattr(pictures, "cardinality") else [pictures]
+
+
+def _are_labels(value):
+    # Who brings something else beside the pictures has a model that leaves it alone.
+    return isinstance(value, list) or len(getattr(value, "shape", ())) > 0
+
+
+def _as_array(value):
+    return keras.ops.convert_to_numpy(value)
 
 
 def _joined(parts):

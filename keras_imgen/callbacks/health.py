@@ -1,19 +1,22 @@
 """`TrainingHealth`: notices when a training goes wrong, says what to do, and may undo it."""
 
+import itertools
 import warnings
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_imgen import checks, losses
-from keras_imgen.callbacks.first import first_pictures
+from keras_imgen.callbacks.first import first_batch, labels_for
 from keras_imgen.callbacks.rollback import Rollback
-from keras_imgen.callbacks.vitals import mean_distance, samples_of, score_slope
+from keras_imgen.callbacks.vitals import activity, mean_distance, samples_of, score_slope
 from keras_imgen.data import check_pictures
+from keras_imgen.metrics.posteriors import ACTIVE
 from keras_imgen.training import PictureModel, check_finite
 
 # A slope below this share of the usual one teaches nothing; below the second number, nothing ever.
 VANISHED, ZERO = 1e-3, 1e-8
+EARLY = 500  # steps in which latents may still be silent
 UNDONE = ("vanishing_slopes", "collapse")  # by a rollback
 
 
@@ -34,7 +37,7 @@ class Finding(NamedTuple):
     Attributes:
         epoch: in which epoch; the first is 1.
         kind: `"not_a_number"`, `"discriminator_wins"`, `"discriminator_loses"`,
-            `"vanishing_slopes"` or `"collapse"`.
+            `"vanishing_slopes"`, `"collapse"` or `"posterior_collapse"`.
         message: what was measured, what to do, and what was done.
 
     Example:
@@ -56,25 +59,34 @@ class TrainingHealth(Rollback):
     | a log or weight is NaN or infinite | all |
     | the discriminator's accuracy is near 1 (it wins) or below 0.5 (it loses) | GAN |
     | the slope of its scores by the made pictures vanishes: the generator learns nothing | GAN |
-    | the samples are far less diverse than real `pictures`, and not about to be | GAN and VAE |
+    | the samples are far less diverse than real `pictures`, not about to be | GAN, VAE, Diffusion |
+    | no latent says anything of `pictures` (posterior collapse), nor is about to | VAE |
 
     The first ends the training with a FloatingPointError. The others are warned of once, when they
     have lasted for `patience` epochs. A Wasserstein critic is meant to win, and its scores have no
     zero: its accuracy is not judged.
 
-    With `rollback=0.5` the training is not left to itself: after a NaN, vanished slopes or a
-    collapse the model goes back to the end of its last healthy epoch (weights, averages, moments
-    and random states, which are kept in memory) with half of every learning rate, and goes on with
-    the next batch. After `max_rollbacks` of them the training ends with a FloatingPointError. Logs
-    of an epoch in which the model went back are averages over the batches after that; if none came,
-    they are NaN. A `LearningRateScheduler` that sets a rate of its own undoes the reduction.
+    A latent is active, it says something, if the mean that the encoder gives it has a variance
+    above 0.01 over the pictures. As many begin silent and awake later, the first 500 steps are not
+    judged, nor is an epoch in which the most active one is more so than in the `patience` before.
+
+    With `rollback=0.5` the training is not left to itself: after a NaN, vanished slopes or samples
+    that have collapsed the model goes back to the end of its last healthy epoch (weights, averages,
+    moments and random states, which are kept in memory) with half of every learning rate, and goes
+    on with the next batch. After `max_rollbacks` of them the training ends with a
+    FloatingPointError. Logs of an epoch in which the model went back are averages over the batches
+    after that; if none came, they are NaN. A `LearningRateScheduler` that sets a rate of its own
+    undoes the reduction. Of latents that say nothing it is only told: a smaller rate cures no
+    objective that does not need them.
 
     What was measured is in `history`, a dict of lists, one number per epoch, which
     `plotting.plot_history(health)` draws; what was found is in `findings`.
 
     Args:
         pictures: held-out pictures, array `(n, height, width, channels)` or a dataset, of which the
-            first `n` are taken: they should be of all kinds. By default diversity is not measured.
+            first `n` are taken: they should be of all kinds, and have their labels for a
+            conditional VAE, as a dataset with labels or a pair of arrays has them. By default
+            neither diversity nor activity is measured.
         patience: epochs that a trouble must last; a NaN need not last.
         accuracy: the discriminator's accuracies from which on it loses and wins.
         least_diversity: mean distance of two samples as a share of that of two real pictures, below
@@ -82,19 +94,22 @@ class TrainingHealth(Rollback):
             conditional model both samples have the same label.
         rollback: factor of the learning rates when the model goes back; by default it does not.
         max_rollbacks: how often it may in one training.
-        n: number of samples.
+        n: number of pictures and samples; `Diffusion`, whose samples take long, draws at most 64,
+            in 8 steps.
 
     Attributes:
-        history: `{"discriminator_accuracy": [...], "score_slope": [...], "diversity": [...]}`, as
-            far as they are measured.
+        history: `{"discriminator_accuracy": [...], "score_slope": [...], "diversity": [...],
+            "activity": [...], "active_units": [...]}`, as far as they are measured: `activity` is
+            that of the most active latent, `active_units` how many are active.
         findings: list of `Finding`.
 
     Raises:
         ValueError: at the start of training, if a learning rate that `rollback` should lower is set
-            by a schedule, or `pictures` are not like the model's.
+            by a schedule, or `pictures` are not like the model's, or lack labels.
 
     Source: a discriminator that wins: Arjovsky and Bottou 2017 (arXiv 1701.04862), theorem 2.4; its
-        vanishing slopes are measured as there in figure 2, but by the pictures.
+        vanishing slopes are measured as there in figure 2, but by the pictures; active latents:
+        Burda et al. 2016 (arXiv 1509.00519), section 5.
 
     Example:
         >>> import numpy as np
@@ -130,7 +145,7 @@ class TrainingHealth(Rollback):
         self.accuracy = _limits(accuracy)
         self.least_diversity = checks.number("least_diversity", least_diversity, 0.0, 1.0)
         self.n = checks.whole_number("n", n, 2, "Diversity needs two samples or more.")
-        self.pictures = first_pictures(pictures, self.n)
+        self.pictures, self.labels, _ = first_batch(pictures, self.n)
         self._real_distance = None if pictures is None else _checked_distance(self.pictures)
         self._begin()
 
@@ -165,6 +180,8 @@ class TrainingHealth(Rollback):
                     f"for a {type(self.model).__name__}. Leave them out."
                 )
             check_pictures(self.pictures, self.model.image_shape, "pictures")
+            if hasattr(self.model, "encode"):
+                labels_for(self.model, self.labels)
         if self.factor is not None:
             self.check_learning_rates()
 
@@ -229,6 +246,10 @@ class TrainingHealth(Rollback):
         if self.pictures is not None:
             figures["diversity"] = mean_distance(*samples_of(self.model, self.n))
             figures["diversity"] /= self._real_distance
+            if hasattr(self.model, "encode"):
+                labels = labels_for(self.model, self.labels)
+                each = activity(self.model, self.pictures, *labels)
+                figures |= {"activity": float(each.max()), "active_units": int(sum(each > ACTIVE))}
         return figures
 
     def _judge(self, figures):
@@ -262,7 +283,25 @@ class TrainingHealth(Rollback):
                 f"The samples have collapsed: diversity {diversity:.2f}, below "
                 f"{self.least_diversity:g} of that of real pictures for {lasting}. {advice}"
             )
+        if (most := figures.get("activity")) is not None:
+            silent = not figures["active_units"] and not self._may_awake(most)
+            troubles["posterior_collapse"] = silent and (
+                "The latents say nothing of the pictures (posterior collapse): the most active of "
+                f"{self.model.latent_dim} has an activity of {most:.2g}, below {ACTIVE:g} for "
+                f"{lasting}. Give them time before they must pay (`kl_warm_up`), a share that "
+                "costs nothing (`free_bits`), or lower `kl_weight`."
+            )
         return troubles
+
+    def _may_awake(self, activity):
+        """Return whether latents that are not active may be about to become so."""
+        if int(self.model.optimizer.iterations) < EARLY:
+            return True
+        # What has been told is over when one is active, not when their noise grows for an epoch.
+        told = self._lasted.get("posterior_collapse", 0) >= self.patience
+        before = reversed(self.history.get("activity", [])[-self.patience :])
+        low = list(itertools.takewhile(lambda x: x <= ACTIVE, before))
+        return not told and bool(low) and activity > max(low)
 
     def _report(self, kind, message):
         if kind not in UNDONE or self.factor is None:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_imgen import checks, plotting
-from keras_imgen.callbacks.first import first_batch, first_pictures
+from keras_imgen.callbacks.first import first_batch, labels_for
 from keras_imgen.checks import whole_number
 from keras_imgen.data import sources
 from keras_imgen.files import write_whole
@@ -101,12 +101,13 @@ class SampleGrid(EpochPicture):
 
     The latents are always the same, so that the frames compare. Of a conditional model each column
     shows a class. Given pictures, a `VAE` shows each of them beside its reconstruction instead.
+    What else a model can show is drawn by `EpochFigure`.
 
     Args:
         folder: where to write `epoch_0001.png`, ...; by default nowhere.
         n: number of samples; by default 64, or eight of each class.
         pictures: array `(n, height, width, channels)` in [0, 1] to be reconstructed, or a dataset;
-            by default none.
+            for a conditional VAE with labels, or a pair of arrays; by default none.
         columns: pictures per row; by default as many as rows, or as classes.
         scale: side of the square that each pixel becomes.
         every: epochs between two pictures.
@@ -116,7 +117,7 @@ class SampleGrid(EpochPicture):
         tensorboard: log folder for TensorBoard; by default none.
 
     Raises:
-        ValueError: at the start of training, if the model cannot be sampled.
+        ValueError: at the start of training, if the model cannot be sampled, or labels are missing.
         ImportError: if `tensorboard` is given and not installed.
 
     Example:
@@ -144,7 +145,7 @@ class SampleGrid(EpochPicture):
         self.scale = whole_number("scale", scale, 1)
         self.columns = None if columns is None else whole_number("columns", columns, 1)
         self.seed = checks.seed(seed)
-        self.pictures = first_pictures(pictures, self.n or 64)
+        self.pictures, self.labels, _ = first_batch(pictures, self.n or 64)
 
     def prepare(self):
         """Refuse models that cannot show what is asked for."""
@@ -162,7 +163,9 @@ class SampleGrid(EpochPicture):
             n, columns = self.n or 8 * (classes or 8), self.columns or classes or None
             shown = self.model.sample(n, seed=self.seed)
         else:
-            both = np.stack([self.pictures, self.model.reconstruct(self.pictures)], axis=1)
+            labels = labels_for(self.model, self.labels)
+            again = self.model.reconstruct(self.pictures, *labels)
+            both = np.stack([self.pictures, again], axis=1)
             shown, columns = both.reshape(-1, *both.shape[2:]), 2 * (self.columns or 4)
         return enlarged(plotting.image_grid(shown, columns), self.scale)
 

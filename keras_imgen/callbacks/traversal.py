@@ -79,8 +79,8 @@ class LatentTraversal(EpochPicture):
         """Refuse models without latents."""
         if not hasattr(self.model, "predict_latents"):
             raise ValueError(
-                "LatentTraversal shows a GAN or a VAE. Received: a "
-                f"{type(self.model).__name__}. For a Restorer use BeforeAfter."
+                "LatentTraversal shows what is drawn from latents, by a GAN, VAE or Diffusion. "
+                f"Received: a {type(self.model).__name__}. For a Restorer use BeforeAfter."
             )
         if self.along == "axis" and self.rows > self.model.latent_dim:
             raise ValueError(

@@ -1,15 +1,20 @@
-"""What can be measured of a model while it trains: how diverse its samples are, what it hears."""
+"""What can be measured of a model while it trains: its samples, slopes and latents."""
 
 import keras
 import numpy as np
 
+MOST, STEPS = 64, 8  # samples of a diffusion model, whose every step takes as long as a whole GAN
+
 
 def samples_of(model, n):
     """Return samples, and of a conditional model their labels: several of each."""
+    how = {"seed": 0}
+    if hasattr(model, "denoise"):
+        n, how["steps"] = min(n, MOST), STEPS
     if not model.num_classes:
-        return (model.sample(n, seed=0),)
+        return (model.sample(n, **how),)
     labels = np.arange(n) % min(model.num_classes, max(n // 8, 1))
-    return model.sample(n, labels=labels, seed=0), labels
+    return model.sample(n, labels=labels, **how), labels
 
 
 def mean_distance(pictures, labels=None) -> float:
@@ -33,3 +38,8 @@ def score_slope(gan, n=64) -> float:
     slopes = gan.score_slopes(pictures, labels)
     slopes = keras.ops.convert_to_numpy(keras.ops.cast(slopes, "float32"))
     return float(np.mean(np.linalg.norm(slopes.reshape(n, -1), axis=1)))
+
+
+def activity(vae, pictures, *labels) -> np.ndarray:
+    """Return of each latent the variance of its mean over pictures."""
+    return np.var(vae.encode(pictures, *labels)[0].astype("float64"), axis=0)

@@ -1,4 +1,4 @@
-"""How good pictures are: restored ones against their originals, made ones against real ones."""
+"""How good pictures are, restored or made, and what the latents of a model say."""
 
 from keras_imgen.metrics.comparisons import FrechetDistance, KernelDistance, PrecisionRecall
 from keras_imgen.metrics.distributions import (
@@ -9,6 +9,7 @@ from keras_imgen.metrics.distributions import (
 from keras_imgen.metrics.error_bars import ErrorBars
 from keras_imgen.metrics.features import DigitFeatures, Features, InceptionFeatures
 from keras_imgen.metrics.neighbors import Memorization, memorization, nearest
+from keras_imgen.metrics.posteriors import LatentFigures, latent_figures
 from keras_imgen.metrics.restored import PSNR, SSIM, psnr, ssim
 
 __all__ = [
@@ -20,10 +21,12 @@ __all__ = [
     "FrechetDistance",
     "InceptionFeatures",
     "KernelDistance",
+    "LatentFigures",
     "Memorization",
     "PrecisionRecall",
     "frechet_distance",
     "kernel_distance",
+    "latent_figures",
     "memorization",
     "nearest",
     "precision_recall",

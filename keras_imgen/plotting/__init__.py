@@ -16,6 +16,13 @@ from keras_imgen.plotting.grids import (
     save_gif,
     save_grid,
 )
+from keras_imgen.plotting.latents import (
+    plot_interpolations,
+    plot_latent_map,
+    plot_manifold,
+    plot_reconstructions,
+    plot_traversals,
+)
 from keras_imgen.plotting.nearest import plot_distances, plot_neighbors
 
 __all__ = [
@@ -24,8 +31,13 @@ __all__ = [
     "plot_distances",
     "plot_history",
     "plot_images",
+    "plot_interpolations",
+    "plot_latent_map",
+    "plot_manifold",
     "plot_neighbors",
+    "plot_reconstructions",
     "plot_sequence",
+    "plot_traversals",
     "save_gif",
     "save_grid",
 ]

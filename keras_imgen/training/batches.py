@@ -75,9 +75,9 @@ def pictures_in(data) -> Batch:
     if isinstance(data, dict) and "clean" in data:
         return Batch(data["clean"], observed=_named(data, "observed"))
     if isinstance(data, dict):
-        return Batch(_named(data, "image"))
+        return Batch(_named(data, "image"), data.get("label"))
     first, second = _entries(data)
-    return Batch(second, observed=first) if _is_picture(second) else Batch(first)
+    return Batch(second, observed=first) if _is_picture(second) else Batch(first, second)
 
 
 def checked_batch(model, data, name: str) -> Batch:

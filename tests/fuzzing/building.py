@@ -18,6 +18,7 @@ from keras_imgen import (
     losses,
     metrics,
     networks,
+    plotting,
 )
 
 # What is called with one or two odd options; the others have these values. Sizes of networks are
@@ -31,6 +32,7 @@ PIXELS = keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten()])
 COMPARED = {"real": REAL, "extractor": metrics.Features(PIXELS, "pixels")}
 GENERATED = {"image_shape": IMAGE_SHAPES, "filters": 2, "num_classes": 0}
 PENALTIES = (losses.R1, losses.R2, losses.R1R2, losses.GradientPenalty)
+
 CONSTRUCTORS = {
     networks.dncnn: {"image_shape": IMAGE_SHAPES, "depth": 3, "filters": 2, "extra_channels": 0},
     networks.drunet: {
@@ -83,6 +85,7 @@ CONSTRUCTORS = {
     callbacks.SampleGrid: {"n": 2, "scale": 2, "every": 1, "columns": 2, "seed": 0},
     callbacks.BeforeAfter: {"pictures": np.zeros((2, *SHAPE)), "n": 2, "every": 1},
     callbacks.LatentTraversal: {"rows": 2, "columns": 2, "scale": 2, "every": 1, "seed": 0},
+    callbacks.EpochFigure: {"function": plotting.plot_manifold, "every": 1},
     callbacks.TrainingHealth: {"patience": 3, "least_diversity": 0.5, "max_rollbacks": 3, "n": 8},
     callbacks.TrainingGif: {"folder": "samples", "seconds": 0.1},
     callbacks.Resume: {"folder": "run"},
@@ -105,6 +108,7 @@ CONSTRUCTORS = {
         "seed": 0,
     },
 }
+SHOWN = (callbacks.SampleGrid, callbacks.LatentTraversal, callbacks.EpochFigure)
 MOVING = (load_moving_digits,)  # whose digits take longer than all the rest
 BUILT = tuple(made for made in CONSTRUCTORS if made not in MOVING)
 ENORMOUS_TOO = (callbacks.SampleGrid, load_moving_digits)
@@ -142,7 +146,7 @@ def fuzz_construct(case):
             made(REAL[::-1])
         elif isinstance(made, data.PictureDataset):
             check_dataset(made)
-        elif isinstance(made, callbacks.SampleGrid | callbacks.LatentTraversal):
+        elif isinstance(made, SHOWN):
             made.set_model(model_of("gan"))
             made.on_train_begin()
             made.on_epoch_end(0)

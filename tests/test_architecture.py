@@ -47,8 +47,8 @@ ALLOWED = {
     "__init__": set(PUBLIC),
     "cli": {*PUBLIC, "checks", "files", "interrupts", "matching", "sigma", "pretrained"},
     "callbacks": {
-        *("backends", "checks", "data", "files", "losses", "metrics", "plotting", "saving"),
-        "training",
+        *("backends", "checks", "data", "files", "inference", "losses", "metrics", "plotting"),
+        *("saving", "training"),
     },
     "gan": {"backends", "checks", "data", "losses", "search", "training"},
     "vae": {"backends", "checks", "data", "inference", "losses", "search", "training"},

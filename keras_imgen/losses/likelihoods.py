@@ -302,7 +302,23 @@ def kl_divergence(mean, log_variance):
 
 
 def kl_of_latents(mean, log_variance):
-    """Return the same for each latent: shape `(batch, latent_dim)`."""
+    """KL divergence of each latent, whose sum `kl_divergence` is: which of them say something.
+
+    Args:
+        mean: shape `(batch, latent_dim)`.
+        log_variance: natural logarithm of the variances, same shape.
+
+    Returns:
+        Nats, same shape.
+
+    Source: Kingma and Welling 2014 (arXiv 1312.6114), appendix B.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.losses import kl_of_latents
+        >>> np.asarray(kl_of_latents(np.array([[1.0, 2.0]]), np.zeros((1, 2))))
+        array([[0.5, 2. ]], dtype=float32)
+    """
     mean = ops.cast(mean, "float32")
     log_variance = ops.cast(log_variance, "float32")
     return 0.5 * (ops.exp(log_variance) + ops.square(mean) - 1.0 - log_variance)

@@ -7,6 +7,7 @@ channels that the degradation appends to a picture, `degradation.extra_channels`
 """
 
 from keras_imgen.networks.conditioned import diffusion_unet
+from keras_imgen.networks.flows import FlowPrior
 from keras_imgen.networks.gans import (
     dcgan_discriminator,
     dcgan_generator,
@@ -15,7 +16,6 @@ from keras_imgen.networks.gans import (
 )
 from keras_imgen.networks.restorers import conv_lstm, dncnn, drunet, unet
 from keras_imgen.networks.vaes import (
-    FlowPrior,
     dense_vae_decoder,
     dense_vae_encoder,
     resnet_vae_decoder,

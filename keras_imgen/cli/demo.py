@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from keras_imgen.files import locked, write_whole
 # A diffusion model draws no digit after a minute: it needs twenty.
 RECIPES = {family: ALL[family] for family in SHOWN}
 ROUNDS = 8  # epochs of each training, however long: a film has so many pictures
+ENOUGH = 20.0  # minutes in which a slow machine has something to show
 MARGIN = 0.05  # of the time that is left, for what nobody foresees
 
 
@@ -44,16 +44,11 @@ def demo(args) -> None:
     minutes = 4.0 * args.minutes
     if short := [RECIPES[family].title for family in RECIPES if too_short(figures[family])]:
         print(f"Trained far too short to show what it can do: {'; '.join(short)}.")
-        minutes = max(minutes, math.ceil(args.minutes * max(map(_missing, figures.values()))))
+        minutes = max(minutes, ENOUGH)
     print(
         "The longer it may train, the better it draws and restores: "
         f"keras-imgen demo --minutes {min(minutes, MAX_MINUTES):g} --out {folder}-longer"
     )
-
-
-def _missing(figures):
-    """Return by how much longer a family should have trained."""
-    return figures.get("worth", 0) / figures["steps"]
 
 
 def _visible(folder):

@@ -50,7 +50,8 @@ def test_every_class_and_network_is_constructed():
     plain = (losses.LeastSquares, losses.Hinge, losses.Wasserstein, losses.Relativistic)
     # Keras's metrics, of which only the name is free; features of fixed networks.
     without_options = (metrics.PSNR, metrics.SSIM, metrics.DigitFeatures, metrics.InceptionFeatures)
-    others = {*results, *bases, *plain, losses.Bernoulli, *without_options}
+    plain += (losses.Bernoulli, losses.ContinuousBernoulli)
+    others = {*results, *bases, *plain, *without_options}
     assert classes - set(CONSTRUCTORS) == others
     assert builders <= set(CONSTRUCTORS)
 

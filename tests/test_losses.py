@@ -398,6 +398,13 @@ def test_the_density_of_greys(logit):
     assert gaps.max() < 1.95 / np.sqrt(20_000)  # Kolmogorov and Smirnov: once in a thousand
 
 
+def test_no_grey_is_foreseen_without_end():
+    black = np.zeros((1, 8, 8, 1), "float32")
+    costs = [float(array(ContinuousBernoulli().nll(black, black + x))[0]) for x in (-200.0, -1e9)]
+    assert costs[0] == pytest.approx(costs[1], rel=1e-5)
+    assert costs[0] == pytest.approx(-64 * math.log(20.0), rel=1e-3)
+
+
 def test_greys_are_judged_by_logits():
     with pytest.raises(ValueError, match='judges logits.*named "logits"'):
         ContinuousBernoulli().nll_of_mean(np.full((1, 1), 0.5), np.full((1, 1), 0.5))

@@ -220,7 +220,8 @@ class ContinuousBernoulli(Likelihood):
     """Every pixel is a shade of grey, from black to white: a density for grey digits.
 
     It is `Bernoulli` divided by what its "probabilities" of greys add up to, so that the bound of a
-    `VAE` is one. Decoders must return logits.
+    `VAE` is one. Decoders must return logits, which are bounded softly, at 20 and -20: where
+    pictures are always black, the density could rise without end.
 
     Source: Loaiza-Ganem and Cunningham 2019 (arXiv 1907.06845), equations 6 to 9.
 
@@ -235,6 +236,7 @@ class ContinuousBernoulli(Likelihood):
     def nll(self, pictures, logits):
         """Return the negative log-density, summed over pixels."""
         pictures, logits = _float_pair(pictures, logits)
+        logits = _bounded(logits)
         values = ops.softplus(logits) - pictures * logits - _log_constant(logits)
         return sum_per_picture(values)
 
@@ -247,7 +249,7 @@ class ContinuousBernoulli(Likelihood):
 
     def mean(self, logits):
         """Return the mean pictures: nearer to grey than the sigmoid of the logits."""
-        logits = ops.cast(logits, "float32")
+        logits = _bounded(ops.cast(logits, "float32"))
         near = ops.abs(logits) < 0.1
         safe = ops.where(near, 1.0, logits)
         exact = ops.sigmoid(logits) / ops.tanh(0.5 * safe) - 1.0 / safe
@@ -255,7 +257,7 @@ class ContinuousBernoulli(Likelihood):
 
     def sample(self, logits, seed=None):
         """Draw pictures of greys."""
-        logits = ops.cast(logits, "float32")
+        logits = _bounded(ops.cast(logits, "float32"))
         share = keras.random.uniform(ops.shape(logits), dtype="float32", seed=seed)
         # The inverse of the distribution, from the end to which the logits lean.
         far = ops.abs(logits)
@@ -263,6 +265,10 @@ class ContinuousBernoulli(Likelihood):
         drawn = 1.0 + ops.log(share + (1.0 - share) * ops.exp(-safe)) / safe
         drawn = ops.where(far < 1e-3, share, drawn)
         return ops.clip(ops.where(logits < 0.0, 1.0 - drawn, drawn), 0.0, 1.0)
+
+
+def _bounded(logits):
+    return 20.0 * ops.tanh(logits / 20.0)
 
 
 def _log_constant(logits):

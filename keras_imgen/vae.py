@@ -209,11 +209,10 @@ class VAE(Search, Autoencoder):
         if samples > 1:
             (pictures,) = _repeated(samples, pictures)
         reconstruction = self._cost(pictures, decoded)
-        prior = self._networks(training)[-1]
-        if prior is None and samples == 1:
+        if self.prior is None and samples == 1:
             kl = losses.kl_divergence(mean, log_variance)
         else:
-            kl = losses.log_normal(latents, mean, log_variance) - self._log_prior(prior, latents)
+            kl = losses.log_normal(latents, mean, log_variance) - self.log_prior(latents, training)
         counted = kl
         if training and self.free_bits:
             each = ops.mean(losses.kl_of_latents(mean, log_variance), axis=0)
@@ -244,10 +243,6 @@ class VAE(Search, Autoencoder):
     def _penalty(self):
         """Return what layers with regularizers ask of their weights."""
         return total([penalty for part in self._parts() for penalty in part.losses])
-
-    @staticmethod
-    def _log_prior(prior, latents):
-        return losses.log_normal(latents) if prior is None else prior.log_prob(latents)
 
     def _cost(self, pictures, decoded):
         """Return what each reconstruction costs."""
@@ -316,15 +311,13 @@ class VAE(Search, Autoencoder):
         mean, log_variance = self.encode(pictures, labels)
         labels = self._checked_labels(labels, len(pictures))
         rows = [] if labels is None else [ops.convert_to_numpy(self._rows(labels))]
-        _, decoder, prior = self._networks()
+        decoder = self._networks()[1]
 
         def log_weights(noise, pictures, mean, log_variance, *rows):
             latents = mean + ops.exp(0.5 * log_variance) * noise
             decoded = decoder(with_labels(latents, *(rows or [None])), training=False)
-            beyond = self._log_prior(prior, latents) - losses.log_normal(
-                latents, mean, log_variance
-            )
-            return beyond - self._cost(pictures, decoded)
+            joint = self.log_prior(latents) - self._cost(pictures, decoded)
+            return joint - losses.log_normal(latents, mean, log_variance)
 
         given = (np.asarray(pictures, "float32"), mean, log_variance, *rows)
         seeds = keras.random.SeedGenerator(seed_or_new(seed))

@@ -514,7 +514,7 @@ def test_predict_and_summary_work(name, runs, capsys):
         # Of points of the clouds, always the same ones; `reconstruct` takes their middles.
         again, *_ = model.predict(clean, verbose=0)
         np.testing.assert_array_equal(again, shown)
-        np.testing.assert_allclose(model.predict_latents(mean), model.reconstruct(clean), atol=1e-6)
+        np.testing.assert_allclose(model.decode(mean), model.reconstruct(clean), atol=1e-6)
         assert mean.shape == log_variance.shape == (3, 2)
     else:
         observed = keras.ops.convert_to_numpy(model.degradation(clean))

@@ -152,6 +152,19 @@ class Autoencoder(LatentModel):
         """
         return self.decode(self.encode(pictures, labels)[0], labels)
 
+    def log_prior(self, latents, training: bool = False):
+        """Return the logarithm of the density of latents before a picture is seen.
+
+        Args:
+            latents: float tensor or array, shape `(n, latent_dim)`.
+            training: whether by the prior that learns, in place of its average.
+
+        Returns:
+            One value for each vector, shape `(n,)`, in nats.
+        """
+        prior = self._networks(training)[-1]
+        return losses.log_normal(latents) if prior is None else prior.log_prob(latents)
+
     def interpolate(self, first, second, steps: int = 8, *, labels=None, along: str = "arc"):
         """Return the pictures on the way from one picture to another.
 

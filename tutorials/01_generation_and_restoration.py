@@ -572,7 +572,7 @@ print("read as the true digit at 100/255, of 100:", at_100)
 #   harm: it removes noise that is not there, and fine strokes with it.)
 # - **The prior listens to itself.** Its curves are nearly flat. Noise hardly disturbs it, but
 #   without any noise it still can only answer with one of the pictures that it has in mind. About
-#   every fifth of its answers is a clean, sharp digit, and *another one*. Nothing in the
+#   every fourth of its answers is a clean, sharp digit, and *another one*. Nothing in the
 #   picture says so.
 # - **The two figures disagree.** At strong noise the prior has more decibels than the CNN. A
 #   postman would ask the right panel which one may sort the letters.

@@ -471,12 +471,12 @@ print(f"loss: {history.history['loss'][0]:.0f} nats at first, {history.history['
 
 def encode(alphabet):
     """The mean latents of each letter."""
-    return np.asarray(vae.encoder(alphabet)[0])
+    return vae.encode(alphabet)[0]
 
 
 def draw(latents):
     """Pictures from latents."""
-    return np.asarray(vae.predict_latents(np.asarray(latents, "float32")))
+    return vae.decode(latents)
 
 
 show_alphabets(
@@ -670,8 +670,8 @@ print(f"drawn by style alone, {own} of {len(KNOWN)} faces have themselves as the
 #   42 or 43. The share is of 333 tags, so it is uncertain by about two points.
 # - **Section 5**: a loss of 74 to 76 nats at the end. *If not*, above 85: letters are soft; train
 #   longer.
-# - **Section 8**: the floor at 3.9 %, the zero at 1.5 to 1.6 %, the mean style at 4.1 % with all 26
-#   letters read, the moved copies at 6.4 %.
+# - **Section 8**: the floor at 3.9 %, the zero at 1.5 to 1.6 %, the mean style at 4.1 or 4.2 % with
+#   all 26 letters read, the moved copies at 6.4 %.
 #
 # ## Read on
 #

@@ -285,13 +285,13 @@ for name, mean, variance in (("a wrong cloud", 0.2, 0.8), ("the right cloud", x 
 # %%
 print(inspect.getsource(ki.VAE.train_step))
 print(inspect.getsource(ki.VAE._through))
-print(inspect.getsource(ki.VAE._bound))
+print(inspect.getsource(ki.VAE.bound))
 
 # %% [markdown]
 # - `_through`: `mean, log_variance` are the cloud, `noise` is $\varepsilon$,
 #   `ops.exp(0.5 * log_variance)` is $\sigma$, and `latents` the random point $z$. The decoder
 #   returns **logits**, any numbers, of which a sigmoid makes probabilities.
-# - `_bound`: `reconstruction` is $R$, one value per picture, *summed* over the pixels; with a mean
+# - `bound`: `reconstruction` is $R$, one value per picture, *summed* over the pixels; with a mean
 #   in its place the first wish would weigh 784 times less. `kl` is the formula above, summed over
 #   the latents; `loss` adds the two. `samples` is $k$: with more than one, the logarithm of the
 #   mean is trained itself (an importance weighted autoencoder, IWAE). `free_bits` waits for section

@@ -208,7 +208,7 @@ class Autoencoder(LatentModel):
     @classmethod
     def from_config(cls, config):
         """Rebuild the model; before format 4 there were no averages."""
-        if config.get("format", 0) < 4:
+        if config.get("format", 0) in range(4):
             config = {"ema_momentum": 0.0, **config}
         return super().from_config(config)
 

@@ -635,10 +635,10 @@ for ax, which in zip(axes, (2, 3, 6), strict=True):
 plt.show()
 
 # %% [markdown]
-# Half a 4 leaves one way to go on. Half a 3 may as well be a 2, and half a 2 an 8. These fit, too.
-# How many of eight become a 2 is no probability: the search looks for the best picture, not for a
-# fair share of all. [Tutorial 11](11_from_denoiser_to_generator.ipynb) makes of a denoiser a
-# generator that draws them.
+# Half a 4 leaves one way to go on, and so did this half of a 3. Half a 2 may as well be an 8, which
+# fits, too. How many of eight become a 2 is no probability: the search looks for the best picture,
+# not for a fair share of all. [Tutorial 11](11_from_denoiser_to_generator.ipynb) makes of a
+# denoiser a generator that draws them.
 #
 # So neither prior is the better one. The denoiser knows little about everything and follows what
 # was observed. The generator knows much about one thing, and sees it everywhere.

@@ -717,7 +717,7 @@ annas, bens = shown(noisy(real_digits[2000:3000], 0.05)), real_digits[1200:1400]
 # - **Section 6**: Fréchet distances from 31 or more (150 pictures) to 2 (2,400), each about half of
 #   the one before; the kernel distance within its spread of 0.
 # - **Section 7**: both built models at 10. The VAE: Fréchet 134 to 255,
-#   precision 0.81 to 0.86, recall 0.10 to 0.42. The GAN: 87 to 105, 0.69 to 0.70, 0.65 to 0.68.
+#   precision 0.81 to 0.86, recall 0.10 to 0.42. The GAN: 82 to 105, 0.66 to 0.70, 0.65 to 0.82.
 # - **Section 8**: all of C's pictures within the threshold, of the models at most 0.1 %.
 #
 # ## Read on

@@ -619,7 +619,7 @@ plt.show()
 # %% [markdown]
 # The denoiser lets the strokes fade into black, as things in photographs end in the dark. A few
 # more are read, by a shadow that happens to lie right. The generator completes them: it has learned
-# how digits go on. For most that is right; about one in five becomes another digit, and is grey
+# how digits go on. For most that is right; about one in eight becomes another digit, and is grey
 # where the answer lies between several.
 #
 # One answer hides how many there are. Ask for eight, each from another random place:
@@ -635,10 +635,10 @@ for ax, which in zip(axes, (2, 3, 6), strict=True):
 plt.show()
 
 # %% [markdown]
-# Half a 4 leaves one way to go on. Half a 3 may as well be a 2, and half a 2 an 8. These fit, too.
-# How many of eight become a 2 is no probability: the search looks for the best picture, not for a
-# fair share of all. [Tutorial 11](11_from_denoiser_to_generator.ipynb) makes of a denoiser a
-# generator that draws them.
+# Half a 4 leaves one way to go on, and so did this half of a 3. Half a 2 may as well be an 8, which
+# fits, too. How many of eight become a 2 is no probability: the search looks for the best picture,
+# not for a fair share of all. [Tutorial 11](11_from_denoiser_to_generator.ipynb) makes of a
+# denoiser a generator that draws them.
 #
 # So neither prior is the better one. The denoiser knows little about everything and follows what
 # was observed. The generator knows much about one thing, and sees it everywhere.
@@ -667,7 +667,7 @@ plt.show()
 #   everywhere: is `PASSES` 12?
 # - **Lies**: 31.1 dB for 1.6, 22.8 for 2.0, 16.3 for 2.4, which warns.
 # - **Map**: 93 or 94 % of the cup, 70 to 72 % of tower and cat; in blocks 43 to 76 %.
-# - **Digits**: 18 of 40 read when hidden, 24 by the denoiser, 29 to 33 by the generator. *If not*,
+# - **Digits**: 18 of 40 read when hidden, 24 by the denoiser, 29 to 35 by the generator. *If not*,
 #   and the generator is below 24: did all epochs run?
 #
 # ## Read on

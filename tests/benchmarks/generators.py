@@ -10,7 +10,8 @@ as `keras-imgen train` does. Then samples of each, every digit equally often, ar
 
     python tests/benchmarks/generators.py --steps 6300 --only diffusion
 
-takes so many steps of 64 digits instead. `--held-out` trains on 50,000 digits and compares with the
+takes so many steps of 64 digits instead, and `--pace` only tells how many steps fit into the time
+while nothing else runs, so that other jobs may run beside the trainings. `--held-out` trains on 50,000 digits and compares with the
 other 10,000 of the training set: whatever is chosen must be chosen so.
 """
 
@@ -72,6 +73,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=5.0, help="of training for each")
     parser.add_argument("--steps", type=int, help="steps for each instead")
+    parser.add_argument("--pace", action="store_true", help="only tell the steps in that time")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--only", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--samples", type=int, default=10_000)
@@ -84,6 +86,10 @@ def main():
     splits = ("train[:50000]", "train[50000:]") if args.held_out else ("train", "test")
     options = {"batch_size": BATCH, "data_dir": args.data_dir, "labels": True}
     train, test = (ki.load("mnist", split, **options) for split in splits)
+    if args.pace:
+        for name in args.only:
+            print(f"{name}: {steps_within(name, train, 60.0 * args.minutes)} steps", flush=True)
+        return
     judge = Judge(test.take(10_000))
     floor, _ = judge(train.take(10_000))
     print(f"training digits themselves: {shown(floor)}")

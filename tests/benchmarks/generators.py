@@ -11,8 +11,9 @@ as `keras-imgen train` does. Then samples of each, every digit equally often, ar
     python tests/benchmarks/generators.py --steps 6300 --only diffusion
 
 takes so many steps of 64 digits instead, and `--pace` only tells how many steps fit into the time
-while nothing else runs, so that other jobs may run beside the trainings. `--held-out` trains on 50,000 digits and compares with the
-other 10,000 of the training set: whatever is chosen must be chosen so.
+while nothing else runs, so that other jobs may run beside the trainings. `--held-out` trains on
+50,000 digits and compares with the other 10,000 of the training set: whatever is chosen must be
+chosen so.
 """
 
 import argparse

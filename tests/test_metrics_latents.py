@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_imgen import losses, networks
-from keras_imgen.metrics import latent_figures, posteriors
+from keras_imgen.metrics import bits_per_dim, latent_figures, posteriors
 
 RNG = np.random.default_rng(0)
 
@@ -118,3 +118,18 @@ def test_figures_do_not_depend_on_the_blocks(monkeypatch):
 def test_what_are_no_clouds_is_refused(arguments, advice):
     with pytest.raises(ValueError, match=advice):
         latent_figures(*arguments)
+
+
+def test_bits_of_a_level_are_those_of_its_share():
+    # Levels are drawn as a density foresees: their cost is the entropy of the levels, about.
+    sigma, rng = 0.1, np.random.default_rng(0)
+    levels = np.rint(255 * (0.5 + sigma * rng.standard_normal((2000, 4, 4, 1)))) / 255
+    log_density = -0.5 * ((levels - 0.5) / sigma) ** 2 - np.log(sigma * np.sqrt(2 * np.pi))
+    found = bits_per_dim(log_density.sum(axis=(1, 2, 3)), (4, 4, 1))
+    assert found.shape == (2000,)
+    _, counts = np.unique(levels, return_counts=True)
+    shares = counts / counts.sum()
+    assert found.mean() == pytest.approx(-np.sum(shares * np.log2(shares)), abs=0.02)
+    for wrong in ({"levels": 1}, {"image_shape": (4, 0, 1)}):
+        with pytest.raises(ValueError, match=f"`{next(iter(wrong))}`"):
+            bits_per_dim(0.0, **{"image_shape": (4, 4, 1), **wrong})

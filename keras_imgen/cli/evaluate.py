@@ -14,7 +14,6 @@ from keras_imgen.data import sources, to_float
 from keras_imgen.data.photos import read_picture
 
 PICTURES, SAMPLES = 1000, 200  # of a VAE
-LEVELS = 255  # steps of grey from black to white, in a density of which one picture has a share
 
 
 def evaluate(args) -> int:
@@ -72,8 +71,8 @@ def _likelihood(model, args):
         note = f"standard error {likelihoods.std(ddof=1) / math.sqrt(count):.2f}, {note}"
     _line("negative log-likelihood", nll, note)
     if not isinstance(model.loss, losses.Bernoulli):
-        bits = nll / np.prod(model.image_shape) / math.log(2.0) + math.log2(LEVELS)
-        print(f"{'bits per dimension':24}{bits:10.3f}       (of {LEVELS + 1} grey levels)")
+        bits = metrics.bits_per_dim(-nll, model.image_shape)
+        print(f"{'bits per dimension':24}{bits:10.3f}       (of 256 grey levels)")
     return 0
 
 

@@ -9,7 +9,7 @@ from keras_imgen.metrics.distributions import (
 from keras_imgen.metrics.error_bars import ErrorBars
 from keras_imgen.metrics.features import DigitFeatures, Features, InceptionFeatures
 from keras_imgen.metrics.neighbors import Memorization, memorization, nearest
-from keras_imgen.metrics.posteriors import LatentFigures, latent_figures
+from keras_imgen.metrics.posteriors import LatentFigures, bits_per_dim, latent_figures
 from keras_imgen.metrics.restored import PSNR, SSIM, psnr, ssim
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "LatentFigures",
     "Memorization",
     "PrecisionRecall",
+    "bits_per_dim",
     "frechet_distance",
     "kernel_distance",
     "latent_figures",

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_imgen import checks
 
-__all__ = ["LatentFigures", "latent_figures"]
+__all__ = ["LatentFigures", "bits_per_dim", "latent_figures"]
 
 ACTIVE = 0.01  # variance of a mean over pictures, above which a latent is active
 _VALUES = 2**22  # of distances at a time: their 64-bit copies stay below 100 MB, for any number
@@ -111,6 +111,38 @@ def latent_figures(
     active = int(np.sum(activity > ACTIVE))
     rest, limit = kl - information, float(np.log(len(mean)))
     return LatentFigures(kl, information, limit, rest, active, activity, each)
+
+
+def bits_per_dim(log_likelihood, image_shape, levels: int = 256):
+    """Return what a value of a picture costs in bits, from the density of whole pictures.
+
+    The densities of a `VAE` are those of values from 0 to 1; what a grey level costs is that of its
+    share of them, one of the steps between black and white.
+
+    Args:
+        log_likelihood: of a picture or several, in nats, such as `VAE.log_likelihood` returns.
+        image_shape: `(height, width, channels)`.
+        levels: how many values there are: 256 in pictures of 8 bits; 2 in black and white, whose
+            likelihoods are probabilities already.
+
+    Returns:
+        float64 number or array, as many as likelihoods. Of pictures as they are, without noise that
+        spreads each level over its step, it is an estimate and no bound.
+
+    Raises:
+        ValueError: if `image_shape` or `levels` are none.
+
+    Source: Theis et al. 2016 (arXiv 1511.01844), section 3.1.
+
+    Example:
+        >>> from keras_imgen.metrics import bits_per_dim
+        >>> print(f"{bits_per_dim(0.0, (8, 8, 1)):.2f}")  # every value from 0 to 1 alike
+        7.99
+    """
+    levels = checks.whole_number("levels", levels, 2, "Pictures of 8 bits have 256.")
+    sides = [checks.whole_number("image_shape", side, 1) for side in image_shape]
+    nats = -np.asarray(log_likelihood, "float64") / np.prod(sides)
+    return nats / np.log(2.0) + np.log2(levels - 1)
 
 
 def _log_normal(squares, log_variance):

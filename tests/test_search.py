@@ -14,7 +14,7 @@ SHAPE = (12, 12, 1)
 def awake(model, seed=0):
     """Give a generator weights with which latents matter."""
     rng = np.random.default_rng(seed)
-    network = model.ema_generator if hasattr(model, "ema_generator") else model.decoder
+    network = model.ema_generator if hasattr(model, "ema_generator") else model.averages[1]
     for weight in network.trainable_weights or network.weights:
         if len(weight.shape) > 1:
             scale = 1.5 / np.sqrt(np.prod(weight.shape[:-1]))

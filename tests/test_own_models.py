@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from tiny_models import gan
 
-from keras_imgen import Restorer, callbacks, degradations, losses, networks
+from keras_imgen import GAN, VAE, Diffusion, Restorer, callbacks, degradations, losses, networks
 from keras_imgen.models import PictureModel
 
 CLEAN = np.random.default_rng(0).random((8, 6, 7, 3), "float32")
@@ -199,3 +199,17 @@ def test_a_loss_without_a_method_says_which():
         model.fit(np.zeros((8, 8, 8, 1), "float32"), verbose=0)
     with pytest.raises(ValueError, match="'hinge'.*or an object of losses.AdversarialLoss"):
         model.compile(loss=losses.Hinge)
+
+
+@pytest.mark.parametrize("base", [GAN, VAE, Diffusion])
+def test_a_loss_that_nobody_would_ask_for_is_refused(base):
+    def compute_loss(self, *args, **kwargs):
+        return 0.0
+
+    with pytest.raises(
+        TypeError, match="Own with a `compute_loss`, which nobody would call.*bound"
+    ):
+        type("Own", (base,), {"compute_loss": compute_loss})
+    # Keras's step asks for it, and so may a step of one's own.
+    type("Own", (Restorer,), {"compute_loss": compute_loss})
+    type("Own", (base,), {"compute_loss": compute_loss, "train_step": lambda self, data: {}})

@@ -60,6 +60,18 @@ class PictureModel(Stored):
         ['loss']
     """
 
+    def __init_subclass__(cls, **kwargs):
+        """Refuse a loss that would never be asked for."""
+        super().__init_subclass__(**kwargs)
+        step = cls.train_step
+        ours = step.__module__.startswith("keras_imgen.") and step is not PictureModel.train_step
+        if ours and "compute_loss" in vars(cls):
+            raise TypeError(
+                f"The step of this class computes its own loss. Received: {cls.__name__} with a "
+                "`compute_loss`, which nobody would call. Of a VAE write `bound`, of others "
+                "`train_step`."
+            )
+
     def __init__(self, *, seed: int | None = None, **kwargs):
         # The networks cast their inputs themselves; known pixels must not be rounded before.
         super().__init__(autocast=False, **kwargs)

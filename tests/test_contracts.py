@@ -229,7 +229,7 @@ def test_the_lists_are_complete():
     }
     formulas = {formula for _, formula in COMPARISONS.values()} | set(METRICS.values())
     formulas |= {metrics.memorization, metrics.nearest}  # see test_metrics_neighbors.py
-    formulas |= {metrics.latent_figures}  # see test_metrics_latents.py
+    formulas |= {metrics.bits_per_dim, metrics.latent_figures}  # see test_metrics_latents.py
     assert {getattr(metrics, name) for name in names_of(metrics, inspect.isfunction)} == formulas
 
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_imgen import VAE, losses, networks
+from keras_imgen import VAE, load_arrays, losses, networks
+from keras_imgen.callbacks import Resume
 
 SHAPE = (12, 20, 1)
 CLEAN = np.random.default_rng(0).random((8, *SHAPE), "float32")
@@ -226,3 +227,20 @@ def test_logits_and_losses_that_are_none_are_refused():
             ValueError, match="one of 'bernoulli', 'continuous_bernoulli', 'gaussian', an object"
         ):
             make(loss=loss)
+
+
+def test_a_set_that_is_drawn_anew_is_measured_in_black_and_white():
+    vae, options = make(), {"binarize": "dynamic", "batch_size": 5, "seed": 3}
+    held_out = load_arrays(CLEAN, shuffle=False, **options)
+    assert set(np.unique(held_out[0][0])) == {0.0, 1.0}
+    expected = vae.evaluate(held_out, verbose=0)
+    assert vae.evaluate(load_arrays(CLEAN, **options), verbose=0) == expected
+    assert vae.evaluate(CLEAN, batch_size=5, verbose=0) != expected
+
+
+def test_a_training_is_not_resumed_on_pictures_drawn_in_another_way(tmp_path):
+    options = {"epochs": 1, "verbose": 0, "callbacks": [Resume(tmp_path)]}
+    make().fit(load_arrays(CLEAN, batch_size=4, binarize="dynamic"), **options)
+    for binarize in (None, "static"):
+        with pytest.raises(ValueError, match="binarize"):
+            make().fit(load_arrays(CLEAN, batch_size=4, binarize=binarize), **options)

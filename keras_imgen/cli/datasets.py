@@ -159,9 +159,7 @@ def _hold_out(dataset, binarize=None):
 
 def _part(dataset, chosen, **changes):
     """Return a dataset of some of the pictures, otherwise alike."""
-    names = ("batch_size", "crop_size", "crops", "seed", "class_names")
-    options = {key: getattr(dataset, key) for key in names} | changes
     pictures = [dataset.pictures[i] for i in chosen]
     pictures = np.stack(pictures) if dataset.crop_size is None else pictures
     labels = None if dataset.labels is None else dataset.labels[chosen]
-    return PictureDataset(pictures, labels, **options)
+    return PictureDataset(pictures, labels, **dataset.options | changes)

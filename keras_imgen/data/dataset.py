@@ -347,6 +347,12 @@ class PictureDataset(keras.utils.PyDataset):
         self.epoch += 1
 
     @property
+    def options(self) -> dict:
+        """What this was made with beside pictures, labels and observed ones."""
+        names = ("batch_size", "crop_size", "crops", "shuffle", "seed", "class_names", "binarize")
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def _draws_anew(self):
         return self.binarize == "dynamic" and self.shuffle
 

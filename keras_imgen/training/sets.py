@@ -243,6 +243,7 @@ def _described(x, given) -> dict:
     if isinstance(x, PictureDataset):
         names = ("num_pictures", "batch_size", "crops", "shuffle")
         names += ("seed",) if x is given else ()
+        names += ("binarize",) if x.binarize else ()
         return {name: getattr(x, name) for name in names} | {"image_shape": list(x.image_shape)}
     batches = x.num_batches if isinstance(x, keras.utils.PyDataset) else int(x.cardinality())
     return {"batches": batches}
@@ -252,9 +253,8 @@ def _fixed(x):
     """Return a dataset made for training as one that is always the same and leaves nothing out."""
     if not isinstance(x, PictureDataset) or not x.shuffle:
         return x
-    options = {"batch_size": x.batch_size, "crop_size": x.crop_size, "crops": x.crops}
-    options |= {"observed": x.observed, "seed": x.seed}
-    return PictureDataset(x.pictures, x.labels, shuffle=False, **options)
+    options = {**x.options, "shuffle": False}
+    return PictureDataset(x.pictures, x.labels, observed=x.observed, **options)
 
 
 def _split(x, share):

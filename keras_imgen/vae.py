@@ -306,6 +306,12 @@ class VAE(Search, Autoencoder):
                 "A log-likelihood needs a VAE that is compiled with a likelihood, such as "
                 f'loss="bernoulli". Received: loss={getattr(self, "loss", None)!r}.'
             )
+        values = ops.convert_to_numpy(pictures) if hasattr(pictures, "shape") else 0.0
+        if isinstance(self.loss, losses.Bernoulli) and np.any((values > 0.0) & (values < 1.0)):
+            raise ValueError(
+                "A Bernoulli likelihood is one of black and white pictures. Received: greys. Draw "
+                "them in black and white: load(name, binarize=...), or data.binarized."
+            )
         num_samples = whole_number("num_samples", num_samples, 1, "Usual: 1,000 to 5,000.")
         batch_size = whole_number("batch_size", batch_size, 1, "Usual: 500 to 5,000.")
         mean, log_variance = self.encode(pictures, labels)

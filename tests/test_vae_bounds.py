@@ -281,7 +281,7 @@ def test_answers_are_those_of_the_averages():
         part.set_weights(average.get_weights())
     figures = []
     for model in (vae, averaged, raw):
-        model.compile()
+        model.compile(loss="gaussian")
         figures.append([model.evaluate(x, verbose=0), model.sample(3, seed=0), model.encode(x)[0]])
         figures[-1] += [model.reconstruct(x), model.log_likelihood(x, 5, seed=0), model.predict(x)]
     for ours, average, last in zip(*figures, strict=True):
@@ -342,3 +342,12 @@ def test_widths_that_are_learned_become_those_of_the_noise():
     for loss in ("bernoulli", losses.bernoulli_nll):
         with pytest.raises(ValueError, match="returns a log-variance"):
             vae.compile(loss=loss)
+
+
+def test_of_greys_a_bernoulli_likelihood_is_none():
+    encoder = networks.dense_vae_encoder(SIDES, 2, (4,))
+    vae = VAE(encoder, networks.dense_vae_decoder(SIDES, 2, (4,)), seed=0)
+    vae.compile()
+    with pytest.raises(ValueError, match="Received: greys.*binarized"):
+        vae.log_likelihood(pictures(3), 5)
+    assert np.isfinite(vae.log_likelihood(np.round(pictures(3)), 5)).all()

@@ -1,6 +1,7 @@
 """`Restorer`: degrades clean pictures and learns to restore them, pictures and sequences alike."""
 
 import math
+import types
 import warnings
 
 import keras
@@ -12,6 +13,7 @@ from keras_imgen.checks import flag, shown, whole_number
 from keras_imgen.data import check_pictures
 from keras_imgen.data.dataset import NOISE
 from keras_imgen.degradations import Degradation
+from keras_imgen.films import Films
 from keras_imgen.inference import (
     View,
     export,
@@ -38,7 +40,7 @@ LARGE = 500_000  # weights of a network that wants a lower learning rate
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class Restorer(Prior, PictureModel):
+class Restorer(Films, Prior, PictureModel):
     """A network that learns to undo a degradation: denoising, inpainting, lost frames.
 
     It is trained on clean pictures: every batch is degraded anew, and the network learns
@@ -96,7 +98,7 @@ class Restorer(Prior, PictureModel):
         self.degradation = degradation
         self.keep_known = keep_known
         self._needs_batch = has_batch_norm(network)
-        self._lean = (None, None)  # what was compiled for tiles, and of which network
+        self._made = types.SimpleNamespace(network=None)  # what was compiled, of which network
         self.built = True
 
     @property
@@ -186,8 +188,10 @@ class Restorer(Prior, PictureModel):
             tile: larger pictures are restored in tiles of so many pixels a side, which bounds the
                 memory and gives the same result, and as many smaller ones at a time as have no more
                 pixels than a tile; None restores each picture whole. So does, with a warning, a
-                network in which every pixel depends on the whole picture.
-            progress: whether to show a bar while tiles are restored.
+                network in which every pixel depends on the whole picture. Of a long sequence so
+                many frames are restored at a time as have no more pixels than a tile, if its
+                network remembers in `networks.ConvLSTM` alone; the result is the same.
+            progress: whether to show a bar while tiles, or parts of sequences, are restored.
 
         Returns:
             float32 array in [0, 1], without the extra channels; with `return_std` two of them, of
@@ -261,6 +265,10 @@ class Restorer(Prior, PictureModel):
     def _whole(self, observed, tile, progress):
         """Return restored pictures, not clipped, in tiles if they are large."""
         side = tile or TILE
+        if observed.ndim == 5:
+            frames = max(side**2 // math.prod(observed.shape[2:4]), 1)  # at a time
+            if tile is not None and observed.shape[1] > frames and self._in_parts_of(frames):
+                return self._film_in_parts(observed, frames, progress)
         if observed.ndim == 5 or max(observed.shape[1:3]) <= side:
             at_a_time = side**2 // math.prod(observed.shape[1:-1])
             return in_batches(self._restored, observed, size=max(at_a_time, 1))
@@ -278,9 +286,7 @@ class Restorer(Prior, PictureModel):
         """Return how far the network sees, or None, with a warning, if it cannot be cut."""
         if size is None or None not in self.network.input_shape[-3:-1]:
             return None
-        # A subclass may do more than its network: what its layers tell is then not all.
-        network = self.network if type(self).call is Restorer.call else None
-        view = view_of(self, network, observed)
+        view = view_of(self, self.network if self._does_no_more else None, observed)
         if view is None:
             warnings.warn(
                 "This network cannot be applied in tiles: what a pixel becomes depends on the "
@@ -292,13 +298,24 @@ class Restorer(Prior, PictureModel):
         return view._replace(grid=math.lcm(view.grid, self._multiple))
 
     def _lean_restored(self):
-        """Return the function that restores one picture in little memory, compiled only once."""
-        if self._lean[0] != id(self.network):
-            restored = self._restored
-            if not needs_known_sides(self.network):
-                restored = backends.lean(restored, self.network.input_shape[-1])
-            self._lean = (id(self.network), restored)
-        return self._lean[1]
+        """Return the function that restores one picture in little memory."""
+        if needs_known_sides(self.network):
+            return self._restored
+        channels = self.network.input_shape[-1]
+        return self._of_network("lean", lambda: backends.lean(self._restored, channels))
+
+    def _of_network(self, name, make):
+        """Return what is made of the network, only once for each network."""
+        if self._made.network is not self.network:
+            self._made = types.SimpleNamespace(network=self.network)
+        if not hasattr(self._made, name):
+            setattr(self._made, name, make())
+        return getattr(self._made, name)
+
+    @property
+    def _does_no_more(self):
+        """Whether it does what its network does: a subclass may do more."""
+        return type(self).call is Restorer.call
 
     @property
     def appends(self) -> tuple[str, ...]:

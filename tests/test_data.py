@@ -1398,6 +1398,8 @@ def test_pixels_are_white_as_often_as_they_are_bright():
         np.testing.assert_allclose(drawn.mean(axis=(0, 2, 3)) / 255, levels[0, :, 0, 0], atol=0.012)
         assert not drawn[:, 0].any()
         assert drawn[:, -1].all()
+    random = np.random.default_rng(1).random((64, 28, 28, 1), "float32")  # not all black
+    assert abs(np.mean(binarized(random, 1)) / 255 - 0.5) < 0.01
     np.testing.assert_array_equal(binarized(grey(), 1), binarized(grey(), 1))
     assert np.any(binarized(grey(), 1) != binarized(grey(), 2))
     # The first pictures of many are drawn as few are.

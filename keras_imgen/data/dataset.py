@@ -87,7 +87,9 @@ def binarized(pictures, seed=0) -> np.ndarray:
     """
     pictures = array(pictures)
     pictures = to_float(pictures) if pictures.dtype == np.uint8 else pictures
-    rng, drawn = np.random.default_rng(seed), np.zeros(pictures.shape, "uint8")
+    # Numbers of its own: random pictures made from the same seed would all be black.
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
+    drawn = np.zeros(pictures.shape, "uint8")
     for start in range(0, len(pictures), 1024):  # the draws are larger than the pictures
         part = pictures[start : start + 1024]
         drawn[start : start + 1024][rng.random(part.shape, "float32") < part] = 255

@@ -1,9 +1,9 @@
 """Networks: functions that return a built functional `keras.Model`.
 
 Every builder takes `image_shape`, the shape `(height, width, channels)` of one picture in [0, 1],
-and returns a network whose last layer is float32. Odd sides work everywhere; `dncnn`, `drunet` and
-`unet` take pictures of any size when the sides are given as None; `extra_channels` is the number of
-channels that the degradation appends to a picture, `degradation.extra_channels`.
+and returns a network whose last layer is float32. Odd sides work everywhere; `dncnn`, `drunet`,
+`unet` and `conv_lstm` take pictures of any size when the sides are given as None; `extra_channels`
+is the number of channels that the degradation appends to a picture, `degradation.extra_channels`.
 """
 
 from keras_imgen.networks.conditioned import diffusion_unet
@@ -14,7 +14,8 @@ from keras_imgen.networks.gans import (
     resnet_discriminator,
     resnet_generator,
 )
-from keras_imgen.networks.restorers import conv_lstm, dncnn, drunet, unet
+from keras_imgen.networks.recurrent import ConvLSTM, conv_lstm
+from keras_imgen.networks.restorers import dncnn, drunet, unet
 from keras_imgen.networks.vaes import (
     dense_vae_decoder,
     dense_vae_encoder,
@@ -25,6 +26,7 @@ from keras_imgen.networks.vaes import (
 )
 
 __all__ = [
+    "ConvLSTM",
     "FlowPrior",
     "conv_lstm",
     "dcgan_discriminator",

@@ -1,4 +1,4 @@
-"""Networks that restore: convolutional ones for pictures, a recurrent one for sequences."""
+"""Convolutional networks that restore pictures."""
 
 import keras
 from keras import layers
@@ -9,7 +9,6 @@ from keras_imgen.networks.layers import (
     CropLike,
     DepthToSpace,
     FillHoles,
-    FramewiseModel,
     GatedConv2D,
     MirrorToMultiple,
     PartialConv2D,
@@ -271,74 +270,6 @@ def unet(
     x = layers.Conv2D(channels, 3, padding="same", dtype="float32", name="whole")(x)
     restored = CropLike(dtype="float32", name="restored")([x, observed])
     return keras.Model(observed, restored, name="unet")
-
-
-@as_meant()
-def conv_lstm(
-    image_shape,
-    *,
-    extra_channels: int = 0,
-    filters: int = 16,
-    causal: bool = False,
-) -> keras.Model:
-    """Build a ConvLSTM network that restores sequences of pictures.
-
-    Every frame is halved in size by a convolution, a ConvLSTM carries what it saw from frame to
-    frame, and a second convolution brings the result back to full size, where it joins the observed
-    frame again and changes it.
-
-    Args:
-        image_shape: `(height, width, channels)` of one frame. `keras.layers.ConvLSTM2D` needs the
-            sides; the number of frames is free.
-        extra_channels: channels that the degradation appends to the frame, such as a mask.
-        filters: feature maps of the convolutions and of the ConvLSTM's memory.
-        causal: whether a frame may only see the frames before it, as in live video. By default a
-            second ConvLSTM reads the sequence backwards, and each frame sees past and future.
-
-    Returns:
-        A network from observed sequences `(batch, time, height, width, channels + extra_channels)`
-        to restored ones `(batch, time, height, width, channels)`, not clipped to [0, 1], for any
-        length.
-
-    Raises:
-        ValueError: if `image_shape` is no picture shape.
-
-    Source: Shi et al. 2015 (arXiv 1506.04214), equation 3, without peepholes; read in both
-        directions as in Schuster and Paliwal 1997.
-
-    Example:
-        >>> from keras_imgen.networks import conv_lstm
-        >>> conv_lstm((16, 16, 1), filters=4).output_shape
-        (None, None, 16, 16, 1)
-    """
-    height, width, channels = check_shape(image_shape, any_size=False)
-    extra_channels = whole_number("extra_channels", extra_channels, 0)
-    filters = whole_number("filters", filters, 1)
-
-    frame = layers.Input((height, width, channels + extra_channels))
-    halved = layers.Conv2D(filters, 4, strides=2, padding="same", activation="relu")(
-        MirrorToMultiple(2)(frame)
-    )
-    halve = keras.Model(frame, halved, name="halve")
-
-    memory = layers.Input((*halved.shape[1:3], filters if causal else 2 * filters))
-    x = layers.Conv2DTranspose(filters, 4, strides=2, padding="same", activation="relu")(memory)
-    x = layers.Concatenate()([CropLike()([x, frame]), frame])
-    x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
-    # The change to the observed frame is easier to learn than the frame: most of it is 0, and all
-    # of it before training.
-    change = layers.Conv2D(
-        channels, 3, padding="same", kernel_initializer="zeros", dtype="float32"
-    )(x)
-    restored = layers.Add(dtype="float32")([frame[..., :channels], change])
-    enlarge = keras.Model([memory, frame], restored, name="enlarge")
-
-    observed = layers.Input((None, height, width, channels + extra_channels), name="observed")
-    recurrent = layers.ConvLSTM2D(filters, 3, padding="same", return_sequences=True)
-    x = FramewiseModel(halve, name="halve_frames")([observed])
-    x = recurrent(x) if causal else layers.Bidirectional(recurrent, merge_mode="concat")(x)
-    restored = FramewiseModel(enlarge, name="enlarge_frames")([x, observed])
-    return keras.Model(observed, restored, name="conv_lstm")
 
 
 def _check_mask(argument, extra_channels):

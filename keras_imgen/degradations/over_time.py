@@ -114,7 +114,7 @@ class Flicker(WithStrength):
         seed=None,
         **kwargs,
     ):
-        hint = "It is the share by which a frame becomes brighter or darker: 0.2 is clearly visible."
+        hint = "It is by which share frames become brighter or darker: 0.2 is clearly visible."
         options = {"append_level": append_level, "seed": seed, **kwargs}
         super().__init__("strength", strength, (0.0, 1.0), hint, **options)
 
@@ -303,20 +303,21 @@ class Persistent(Degradation):
 
     def apply(self, clean, parameters):
         """Return all frames with the parameters of one."""
-        drawn = dict(parameters)
-        of_frame = drawn.pop("of_frame")
+        of_frame, frames = parameters["of_frame"], ops.moveaxis(ops.convert_to_tensor(clean), -4, 0)
 
-        def observed(frame_and_time):
-            frame, time = frame_and_time
-            if not drawn:
-                return self.degradation.apply(frame, of_frame)
-            mask = _moved(of_frame["mask"], time * drawn["speed"], drawn["direction"])
-            return self.degradation.apply(frame, {**of_frame, "mask": mask})
+        def observed(given):
+            frame, masks = given
+            return self.degradation.apply(frame, {**of_frame, **masks} if masks else of_frame)
 
+        masks = {}
+        if "speed" in parameters:
+            length, *_ = ops.shape(frames)
+            mask = ops.broadcast_to(of_frame["mask"], (length, *ops.shape(of_frame["mask"])))
+            times = ops.arange(length, dtype="float32")
+            times = ops.reshape(times, (length, *[1] * (len(mask.shape) - 1)))
+            masks["mask"] = _moved(mask, times * parameters["speed"], parameters["direction"])
         # One after the other: so each is degraded as a picture of the shape that was drawn for.
-        frames = ops.moveaxis(ops.convert_to_tensor(clean), -4, 0)
-        times = ops.arange(ops.shape(frames)[0], dtype="float32")
-        return ops.moveaxis(ops.map(observed, (frames, times)), 0, -4)
+        return ops.moveaxis(ops.map(observed, (frames, masks)), 0, -4)
 
     def operator(self, known=None):
         """Return that of what persists, which does the same to each frame."""

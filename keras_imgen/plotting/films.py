@@ -154,9 +154,9 @@ def side_by_side(*films, padding: int = GAP) -> np.ndarray:
 def _lost(extra) -> np.ndarray:
     """Return which frames a mask among the extra channels `(time, height, width, n)` hides."""
     # Levels follow pictures, too. Unlike them a mask is 0 or 1, and knows some frame at least.
-    of_frames = extra.reshape(len(extra), -1, extra.shape[-1])
-    is_mask = np.all((of_frames == 0) | (of_frames == 1), axis=(0, 1)) & of_frames.any(axis=(0, 1))
-    return np.any(is_mask & ~of_frames.any(axis=1), axis=-1)
+    known = extra.any(axis=(1, 2))  # anything of a frame
+    is_mask = np.all((extra == 0) | (extra == 1), axis=(0, 1, 2)) & known.any(axis=0)
+    return np.any(is_mask & ~known, axis=-1)
 
 
 def _frame(ax, lost, height, width):

@@ -94,7 +94,7 @@ class Flicker(WithStrength):
         ValueError: if the input has no time axis.
 
     Source: van Roosmalen et al. 1999 (IEEE Trans. Circuits and Systems for Video Technology 9(7)),
-        equation 1, with a gain for the whole frame and without an offset.
+        with one gain for the whole frame and without an offset.
 
     Example:
         >>> import numpy as np
@@ -152,8 +152,8 @@ class Scratches(Degradation):
     Raises:
         ValueError: if the input has no time axis.
 
-    Source: after the description of line scratches in Kokaram 1998 (Motion Picture Restoration,
-        Springer), chapter 9; the profile here is a box.
+    Source: after what Kokaram 1998 (Motion Picture Restoration, Springer) says of line scratches;
+        the profile here is a box.
 
     Example:
         >>> import numpy as np

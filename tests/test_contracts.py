@@ -149,6 +149,11 @@ DEGRADATIONS = {
     "MissingPixels": lambda: degradations.MissingPixels((0.1, 0.5), seed=5),
     "MissingBlocks": lambda: degradations.MissingBlocks((0.1, 0.5), 3, seed=5),
     "MissingFrames": lambda: degradations.MissingFrames(1, seed=5),
+    "Flicker": lambda: degradations.Flicker((0.1, 0.3), append_level=True, seed=5),
+    "Scratches": lambda: degradations.Scratches(2, 1.5, seed=5),
+    "Persistent": lambda: degradations.Persistent(
+        degradations.MissingBlocks(0.3, 4, seed=5), speed=(1.0, 2.0), seed=6
+    ),
     "FreeFormHoles": lambda: degradations.FreeFormHoles((0.1, 0.5), 2, seed=5),
     "TextOverlay": lambda: degradations.TextOverlay("text", 9, seed=5),
     "OneOf": lambda: degradations.OneOf(
@@ -229,6 +234,7 @@ def test_the_lists_are_complete():
     }
     formulas = {formula for _, formula in COMPARISONS.values()} | set(METRICS.values())
     formulas |= {metrics.memorization, metrics.nearest}  # see test_metrics_neighbors.py
+    formulas.add(metrics.flicker)  # see test_metrics.py
     formulas |= {metrics.bits_per_dim, metrics.latent_figures}  # see test_metrics_latents.py
     assert {getattr(metrics, name) for name in names_of(metrics, inspect.isfunction)} == formulas
 

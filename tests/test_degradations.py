@@ -15,6 +15,7 @@ from keras_imgen.degradations import (
     Compose,
     Degradation,
     Downsample,
+    Flicker,
     FreeFormHoles,
     JpegCompression,
     MissingBlocks,
@@ -23,8 +24,10 @@ from keras_imgen.degradations import (
     Mosaic,
     MotionBlur,
     OneOf,
+    Persistent,
     PoissonNoise,
     SaltAndPepper,
+    Scratches,
     TextOverlay,
 )
 from keras_imgen.inference.priors import adjoint
@@ -73,6 +76,22 @@ MEMBERS = {
         lambda seed: MissingFrames(2, seed=seed),
         lambda seed: MissingFrames(0, seed=seed),
     ),
+    "Flicker": (
+        lambda seed: Flicker((0.1, 0.5), append_level=0.5, seed=seed),
+        lambda seed: Flicker(0.0, append_level=True, seed=seed),
+    ),
+    "Scratches": (
+        lambda seed: Scratches(3, 1.5, 4, seed=seed),
+        lambda seed: Scratches(0, seed=seed),
+    ),
+    "Persistent": (
+        lambda seed: Persistent(MissingBlocks((0.2, 0.6), 3, seed=seed), seed=seed),
+        lambda seed: Persistent(AdditiveNoise(0.0, append_level=True, seed=seed), seed=seed),
+    ),
+    "Persistent that moves": (
+        lambda seed: Persistent(MissingBlocks((0.2, 0.6), 3, seed=seed), (1, 3), seed=seed),
+        lambda seed: Persistent(MissingPixels(0.0, seed=seed), 2.0, seed=seed),
+    ),
     "FreeFormHoles": (
         lambda seed: FreeFormHoles((0.1, 0.5), 2, seed=seed),
         lambda seed: FreeFormHoles((0.0, 0.0), 2, seed=seed),
@@ -97,6 +116,8 @@ HIDING = [
     MissingPixels(0.5, seed=1),
     MissingBlocks(0.4, 3, seed=1),
     MissingFrames(2, seed=1),
+    Persistent(MissingBlocks(0.4, 3, seed=1), seed=1),
+    Persistent(MissingBlocks(0.4, 3, seed=1), 1.5, seed=1),
     FreeFormHoles(0.3, seed=1),
     TextOverlay("noise", 8, seed=1),
 ]
@@ -194,7 +215,7 @@ def test_strength_0_is_the_identity(graded, channels, training):
 @pytest.mark.parametrize("shape", SHAPES, ids=len)
 def test_any_leading_axes_and_odd_sides(member, shape, channels):
     degradation = member[0](0)
-    if isinstance(degradation, MissingFrames) and len(shape) < 4:
+    if degradation.over_time and len(shape) < 4:
         shape = (6, *shape[-2:])  # one sequence in place of one picture
     clean = clean_pictures(shape, channels)
     expected = (*shape, channels + degradation.extra_channels)
@@ -700,10 +721,10 @@ def test_each_way_is_drawn_equally_often(training):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("training", [False, True])
 def test_what_is_drawn_can_be_applied_again(member, shape, training):
-    clean = clean_pictures(shape, 3)
     degradation = member[0](1)
-    if isinstance(degradation, MissingFrames) and len(shape) < 4:
-        pytest.skip("needs a time axis")
+    if degradation.over_time and len(shape) < 4:
+        shape = (6, *shape[-2:])  # one sequence in place of one picture
+    clean = clean_pictures(shape, 3)
     parameters = degradation.draw(clean.shape, degradation.seeds(training))
     observed = array(degradation.apply(clean, parameters))
     np.testing.assert_array_equal(array(degradation.apply(clean, parameters)), observed)
@@ -729,7 +750,8 @@ def test_the_same_holes_are_cut_into_other_pictures(hiding):
 
 # Of the picture, for given parameters; but for a constant.
 LINEAR = ("AdditiveNoise", "Blur", "MotionBlur", "MissingPixels", "MissingBlocks")
-LINEAR += ("MissingFrames", "FreeFormHoles", "TextOverlay", "OneOf")
+LINEAR += ("MissingFrames", "FreeFormHoles", "TextOverlay", "OneOf", "Flicker", "Scratches")
+LINEAR += ("Persistent", "Persistent that moves")
 
 
 @pytest.mark.parametrize("name", LINEAR)

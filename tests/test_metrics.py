@@ -1,11 +1,11 @@
-"""PSNR and SSIM: their values, their averages, and what they refuse because it would mislead."""
+"""PSNR, SSIM and flicker: their values, averages, and what they refuse as it would mislead."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_imgen.metrics import PSNR, SSIM, psnr, ssim
+from keras_imgen.metrics import PSNR, SSIM, flicker, psnr, ssim
 
 FIGURES = [(psnr, PSNR), (ssim, SSIM)]
 # A wrong range is only seen with the values: in a compiled function the error is TensorFlow's own,
@@ -90,6 +90,80 @@ def test_half_precision_is_computed_in_float32(figure):
     assert keras.backend.standardize_dtype(value.dtype) == "float32"
     exact = figure(keras.ops.cast(clean, "float32"), keras.ops.cast(restored, "float32"))
     np.testing.assert_allclose(array(value), array(exact), rtol=1e-5)
+
+
+# Flicker
+
+
+def film(shape=(2, 5, 12, 20, 1)):
+    return np.random.default_rng(0).uniform(0.3, 0.7, shape).astype("float32")
+
+
+def test_flicker_by_hand():
+    clean = np.zeros((2, 4, 3, 5, 3), "float32")
+    errors = np.array([[0.0, 0.1, 0.1, 0.3], [0.2, 0.2, 0.2, 0.2]], "float32")
+    expected = [np.sqrt((0.1**2 + 0.2**2) / 3), 0.0]
+    np.testing.assert_allclose(
+        array(flicker(clean, clean + errors[..., None, None, None])), expected, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("sides", [(1, 1), (12, 20)])
+def test_an_error_that_stays_does_not_flicker(sides, channels):
+    clean = film((3, 5, *sides, channels))
+    still = clean + 0.2 * film((3, 1, *sides, channels))
+    for restored in (clean, still):
+        np.testing.assert_allclose(array(flicker(clean, restored)), 0.0, atol=1e-6)
+
+
+def test_what_moves_rightly_does_not_flicker_and_what_stands_wrongly_does():
+    clean = film()
+    frozen = np.broadcast_to(clean[:, :1], clean.shape)
+    # Two even numbers of a range of 0.4 differ by 0.4 / sqrt(6), as root mean square.
+    np.testing.assert_allclose(array(flicker(clean, frozen)), 0.4 / np.sqrt(6), rtol=0.05)
+
+
+def test_noise_that_is_new_in_every_frame_flickers_by_a_known_amount():
+    clean = film((2, 20, 30, 40, 1))
+    noise = np.random.default_rng(1).normal(0.0, 0.1, clean.shape).astype("float32")
+    values = array(flicker(clean, clean + noise))
+    # Steps share their noise two by two, so count them as half as many.
+    error = 0.1 * np.sqrt(2) / np.sqrt(2 * 0.5 * 19 * 30 * 40)
+    assert np.all(np.abs(values - 0.1 * np.sqrt(2)) < 4 * error)
+    still = clean + noise[:, :1]
+    np.testing.assert_allclose(array(flicker(clean, still)), 0.0, atol=1e-6)
+
+
+def test_flicker_takes_any_axes_before_time_and_unknown_sizes():
+    clean = film()
+    restored = np.clip(clean + 0.1 * film()[::-1], 0, 1)
+    values = array(flicker(clean, restored))
+    assert values.shape == (2,)
+    assert float(flicker(clean[0], restored[0])) == pytest.approx(values[0], abs=1e-6)
+    np.testing.assert_allclose(array(flicker(clean[None], restored[None])), values[None], atol=1e-6)
+    unknown = tf.TensorSpec((None, None, None, None, 1), "float32")
+    compiled = tf.function(flicker, input_signature=[unknown, unknown])
+    np.testing.assert_allclose(compiled(clean, restored), values, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(12, 20, 1), (1, 12, 20, 1), (3, 1, 12, 20, 1)])
+def test_one_frame_does_not_flicker(shape):
+    with pytest.raises(ValueError, match=r"two frames or more. Received: shape=\(.*12, 20, 1\)"):
+        flicker(np.zeros(shape, "float32"), np.zeros(shape, "float32"))
+
+
+@pytest.mark.parametrize(
+    ("restored", "advice"),
+    [
+        (255 * film(), "some beyond 16 in size. Divide .* by 255"),
+        (film()[:, 1:], "equal shapes"),
+        (np.zeros((2, 5, 12, 20, 1), "uint8"), "dtype=uint8"),
+    ],
+)
+def test_what_would_give_a_wrong_flicker_is_refused(restored, advice):
+    with pytest.raises(ValueError, match=advice):
+        flicker(film(), restored)
 
 
 # Averages

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from keras_imgen.data import to_uint8
+from keras_imgen.degradations import AdditiveNoise, Compose, MissingFrames, MissingPixels
+from keras_imgen.metrics import psnr
 from keras_imgen.plotting import (
     image_grid,
     plot_before_after,
@@ -16,9 +18,11 @@ from keras_imgen.plotting import (
     plot_history,
     plot_images,
     plot_neighbors,
+    plot_over_time,
     plot_sequence,
     save_gif,
     save_grid,
+    side_by_side,
 )
 from keras_imgen.plotting.figures import figure_pixels, psnr_text
 
@@ -257,6 +261,78 @@ def test_a_sequence_is_a_strip_of_frames(channels):
         np.testing.assert_array_equal(shown(ax), colours(image_grid(frames, 4)))
 
 
+def films(channels=1, count=2, length=4):
+    rng = np.random.default_rng(0)
+    return rng.uniform(0.4, 0.6, (count, length, 12, 20, channels)).astype("float32")
+
+
+def framed(ax):
+    """Return the numbers of the frames of 20 pixels around which a strip has a line."""
+    boxes = [patch.get_bbox() for patch in ax.patches]
+    assert all((box.width, box.height) == (22, 14) for box in boxes)  # within the gaps of 2
+    assert all(box.y0 == -1.5 for box in boxes)
+    return [(box.x0 + 1.5) / 22 for box in boxes]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        MissingFrames(2, seed=1),
+        Compose([AdditiveNoise((0.1, 0.3), append_level=0.5, seed=0), MissingFrames(2, seed=1)]),
+        Compose([MissingPixels(0.5, seed=0), MissingFrames(2, seed=1)]),
+    ],
+    ids=["frames", "noise and frames", "pixels and frames"],
+)
+def test_lost_frames_are_framed(damage, channels):
+    clean = films(channels, length=6)
+    observed = keras.ops.convert_to_numpy(damage(clean))
+    for index in (0, 1):
+        figure = plot_sequence(observed, clean, clean, index)
+        lost = np.flatnonzero(observed[index, ..., -1].max(axis=(1, 2)) == 0).tolist()
+        assert len(lost) == 2
+        assert [framed(ax) for ax in figure.axes] == [lost, lost, []]
+        assert titles(figure)[0].endswith("dB · 2 of 6 frames lost (red)")
+        assert "lost" not in "".join(titles(figure)[1:])
+        # What is in the frames is shown as ever.
+        for ax, film in zip(
+            figure.axes, (observed[index, ..., :channels], clean[index]), strict=False
+        ):
+            np.testing.assert_array_equal(shown(ax), colours(image_grid(film, 6)))
+
+
+def test_lines_around_lost_frames_are_red_and_leave_grey_frames_grey():
+    clean = np.full((1, 3, 12, 20, 1), 0.5, "float32")
+    observed = np.concatenate([clean, np.ones_like(clean)], axis=-1)
+    observed[:, 1] = 0.0
+    pixels = figure_pixels(plot_sequence(observed, clean, clean)).astype(int)
+    is_red = (pixels[..., 0] > 180) & (pixels[..., 1] < 80) & (pixels[..., 2] < 80)
+    columns = np.flatnonzero(is_red.any(axis=0)) / pixels.shape[1]
+    assert 0.3 < columns.min() < 0.36
+    assert 0.64 < columns.max() < 0.7
+    grey = np.all(pixels == 128, axis=-1)
+    # Three strips of three frames, without the lost one: nearly all of their area is middle grey.
+    width = 1000 * 20 / 66
+    assert grey.sum() == pytest.approx(8 * width * width * 12 / 20, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        np.zeros((1, 4, 12, 20, 0)),  # nothing
+        np.zeros((1, 4, 12, 20, 1)),  # a level that is not given
+        np.broadcast_to(np.array([0.0, 0.1, 0.0, 0.1])[:, None, None, None], (1, 4, 12, 20, 1)),
+        (np.arange(20) % 2)[:, None] * np.ones((1, 4, 12, 20, 1)),  # holes in all frames
+    ],
+    ids=["nothing", "level 0", "level", "holes"],
+)
+def test_frames_that_are_not_lost_are_not_framed(extra):
+    clean = films(count=1)
+    figure = plot_sequence(np.concatenate([clean, extra], axis=-1), clean, clean)
+    assert not any(ax.patches for ax in figure.axes)
+    assert titles(figure) == ["observed · 100.0 dB", "restored · 100.0 dB", "clean"]
+
+
 @pytest.mark.parametrize("plot", [plot_before_after, plot_sequence])
 def test_pictures_and_sequences_are_not_confused(plot):
     wrong = random_pictures(2) if plot is plot_sequence else random_pictures(2)[None]
@@ -311,6 +387,86 @@ def test_a_history_without_logs_is_explained(empty):
         plot_history(empty)
 
 
+def test_the_figures_of_each_frame_are_drawn_over_time():
+    clean = films(channels=3)[0]
+    mask = np.array([1.0, 0.0, 1.0, 0.0], "float32")[:, None, None, None] * np.ones((1, 12, 20, 1))
+    observed = np.concatenate([clean * mask + 0.1, mask], axis=-1).astype("float32")
+    results = {"observed": observed, "copied": np.roll(clean, 1, axis=0)}
+    ax = plot_over_time(clean, results, mask[:, 0, 0, 0] == 0)
+    (first, second), (legend,) = ax.get_lines(), [ax.get_legend()]
+    for line, film in ((first, observed[..., :3]), (second, results["copied"])):
+        assert line.get_xdata().tolist() == [1, 2, 3, 4]
+        np.testing.assert_allclose(line.get_ydata(), psnr(clean, film, clip=True), atol=1e-4)
+    assert [text.get_text() for text in legend.get_texts()] == ["observed", "copied", "lost"]
+    spans = [patch.get_bbox() for patch in ax.patches]
+    assert [(span.x0, span.x1) for span in spans] == [(1.5, 2.5), (3.5, 4.5)]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("frame", "PSNR in dB")
+
+
+def test_one_result_needs_no_legend():
+    clean = films(length=1)[0]
+    ax = plot_over_time(clean, clean)
+    assert ax.get_legend() is None
+    assert curves(ax) == {"restored": [[1, 100.0]]}
+    assert plot_over_time(clean, {"again": clean - 0.1}, ax=ax) is ax
+    assert len(ax.get_lines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("restored", "lost", "advice"),
+    [
+        (films()[0], [True], r"each of the 4 frames. Received: shape=\(1,\), dtype=bool"),
+        (films()[0], [0, 1, 0, 1], r"dtype=int64. Of an observed .* np.all\(observed"),
+        (films()[0], "x", "True or False"),
+        (films(), None, "equal shapes"),
+        (films()[0][:3], None, "equal shapes"),
+        ({}, None, "a dict of at least one. Received: restored={}"),
+        ({"none": None}, None, "`restored` must be pictures of shape"),
+        (255 * films()[0], None, "by 255"),
+    ],
+)
+def test_what_cannot_be_drawn_over_time_is_refused(restored, lost, advice):
+    with pytest.raises(ValueError, match=advice):
+        plot_over_time(films()[0], restored, lost)
+
+
+# Films
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("padding", [0, 1, 3])
+def test_films_stand_side_by_side(channels, padding, tmp_path):
+    one, other = films(channels)
+    narrow = other[:, :, :7]
+    joined = side_by_side(one, narrow, other - 1.0, padding=padding)
+    assert joined.shape == (4, 12, 47 + 2 * padding, channels)
+    assert joined.dtype == np.float32
+    np.testing.assert_array_equal(joined[:, :, :20], one)
+    np.testing.assert_array_equal(joined[:, :, 20 : 20 + padding], 1.0)
+    np.testing.assert_array_equal(joined[:, :, 20 + padding :][:, :, :7], narrow)
+    np.testing.assert_array_equal(joined[:, :, -20:], 0.0)  # clipped
+    np.testing.assert_array_equal(side_by_side(one), one)
+    with Image.open(save_gif(tmp_path / "film.gif", joined)) as gif:
+        assert (gif.n_frames, gif.size) == (4, (47 + 2 * padding, 12))
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "advice"),
+    [
+        ((), {}, r"at least one, .* Received: shapes \[\]"),
+        ((films()[0], films()[0][1:]), {}, r"equal in length.*\(4, 12, 20, 1\), \(3, 12, 20, 1\)"),
+        ((films()[0], films(3)[0]), {}, "equal in length, height and channels"),
+        ((films()[0], films()[0][:, 1:]), {}, "equal in length, height and channels"),
+        ((films(),), {}, r"must have shape \(n, height, width, channels\)"),
+        ((films()[0],), {"padding": -1}, "padding=-1"),
+        ((films()[0],) * 2, {"padding": 10**12}, "may have 268,435,456 pixels"),
+    ],
+)
+def test_films_that_do_not_fit_are_refused(given, options, advice):
+    with pytest.raises(ValueError, match=advice):
+        side_by_side(*given, **options)
+
+
 # Notebooks
 
 
@@ -321,6 +477,7 @@ def test_a_history_without_logs_is_explained(empty):
         lambda: plot_history(HISTORY),
         lambda: plot_before_after(*[random_pictures(2)] * 3),
         lambda: plot_sequence(*[random_pictures()[None]] * 3),
+        lambda: plot_over_time(films()[0], films()[1]),
     ],
 )
 def test_a_notebook_shows_what_a_cell_ends_with(draw):

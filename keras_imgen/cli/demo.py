@@ -243,8 +243,6 @@ def _draw(model, test, folder):
         return
     for name, (sequence, *_) in shown.items():
         plotting.save_grid(folder / f"{name}.png", sequence, columns=len(sequence), scale=2)
-    frames = [
-        plotting.image_grid([sequence[t] for part in shown.values() for sequence in part], 3)
-        for t in range(clean.shape[1])
-    ]
+    rows = [plotting.side_by_side(*sequences) for sequences in shown.values()]
+    frames = [plotting.image_grid(pages, columns=1) for pages in zip(*rows, strict=True)]
     plotting.save_gif(folder / "result.gif", frames, seconds=0.25, scale=3)

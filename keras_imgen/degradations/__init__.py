@@ -11,10 +11,11 @@ others, with `append_level=True`, their strength. `observed[..., :C]` is the pic
 from keras_imgen.degradations.base import Degradation, Operator, WithMask, WithStrength
 from keras_imgen.degradations.blurs import Blur, Downsample, MotionBlur
 from keras_imgen.degradations.combined import Compose, OneOf
-from keras_imgen.degradations.holes import MissingBlocks, MissingFrames, MissingPixels
+from keras_imgen.degradations.holes import MissingBlocks, MissingPixels
 from keras_imgen.degradations.jpeg import JpegCompression
 from keras_imgen.degradations.mosaics import Mosaic
 from keras_imgen.degradations.noise import AdditiveNoise, PoissonNoise, SaltAndPepper
+from keras_imgen.degradations.over_time import Flicker, MissingFrames, Persistent, Scratches
 from keras_imgen.degradations.strokes import FreeFormHoles, TextOverlay
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Compose",
     "Degradation",
     "Downsample",
+    "Flicker",
     "FreeFormHoles",
     "JpegCompression",
     "MissingBlocks",
@@ -32,8 +34,10 @@ __all__ = [
     "MotionBlur",
     "OneOf",
     "Operator",
+    "Persistent",
     "PoissonNoise",
     "SaltAndPepper",
+    "Scratches",
     "TextOverlay",
     "WithMask",
     "WithStrength",

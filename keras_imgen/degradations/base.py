@@ -72,6 +72,8 @@ class Degradation(keras.layers.Layer):
 
     # What the channels behind the picture's own are: "mask", 1 where a pixel is known, or "level".
     appends: tuple[str, ...] = ()
+    # Whether it takes sequences only, and what befalls a frame depends on the others.
+    over_time: bool = False
 
     def __init_subclass__(cls, **kwargs):
         """Let what a subclass computes by itself be as it is when the layer is called."""

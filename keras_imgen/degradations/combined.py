@@ -9,6 +9,7 @@ from keras import ops
 from keras_imgen.checks import shown
 from keras_imgen.degradations.base import Degradation, Operator, WithMask, per_picture
 from keras_imgen.degradations.noise import AdditiveNoise
+from keras_imgen.degradations.over_time import Persistent
 from keras_imgen.settings import as_meant
 
 
@@ -29,6 +30,7 @@ class _Combined(Degradation):
                 f"Example: {name}([MissingBlocks(0.1), MissingPixels(0.3)])."
             )
         self.degradations = list(degradations)
+        self.over_time = any(degradation.over_time for degradation in degradations)
 
     def seeds(self, training=None):
         """Return its own seeds, and behind them those of each part."""
@@ -53,6 +55,8 @@ class _Combined(Degradation):
 
 def _parts(degradation):
     """Return all that a degradation applies one after the other."""
+    if isinstance(degradation, Persistent):
+        return _parts(degradation.degradation)
     if not isinstance(degradation, Compose):
         return [degradation]
     return [part for each in degradation.degradations for part in _parts(each)]

@@ -1,4 +1,4 @@
-"""Holes: pixels, blocks and frames that are missing, with the mask of what is known."""
+"""Holes: pixels and blocks that are missing, with the mask of what is known."""
 
 from collections.abc import Sequence
 
@@ -95,53 +95,3 @@ class MissingBlocks(WithMask):
         """Return the constructor's arguments."""
         config = {"fraction": self.fraction, "block_size": self.block_size}
         return {**super().get_config(), **config}
-
-
-@keras.saving.register_keras_serializable("keras_imgen")
-class MissingFrames(WithMask):
-    """Lose whole frames of a sequence, at places drawn for each sequence.
-
-    Args:
-        num_frames: how many frames each sequence loses, 0 or more, fewer than it has.
-        seed: see `Degradation`.
-
-    Input shape:
-        `(..., time, height, width, channels)`.
-
-    Raises:
-        ValueError: if the input has no time axis, or no frame would remain.
-
-    Example:
-        >>> import numpy as np
-        >>> from keras_imgen.degradations import MissingFrames
-        >>> observed = MissingFrames(3, seed=0)(np.ones((1, 10, 8, 8, 1), "float32"))
-        >>> int(np.sum(np.max(observed[..., -1], axis=(2, 3)) == 0))
-        3
-    """
-
-    def __init__(self, num_frames: int = 2, *, seed=None, **kwargs):
-        super().__init__(seed=seed, **kwargs)
-        self.num_frames = whole_number(
-            "num_frames", num_frames, 0, "Each sequence loses so many. For 3 of 10 frames pass 3."
-        )
-
-    def known(self, shape, seeds):
-        """Return a mask that is 0 in the lost frames: those with the smallest of random numbers."""
-        if len(shape) < 4:
-            raise ValueError(
-                "MissingFrames needs sequences of shape (..., time, height, width, channels). "
-                f"Received: shape={tuple(shape)}, which has no time axis."
-            )
-        length = shape[-4]
-        if isinstance(length, int) and self.num_frames >= length:
-            raise ValueError(
-                "At least one frame must remain. "
-                f"Received: num_frames={self.num_frames} for sequences of {length} frames."
-            )
-        draw = keras.random.uniform(shape[:-3], seed=next(seeds))  # (..., T)
-        rank = ops.argsort(ops.argsort(draw, axis=-1), axis=-1)
-        return (rank >= self.num_frames)[..., None, None, None]
-
-    def get_config(self):
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "num_frames": self.num_frames}

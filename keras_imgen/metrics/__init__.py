@@ -10,7 +10,7 @@ from keras_imgen.metrics.error_bars import ErrorBars
 from keras_imgen.metrics.features import DigitFeatures, Features, InceptionFeatures
 from keras_imgen.metrics.neighbors import Memorization, memorization, nearest
 from keras_imgen.metrics.posteriors import LatentFigures, bits_per_dim, latent_figures
-from keras_imgen.metrics.restored import PSNR, SSIM, psnr, ssim
+from keras_imgen.metrics.restored import PSNR, SSIM, flicker, psnr, ssim
 
 __all__ = [
     "PSNR",
@@ -25,6 +25,7 @@ __all__ = [
     "Memorization",
     "PrecisionRecall",
     "bits_per_dim",
+    "flicker",
     "frechet_distance",
     "kernel_distance",
     "latent_figures",

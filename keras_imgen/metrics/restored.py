@@ -1,4 +1,4 @@
-"""How good restored pictures are: PSNR and SSIM, one value per picture, averaged."""
+"""How good restored pictures and films are: one value for each, averaged."""
 
 import keras
 from keras import ops
@@ -6,7 +6,7 @@ from keras import ops
 from keras_imgen import backends
 from keras_imgen.checks import FLOATS, dtype_name
 
-__all__ = ["PSNR", "SSIM", "psnr", "ssim"]
+__all__ = ["PSNR", "SSIM", "flicker", "psnr", "ssim"]
 
 
 def psnr(clean, restored, *, clip: bool = False):
@@ -74,6 +74,47 @@ def ssim(clean, restored):
     return ops.reshape(ops.image.ssim(*frames, max_val=1.0, data_format="channels_last"), leading)
 
 
+def flicker(clean, restored):
+    """Temporal flicker of each sequence: how wrongly it changes from frame to frame.
+
+    It is the root mean square, over steps in time and pixels, of the difference between the change
+    of the restored film and that of the clean one. A film restored without memory may be good in
+    each frame and flicker all the same; one that is wrong in the same way in every frame does not.
+
+    Args:
+        clean: float tensor in [0, 1], `(..., time, height, width, channels)`, two frames or more.
+        restored: float tensor of the same shape.
+
+    Returns:
+        Tensor of shape `(...)`: one value per sequence, 0 for none, in the units of pixels. Noise
+        of standard deviation s, drawn anew in every frame, has `sqrt(2) * s`.
+
+    Raises:
+        ValueError: for a dtype, range or shape that would give a wrong figure, or a single frame.
+
+    Source: dtSSD of Erofeev et al. 2015 (BMVC, Perceptually Motivated Benchmark for Video Matting),
+        with one mean over all steps of a sequence. Unlike a warping error it needs no motion: the
+        clean film says what must change.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_imgen.metrics import flicker
+        >>> clean = np.zeros((1, 3, 8, 8, 1), "float32")
+        >>> restored = clean + np.array([0.1, 0.2, 0.1], "float32").reshape(3, 1, 1, 1)
+        >>> print(f"{float(flicker(clean, restored)[0]):.2f}")
+        0.10
+    """
+    clean, restored = _checked(clean, restored)
+    if len(clean.shape) < 4 or clean.shape[-4] == 1:
+        raise ValueError(
+            "Flicker is seen between frames: sequences must have shape (..., time, height, width, "
+            f"channels) and two frames or more. Received: shape={tuple(clean.shape)}."
+        )
+    errors = ops.moveaxis(restored - clean, -4, 0)
+    steps = ops.square(errors[1:] - errors[:-1])
+    return ops.sqrt(ops.mean(steps, axis=(0, -3, -2, -1)))
+
+
 def check_format(clean, restored):
     """Raise unless both are floating-point pictures of equal shapes."""
     for name, pictures in (("clean", clean), ("restored", restored)):
@@ -108,13 +149,13 @@ def _checked(clean, restored):
     # pictures may go a little beyond the range, but not to 255. What is NaN stays NaN.
     clean = backends.check(
         ops.logical_not(ops.any((clean < 0.0) | (clean > 1.0))),
-        "PSNR and SSIM need clean pictures in [0, 1]. Received: others. Divide pictures in "
+        "Figures of merit need clean pictures in [0, 1]. Received: others. Divide pictures in "
         "[0, 255] by 255.",
         clean,
     )
     restored = backends.check(
         ops.logical_not(ops.any(ops.abs(restored) >= 16.0)),
-        "PSNR and SSIM need restored pictures in [0, 1]. Received: some beyond 16 in size. "
+        "Figures of merit need restored pictures in [0, 1]. Received: some beyond 16 in size. "
         "Divide pictures in [0, 255] by 255.",
         restored,
     )

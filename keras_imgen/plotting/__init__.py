@@ -9,8 +9,8 @@ from keras_imgen.plotting.figures import (
     plot_before_after,
     plot_history,
     plot_images,
-    plot_sequence,
 )
+from keras_imgen.plotting.films import plot_over_time, plot_sequence, side_by_side
 from keras_imgen.plotting.grids import (
     image_grid,
     save_gif,
@@ -35,9 +35,11 @@ __all__ = [
     "plot_latent_map",
     "plot_manifold",
     "plot_neighbors",
+    "plot_over_time",
     "plot_reconstructions",
     "plot_sequence",
     "plot_traversals",
     "save_gif",
     "save_grid",
+    "side_by_side",
 ]

@@ -69,42 +69,6 @@ def plot_before_after(observed, restored, clean, titles: list[str] | None = None
     return figure
 
 
-def plot_sequence(observed, restored, clean, index: int = 0):
-    """Draw one sequence as a strip: observed, restored and clean frames below each other.
-
-    Args:
-        observed: array `(n, time, height, width, channels)`; extra channels are not shown.
-        restored: array in [0, 1], same shape but for extra channels.
-        clean: array in [0, 1], same shape as `restored`.
-        index: which of the n sequences.
-
-    Returns:
-        The figure.
-
-    Example:
-        >>> import numpy as np
-        >>> from keras_imgen.plotting import plot_sequence
-        >>> clean = np.full((1, 5, 8, 8, 1), 0.5)
-        >>> figure = plot_sequence(clean + 0.1, clean + 0.01, clean)
-        >>> [ax.get_title() for ax in figure.axes]
-        ['observed · 20.0 dB', 'restored · 40.0 dB', 'clean']
-    """
-    clean, restored = (
-        checked_pictures(clean, rank=5)[index],
-        checked_pictures(restored, rank=5)[index],
-    )
-    observed = np.asarray(observed)[index, ..., : clean.shape[-1]]
-    ratio = clean.shape[1] / (clean.shape[0] * clean.shape[2])
-    figure = new_figure((10.0, 3 * (10.0 * ratio + 0.4)))
-    names = ("observed", "restored", "clean")
-    for ax, name, frames in zip(
-        figure.subplots(3), names, (observed, restored, clean), strict=True
-    ):
-        figures = f" · {psnr_text(clean, frames)}" if name != "clean" else ""
-        show_picture(ax, image_grid(frames, columns=len(frames)), name + figures)
-    return figure
-
-
 def plot_history(history, ax=None):
     """Draw the curves of a training: everything logged, by epoch.
 

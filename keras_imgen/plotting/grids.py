@@ -41,7 +41,7 @@ def image_grid(pictures, columns: int | None = None, padding: int = 2) -> np.nda
     rows = math.ceil(count / columns)
     down, right = height + padding, width + padding
     sides = rows * down - padding, columns * right - padding
-    _check_area(*sides)
+    check_area(*sides)
     grid = np.ones((*sides, channels), "float32")
     for index, picture in enumerate(pictures):
         top, left = index // columns * down, index % columns * right
@@ -109,7 +109,7 @@ def save_gif(path: str | Path, frames, seconds: float = 0.4, scale: int = 1) -> 
 def enlarged(picture, scale: int) -> np.ndarray:
     """Return a picture in 8 bits, each pixel as a square of `scale` pixels."""
     scale = whole_number("scale", scale, 1)
-    _check_area(scale * picture.shape[0], scale * picture.shape[1])
+    check_area(scale * picture.shape[0], scale * picture.shape[1])
     return to_uint8(picture).repeat(scale, axis=0).repeat(scale, axis=1)
 
 
@@ -161,7 +161,7 @@ def _check_ending(path, endings):
         )
 
 
-def _check_area(height, width):
+def check_area(height, width):
     """Raise before memory is asked for that no machine has."""
     if height * width > MAX_PIXELS:
         raise ValueError(

@@ -80,6 +80,9 @@ CONSTRUCTORS = {
     degradations.MissingPixels: {"fraction": 0.1, "seed": 0},
     degradations.MissingBlocks: {"fraction": 0.1, "block_size": 2, "seed": 0},
     degradations.MissingFrames: {"num_frames": 1, "seed": 0},
+    degradations.Flicker: {"strength": 0.1, "append_level": False, "seed": 0},
+    degradations.Scratches: {"num_lines": 2, "width": 1.0, "lifetime": 3.0, "seed": 0},
+    degradations.Persistent: {"degradation": WAYS[0], "speed": 1.0, "seed": 0},
     degradations.Compose: {"degradations": [degradations.AdditiveNoise()]},
     degradations.OneOf: {"degradations": WAYS, "seed": 0},
     callbacks.SampleGrid: {"n": 2, "scale": 2, "every": 1, "columns": 2, "seed": 0},
@@ -195,7 +198,7 @@ def fuzz_compile(case):
 
 
 FORMULAS = (
-    *(metrics.psnr, metrics.ssim, losses.bernoulli_nll, losses.gaussian_nll),
+    *(metrics.psnr, metrics.ssim, metrics.flicker, losses.bernoulli_nll, losses.gaussian_nll),
     *(data.check_pictures, data.to_float, data.to_uint8),
 )
 
@@ -203,7 +206,7 @@ FORMULAS = (
 def fuzz_formula(case):
     """A figure is a finite number per picture, or refused."""
     formula, first, second = case
-    given = [first.made(), second.made()][: 1 if formula in FORMULAS[4:] else 2]
+    given = [first.made(), second.made()][: 1 if formula in FORMULAS[5:] else 2]
     return outcome(lambda: formula(*given))
 
 

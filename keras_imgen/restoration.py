@@ -13,7 +13,6 @@ from keras_imgen.checks import flag, shown, whole_number
 from keras_imgen.data import check_pictures
 from keras_imgen.data.dataset import NOISE
 from keras_imgen.degradations import Degradation
-from keras_imgen.films import Films
 from keras_imgen.inference import (
     View,
     export,
@@ -29,6 +28,7 @@ from keras_imgen.matching import (
 )
 from keras_imgen.metrics import PSNR
 from keras_imgen.prior import TILE, Prior
+from keras_imgen.sequences import Sequences
 from keras_imgen.sizes import applied, check_known_sides, needs_known_sides
 from keras_imgen.training import (
     PictureModel,
@@ -40,7 +40,7 @@ LARGE = 500_000  # weights of a network that wants a lower learning rate
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
-class Restorer(Films, Prior, PictureModel):
+class Restorer(Sequences, Prior, PictureModel):
     """A network that learns to undo a degradation: denoising, inpainting, lost frames.
 
     It is trained on clean pictures: every batch is degraded anew, and the network learns

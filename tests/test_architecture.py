@@ -56,8 +56,9 @@ ALLOWED = {
     "diffusion": {"backends", "checks", "degradations", "inference", "matching", "training"},
     "restoration": {
         *("backends", "checks", "data", "degradations", "inference", "matching", "metrics"),
-        *("prior", "sizes", "training"),
+        *("prior", "sequences", "sizes", "training"),
     },
+    "sequences": {"backends", "checks", "data", "inference", "matching"},
     "prior": {"checks", "data", "degradations", "inference", "matching"},
     "matching": {"backends", "checks", "data", "degradations", "sizes"},
     "pretrained": {"checks", "degradations", "networks", "restoration"},
@@ -141,6 +142,7 @@ def test_the_table_has_no_circle():
         "vae",
         "diffusion",
         "prior",
+        "sequences",
         "restoration",
     ]
     order += ["callbacks", "pretrained", "sigma"]

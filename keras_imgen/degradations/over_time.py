@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from keras_imgen.checks import number, shown, whole_number
+from keras_imgen.checks import flag, number, shown, whole_number
 from keras_imgen.degradations.base import (
     Degradation,
     WithMask,
@@ -32,6 +32,8 @@ class MissingFrames(WithMask):
 
     Args:
         num_frames: how many frames each sequence loses, 0 or more, fewer than it has.
+        at_end: whether these are its last ones: what fills them in predicts
+            (`Restorer.extrapolate`).
         seed: see `Degradation`.
 
     Input shape:
@@ -50,11 +52,13 @@ class MissingFrames(WithMask):
 
     over_time = True
 
-    def __init__(self, num_frames: int = 2, *, seed=None, **kwargs):
+    def __init__(self, num_frames: int = 2, *, at_end: bool = False, seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
         self.num_frames = whole_number(
             "num_frames", num_frames, 0, "Each sequence loses so many. For 3 of 10 frames pass 3."
         )
+        flag("at_end", at_end)
+        self.at_end = at_end
 
     def known(self, shape, seeds):
         """Return a mask that is 0 in the lost frames: those with the smallest of random numbers."""
@@ -64,13 +68,15 @@ class MissingFrames(WithMask):
                 "At least one frame must remain. "
                 f"Received: num_frames={self.num_frames} for sequences of {length} frames."
             )
+        if self.at_end:
+            return (ops.arange(length) < length - self.num_frames)[:, None, None, None]
         draw = keras.random.uniform(shape[:-3], seed=next(seeds))  # (..., T)
         rank = ops.argsort(ops.argsort(draw, axis=-1), axis=-1)
         return (rank >= self.num_frames)[..., None, None, None]
 
     def get_config(self):
         """Return the constructor's arguments."""
-        return {**super().get_config(), "num_frames": self.num_frames}
+        return {**super().get_config(), "num_frames": self.num_frames, "at_end": self.at_end}
 
 
 @keras.saving.register_keras_serializable("keras_imgen")

@@ -1,4 +1,4 @@
-"""`Films`: sequences that come frame by frame, are longer than memory, or go on."""
+"""`Sequences`: sequences that come frame by frame, are longer than memory, or go on."""
 
 from collections.abc import Iterable, Iterator
 
@@ -13,7 +13,7 @@ from keras_imgen.inference import directions, goes_in_parts, in_parts, step_of
 from keras_imgen.matching import conditioned
 
 
-class Films:
+class Sequences:
     """Part of `Restorer`: what is made of sequences."""
 
     def stream(self, frames: Iterable, *, known: Iterable | None = None) -> Iterator[np.ndarray]:
@@ -46,7 +46,7 @@ class Films:
             >>> sum(1 for frame in model.stream(camera))
             100
         """
-        self._check_films("stream")
+        self._check_sequences("stream")
         if any(self._directions()) or not self._in_parts_of(1):
             raise ValueError(
                 "Frames can be restored one by one if none depends on what follows. Received: the "
@@ -85,7 +85,7 @@ class Films:
             >>> model.extrapolate(np.random.rand(1, 6, 16, 16, 1), 3).shape
             (1, 3, 16, 16, 1)
         """
-        self._check_films("extrapolate")
+        self._check_sequences("extrapolate")
         num_frames = whole_number("num_frames", num_frames, 1)
         at_a_time = whole_number("at_a_time", at_a_time or num_frames, 1, most=num_frames)
         if self.appends != ("mask",):
@@ -127,7 +127,7 @@ class Films:
         films = [in_parts(self._step(), film[None], size, backwards, progress) for film in observed]
         return np.concatenate(films)
 
-    def _check_films(self, what):
+    def _check_sequences(self, what):
         if len(self.network.input_shape) != 5:
             raise ValueError(
                 f"`{what}` is for models of sequences. Received: one of pictures, of shape "

@@ -12,6 +12,7 @@ from keras_imgen.data.dataset import (
     to_uint8,
 )
 from keras_imgen.data.examples import load_example
+from keras_imgen.data.films import Film
 from keras_imgen.data.loading import (
     load,
     load_arrays,
@@ -21,6 +22,7 @@ from keras_imgen.data.loading import (
 )
 
 __all__ = [
+    "Film",
     "PictureDataset",
     "binarized",
     "check_pictures",

@@ -44,10 +44,14 @@ def as_image(pixels: np.ndarray):
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
+class TooLargeError(ValueError):
+    """More pictures than memory should hold."""
+
+
 def check_memory(num_bytes: int, what: str, advice: str) -> None:
     """Raise if pictures would need more memory than is right for a set held in memory."""
     if num_bytes > MAX_BYTES:
-        raise ValueError(
+        raise TooLargeError(
             f"Pictures may take {MAX_BYTES / 2**30:.0f} GiB of memory. Received: {what}, which "
             f"would need {num_bytes / 2**30:.1f} GiB. {advice}."
         )

@@ -12,7 +12,7 @@ from keras_imgen.data.dataset import (
     to_uint8,
 )
 from keras_imgen.data.examples import load_example
-from keras_imgen.data.films import Film
+from keras_imgen.data.film import Film
 from keras_imgen.data.loading import (
     load,
     load_arrays,

@@ -98,7 +98,7 @@ def write_gif(
         for number, (picture, shown) in enumerate(zip(pictures, seconds, strict=True)):
             image = as_image(picture).convert("P", palette=Image.Palette.ADAPTIVE)
             if not number:
-                info = {} if repeats is None else {"loop": repeats}
+                info = {"duration": 1} | ({} if repeats is None else {"loop": repeats})
                 written.writelines(GifImagePlugin.getheader(image.copy(), info=info)[0])
             how = {"duration": round(1000 * shown), "include_color_table": True}
             written.writelines(GifImagePlugin.getdata(image, **how))

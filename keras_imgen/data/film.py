@@ -19,7 +19,7 @@ class Film:
     """A film on this machine: a GIF file, a video file, or a folder that holds its frames.
 
     To restore it: whole, `restorer.restore(film.read()[None])[0]`, or frame by frame, since it can
-    be iterated over. When it is made, the whole film is looked through once, and nothing of it kept.
+    be iterated over. When it is made, the whole film is looked through once and nothing kept.
 
     Args:
         path: a GIF file; a video (MP4, MOV, AVI, MKV, WebM), for which PyAV must be installed, `pip

@@ -226,12 +226,8 @@ def _parser():
 
     restore = command("restore", "apply", "Restore pictures and films with a trained model.")
     restore.add_argument("model", type=_path, help=RESTORER)
-    restore.add_argument(
-        "pictures",
-        type=_path,
-        nargs="+",
-        help="PNG, JPEG, GIF or video files or folders of them, which may be the frames of films",
-    )
+    kinds = "PNG, JPEG, GIF or video files, or folders of them or of the frames of films"
+    restore.add_argument("pictures", type=_path, nargs="+", help=kinds)
     holes = restore.add_mutually_exclusive_group()
     holes.add_argument("--mask", type=_path, help="picture that is white where pixels are missing")
     holes.add_argument(
@@ -241,7 +237,7 @@ def _parser():
         "--lost",
         type=ranges.read,
         metavar="FRAMES",
-        help="films: which frames are lost, such as 3,7-9; the first one is 1 [none]",
+        help="films: which frames are lost, such as 3,7-9; the first is 1 [none]",
     )
     restore.add_argument(
         "--sigma",

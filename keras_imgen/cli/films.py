@@ -58,12 +58,13 @@ def restore(model, args, mask, options) -> int:
     films, notes = _find(args.pictures, args.out)
     for note in notes:
         complain(note)
-    kept, refused = split_off_collisions([pair for film in films for pair in film], Path(args.out))
+    kept, refused = split_off_collisions(
+        [pair for _, film in films for pair in film], Path(args.out)
+    )
     targets, reasons = dict(kept), dict(refused)
     left_out, went_on = LeftOut(), False
-    for film in films:
+    for name, film in films:
         files = [file for file, _ in film]
-        name = files[0] if len(files) == 1 else files[0].parent
         try:
             if taken := [file for file in files if file in reasons]:
                 raise ValueError(reasons[taken[0]])
@@ -83,13 +84,16 @@ def restore(model, args, mask, options) -> int:
 
 
 def _find(paths, out):
-    """Return films, each as its files with their paths below the folder of results, and notes."""
+    """Return films and notes; each is a name and files with paths below the folder of results."""
     films, notes, single = [], [], []
     for path in map(Path, paths):
         if not path.is_dir():
-            if not is_film(path):
+            if not is_film(path) and not single:
+                films.append((path, single))
+            if is_film(path):
+                films.append((path, [(path, Path(path.name))]))
+            else:
                 single.append((path, Path(path.name)))
-            films.append([(path, Path(path.name))] if is_film(path) else single)
             continue
         found, others = folders.split_off_films(*look_into(path, out))
         note = told_others(path, others)
@@ -101,17 +105,17 @@ def _find(paths, out):
         notes += [note] if note else []
         # The frames of several folders have the same names.
         below = Path(path.resolve().name if len(paths) > 1 else "")
-        for source in found.values():
+        for name, source in found.items():
             files = [source] if isinstance(source, Path) else source
-            films.append([(file, below / file.relative_to(path)) for file in files])
-    once = {id(film): film for film in films}
-    return list(once.values()), notes
+            films.append((name, [(file, below / file.relative_to(path)) for file in files]))
+    return films, notes
 
 
 def _restore_one(model, name, files, targets, mask, options, args):
     """Restore one film, and write what of it is not there."""
     one_file = len(files) == 1 and is_film(files[0])
     film = Film(files[0] if one_file else files)
+    _check_size(model, film, name)
     observed = film.read()
     hidden = mask
     if takes_lost(model) and not args.degrade:
@@ -126,6 +130,17 @@ def _restore_one(model, name, files, targets, mask, options, args):
                 write_frame(targets[file], file, frame)
         where = target.parent
     print(f"{name} -> {where} ({_frames(len(film))})", flush=True)
+
+
+def _check_size(model, film, name):
+    """Raise for frames of another size than a model's that takes one only."""
+    sides, (height, width) = model.image_shape[1:3], film.shape[1:3]
+    if any(side not in (None, there) for side, there in zip(sides, (height, width), strict=True)):
+        raise ValueError(
+            f"This model restores films of {sides[1]} x {sides[0]} pixels (width x height). "
+            f"Received: {str(name)!r}, of {width} x {height}. Train one on films of that size, or "
+            "make frames of the model's."
+        )
 
 
 def restore_frames(file, target, answer, args) -> str:
@@ -180,7 +195,7 @@ def _hidden(film, name, observed, mask, lost):
 def _advice(film, name, observed):
     """Return a sentence on which frames may be lost, since nobody has said."""
     black = [number for number, frame in enumerate(observed, 1) if frame.max() <= BLACK]
-    if black:
+    if 0 < len(black) < len(film):
         return (
             f"Frames of {str(name)!r} are black, and are taken as they are. If they are lost, pass "
             f"--lost {ranges.written(black)}."
@@ -189,8 +204,8 @@ def _advice(film, name, observed):
     gaps = sorted(set(range(numbers[0], numbers[-1])) - set(numbers)) if numbers else []
     if 0 < len(gaps) < len(numbers):  # else they are numbered in steps
         return (
-            f"Among the frames of {str(name)!r} there is no {ranges.written(gaps)}. To have it made, "
-            "copy any other frame to its name, and pass --lost "
+            f"Among the frames of {str(name)!r} there is no {ranges.written(gaps)}. To have it "
+            "made, copy any other frame to its name, and pass --lost "
             f"{ranges.written([gap - numbers[0] + 1 for gap in gaps])}."
         )
     return (

@@ -63,9 +63,10 @@ def check_colors(model, pictures):
     if not isinstance(model.degradation, degradations.AdditiveNoise) or pictures.shape[-1] == 1:
         return
     if np.all(pictures[..., :1] == pictures):
+        instead = "Use denoiser-gray, or train" if pictures.ndim == 4 else "Train"
         raise ValueError(
             "The picture is grey, and this model knows noise that differs from colour to colour. "
-            "Use denoiser-gray, or train one with --channels 1."
+            f"{instead} one with --channels 1."
         )
 
 

@@ -17,9 +17,9 @@ from keras_imgen.data.loading import (
     load,
     load_arrays,
     load_folder,
-    load_moving_digits,
     load_sequences,
 )
+from keras_imgen.data.moving import load_moving_digits
 
 __all__ = [
     "Film",

@@ -64,7 +64,7 @@ def _gif_frames(file):
                 except EOFError:
                     return
                 picture = np.asarray(image.convert("RGB"))
-                seconds = image.info.get("duration", 1000 * USUAL_SECONDS) / 1000
+                seconds = (image.info.get("duration") or 1000 * USUAL_SECONDS) / 1000
             yield picture, seconds
             number += 1
 

@@ -92,7 +92,7 @@ def bounce(digits, num_frames, height, width, num_digits, rng) -> np.ndarray:
     sequence = np.zeros((num_frames, height, width, 1), "uint8")
     speed = 0.1 * max(height, width)  # pixels per frame: across the picture in ten frames
     for digit in digits[rng.integers(len(digits), size=num_digits)]:
-        room = np.array([height, width]) - digit.shape[0]
+        room = np.array([height, width]) - digit.shape[:2]
         angle = rng.uniform(0.0, 2.0 * np.pi)
         velocity = speed * np.array([np.sin(angle), np.cos(angle)])
         start = rng.uniform(0.0, 1.0, size=2) * room

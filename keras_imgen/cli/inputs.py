@@ -15,8 +15,8 @@ def find(
     """Return every picture with its path below the folder that was given, or its name; and notes.
 
     Of a folder, files of other kinds are counted in a note, and what lies in `outs` is not looked
-    at: results of an earlier run are no pictures to work on. With `films`, GIF files and videos are
-    found as well.
+    at: results of an earlier run are no pictures to work on. With `films`, the note says what to do
+    with GIF files and videos: among photographs they are not taken, since each may take hours.
 
     Raises:
         FileNotFoundError: if there is nothing of that name, or no picture in a folder.
@@ -26,10 +26,9 @@ def find(
     for path in map(Path, paths):
         if os.path.isdir(path):
             files, others = look_into(path, *outs)
-            if films:
-                files += filter(is_film, others)
-                others = [file for file in others if not is_film(file)]
             note = told_others(path, others)
+            if films and any(map(is_film, others)):
+                note += " To have every frame of a film restored, name the film."
             if not files:
                 raise FileNotFoundError(
                     f"There is no PNG or JPEG file in {str(path)!r}. {note}".strip()

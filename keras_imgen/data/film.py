@@ -29,7 +29,8 @@ class Film:
     Attributes:
         name: the path, for messages.
         shape: `(num_frames, height, width, channels)`, 1 channel if every frame is grey, else 3.
-        seconds: how long each frame is shown, a list; None for a folder, which does not say.
+        seconds: how long each frame is shown, a list, of a video the mean; None for a folder, which
+            does not say.
         files: the frames' files; None for a film in one file.
 
     Raises:

@@ -113,12 +113,12 @@ class Film:
             The path.
 
         Raises:
-            ValueError: if the ending is another one.
+            ValueError: if the ending is another one, or the frames are none or not as many.
         """
         checks.path("path", path)
         path = Path(path)
         if self.files is not None:
-            for file, frame in zip(self.files, restored, strict=True):
+            for file, frame in zip(self.files, self._checked(restored), strict=True):
                 write_frame(path / f"{file.stem}.png", file, frame)
             return path
         ending = self._source.suffix.lower()
@@ -127,7 +127,7 @@ class Film:
                 f"A film is written as the kind of file that it was. Received: {str(path)!r} for "
                 f"{self.name!r}. Pass a name that ends in {ending}."
             )
-        pictures = (to_uint8(frame) for frame in restored)
+        pictures = (to_uint8(frame) for frame in self._checked(restored))
         with write_whole(path) as unfinished:
             if ending == ".gif":
                 repeats = frames.gif_repeats(self._source)
@@ -135,6 +135,25 @@ class Film:
             else:
                 videos.write(unfinished, pictures, self.seconds[0], sound=self._source)
         return path
+
+    def _checked(self, restored):
+        """Yield frames, or raise where they are none or not as many as this film has."""
+        wanted = (
+            f"A film is written with as many frames as it has, {len(self)}, each of shape (height, "
+            "width, 1 or 3)."
+        )
+        count = 0
+        for frame in restored:
+            count += 1
+            shape = np.shape(frame)
+            if len(shape) != 3 or shape[-1] not in (1, 3):
+                raise ValueError(f"{wanted} Received: shape={shape}.")
+            if count > len(self):
+                break
+            yield np.asarray(frame)
+        if count != len(self):
+            more = "more" if count > len(self) else count
+            raise ValueError(f"{wanted} Received: {more} frames.")
 
 
 def write_frame(path: Path, file: Path, picture: np.ndarray) -> None:

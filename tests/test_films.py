@@ -21,7 +21,7 @@ from keras_imgen import (
     networks,
     plotting,
 )
-from keras_imgen.cli import command, inputs, ranges
+from keras_imgen.cli import command, datasets, inputs, ranges, recipes
 from keras_imgen.data import Film, frames, sources, tfds, to_float, to_uint8, videos
 
 
@@ -247,6 +247,19 @@ def test_one_frame_at_a_time_is_in_memory(tmp_path, monkeypatch):
     assert order == ["read", "restored"] * 5
 
 
+@pytest.mark.parametrize("size", [(100, 120), (150, 199)])
+def test_a_frame_of_many_colours_gets_those_that_are_best_for_it(size, tmp_path):
+    y, x = np.meshgrid(*(np.linspace(0, 255, side) for side in size), indexing="ij")
+    picture = np.stack([y, x, (x + y) / 2], axis=-1).astype("uint8")
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 9000
+    path = write_gif(tmp_path / "a.gif", [picture, 255 - picture])
+    errors = Film(path).read() * 255.0 - np.stack([picture, 255 - picture])
+    # 16 x 16 colours of 16 x 16 levels each: an error of up to 8, 4.6 on the mean square.
+    assert 2.0 < np.sqrt(np.mean(errors**2)) < 6.0
+    grey = np.tile(np.arange(256, dtype="uint8"), (200, 1))[..., None]
+    np.testing.assert_array_equal(to_uint8(Film(write_gif(path, [grey])).read()), grey[None])
+
+
 def test_a_film_is_written_with_its_own_number_of_frames(tmp_path):
     pictures = film(3)
     write_gif(tmp_path / "a.gif", pictures)
@@ -349,6 +362,16 @@ def test_videos_are_sequences_to_learn_from(tmp_path):
     assert read.pictures.shape == (4, 3, 32, 48, 1)
     np.testing.assert_allclose(read.pictures[:2], read.pictures[2:], atol=30)
     np.testing.assert_array_equal(read.pictures[2:].reshape(6, 32, 48, 1), pictures[:6])
+
+
+def test_the_command_trains_on_gifs_and_videos(tmp_path):
+    write_video(tmp_path / "a.mp4", film(6, 32, 48))
+    write_gif(tmp_path / "b.gif", film(6, 32, 48))
+    args = command._parser().parse_args(["train", "sequence", "--data", str(tmp_path)])
+    args.frames = 3
+    train, held_out = datasets.load_data(args, recipes.RECIPES["sequence"])
+    assert train.pictures.shape == (3, 3, 32, 48, 1)
+    assert held_out.pictures.shape == (1, 3, 32, 48, 1)
 
 
 def test_a_film_larger_than_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):

@@ -77,14 +77,14 @@ ALLOWED = {
     "files": {"checks"},
     "interrupts": set(),
     "saving": {"checks"},
-    "data": {"checks"},
+    "data": {"checks", "files"},
     "degradations": {"backends", "checks", "settings"},
     "losses": {"checks"},
     "networks": {"checks", "settings", "sizes"},
     "settings": set(),
 }
 # What takes seconds to import, or need not be installed, is imported where it is used.
-HEAVY = {"IPython", "PIL", "jax", "matplotlib", "tensorflow", "tensorflow_datasets", "torch"}
+HEAVY = {"IPython", "PIL", "av", "jax", "matplotlib", "tensorflow", "tensorflow_datasets", "torch"}
 EXCEPTIONS = {"backends/tensorflow.py": {"tensorflow"}, "backends/jax.py": {"jax"}}
 
 
@@ -120,10 +120,10 @@ def test_the_table_has_no_circle():
     order = [
         "backends",
         "checks",
+        "files",
         "data",
         "settings",
         "degradations",
-        "files",
         "interrupts",
         "losses",
         "sizes",

@@ -729,7 +729,7 @@ def test_films_that_do_not_fit_are_named(tmp_path):
     for number, frame in enumerate(film(5)):
         write(tmp_path / "long" / f"{number}.png", frame[:, :5])
     (tmp_path / "damaged.gif").write_bytes(b"GIF89a")
-    (tmp_path / "film.mp4").write_bytes(b"film")
+    (tmp_path / "film.flv").write_bytes(b"film")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert load_sequences(tmp_path, num_frames=5).pictures.shape == (1, 5, 6, 5, 3)
@@ -739,17 +739,17 @@ def test_films_that_do_not_fit_are_named(tmp_path):
         "1 of 3 files",
         "damaged.gif",
         "1 file of other kinds",
-        ".mp4 (1)",
+        ".flv (1)",
     ):
         assert part in said
     (tmp_path / "damaged.gif").unlink()
-    (tmp_path / "film.mp4").unlink()
+    (tmp_path / "film.flv").unlink()
     with pytest.raises(ValueError, match=r"frames from \(6, 5\) to \(6, 8\). Pass `size`"):
         load_sequences(tmp_path, num_frames=2)
     write(tmp_path / "long" / "6.png", np.zeros((3, 3), "uint8"))
     with pytest.raises(ValueError, match=r"different ones in '.*long'. Pass `size`"):
         load_sequences(tmp_path, num_frames=5)
-    with pytest.raises(FileNotFoundError, match="There is no GIF file and no folder of frames"):
+    with pytest.raises(FileNotFoundError, match="There is no GIF file, no video and no folder"):
         load_sequences(empty_folder(tmp_path))
 
 

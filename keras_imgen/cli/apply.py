@@ -4,7 +4,6 @@ import os
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 
 # Keras finds the classes of a file only after their import, and the command sees a lazy package.
@@ -20,14 +19,20 @@ from keras_imgen import (  # noqa: F401
     plotting,
 )
 from keras_imgen.checks import seed_or_new
-from keras_imgen.cli import maps, undo
+from keras_imgen.cli import films, maps, undo
 from keras_imgen.cli.command import complain
-from keras_imgen.cli.inputs import LeftOut, existing, find, run_config, split_off_collisions
-from keras_imgen.data import sources, to_float
-from keras_imgen.data.photos import read_photo, read_picture, write_photo
+from keras_imgen.cli.inputs import (
+    LeftOut,
+    existing,
+    find,
+    is_film,
+    run_config,
+    split_off_collisions,
+)
+from keras_imgen.cli.restoring import restored
+from keras_imgen.data.photos import read_photo, write_photo
 from keras_imgen.files import write_whole
 from keras_imgen.pretrained import UNTRAINED
-from keras_imgen.sigma import level_to_pass
 
 
 def sample(args) -> None:
@@ -83,18 +88,27 @@ def _label(args, model):
 
 
 def restore(args) -> int:
-    """Restore every picture given; a model of sequences takes them as the frames of one.
+    """Restore every picture and film given; a model of sequences takes pictures as frames.
 
     What cannot be read, and what has a result already, is named and left out, so that one bad
     picture does not hold up a thousand, and the same command goes on where it was cut off.
     """
-    (found, notes), left_out = find(args.pictures, args.out, args.map), LeftOut()
+    model = named(args.model)
+    parts = undo.read(args.undo) if args.undo else []
+    films.check(model, args)
+    if films.takes(model):
+        if parts:
+            undo.check(model, parts, None, args.degrade)
+        if args.map is not None:
+            maps.check(model, args)
+        options = _options(model, args)
+        mask = None if args.mask is None else _read_mask(args.mask)
+        return films.restore(model, args, mask, options)
+    (found, notes), left_out = find(args.pictures, args.out, args.map, films=True), LeftOut()
     kept, refused = split_off_collisions(found, Path(args.out))
     there = [target for _, target in kept if os.path.lexists(target)]
     if len(there) == len(kept):
         raise existing(*there)
-    model = named(args.model)
-    parts = undo.read(args.undo) if args.undo else []
     options = {"self_ensemble": args.self_ensemble, "tile": args.tile}
     options = options if parts else _options(model, args)
     mask = None if args.mask is None else _read_mask(args.mask)
@@ -104,13 +118,10 @@ def restore(args) -> int:
         maps.check(model, args)
         options["return_std"] = True
     filler = load_pretrained("inpainter") if parts and mask is not None else None
-    of_sequences = len(model.image_shape) == 4
-    if of_sequences:
-        if refused:  # without one of its frames it is another sequence
-            raise ValueError(refused[0][1])
-        frames = _stack_frames([read_picture(file) for file, _ in kept], model.image_shape[-1])
-        sequence = _restore(model, frames[None], mask, args.degrade, options)[0][0]
-        restored = dict(zip([file for file, _ in kept], sequence, strict=True))
+
+    def answer(picture, **more):
+        return restored(model, picture, parts, mask, filler, options | more, args)
+
     for note in notes:
         complain(note)
     for file, reason in refused:
@@ -122,28 +133,13 @@ def restore(args) -> int:
         if target in there:
             continue
         try:
-            chart_file = maps.file(args.map, target, args.out)
-            photo, chart = read_photo(file), None
-            if photo.frames > 1:
-                complain(
-                    f"{str(file)!r} is an animation of {photo.frames} pictures. The first one is "
-                    "restored."
-                )
-            if of_sequences:
-                picture, said = restored[file], ""
+            if is_film(file):
+                said = films.restore_frames(file, target, answer, args)
             else:
-                picture, chart, said = _restored(
-                    model, photo.picture, parts, mask, filler, options, args
-                )
-                photo = undo.as_large(photo, picture)
-        except (FileExistsError, ValueError) as error:
+                said = _restore_photo(file, target, answer, args)
+        except (FileExistsError, ImportError, ValueError) as error:
             left_out.add(file, error)
             continue
-        if chart is not None:
-            plotting.save_grid(chart_file, chart[None], padding=0)
-            said += f" (map: {chart_file})"
-        with write_whole(target) as unfinished:
-            write_photo(unfinished, photo._replace(picture=picture))
         print(f"{file} -> {target}{said}", flush=True)
     left_out.close()
     if not left_out.count:
@@ -151,56 +147,27 @@ def restore(args) -> int:
     return 1 if left_out.count < len(found) else 2
 
 
-def _restored(model, picture, parts, mask, filler, options, args):
-    """Return a restored picture, its map of errors or None, and a word on the noise."""
-    said, degrade = "", args.degrade
-    if parts:
-        level = undo.level_of(picture, parts, args.sigma)
-        said = f" (noise: --sigma {255 * level:.0f})" if args.sigma == "auto" else ""
-        picture = undo.as_observed(picture, parts)
-
-        def answer(seen, holes):
-            start = None
-            if filler is not None:
-                start = _restore_any(filler, seen, holes, False, {"tile": args.tile})[0]
-            return undo.undone(model, seen, parts, level, mask=holes, start=start, **options)
-
-    else:
-        level = options.get("level")
-        if args.sigma == "auto" and not degrade:
-            level = level_to_pass(model, picture)
-            if level is not None:
-                options = {**options, "level": level}
-                said = f" (given: --sigma {255 * level:.0f})"
-
-        def answer(seen, holes):
-            return _restore_any(model, seen, holes, degrade, options)
-
-    found, *std = answer(picture, mask)
-    if not std:
-        return found, None, said
-    alone = not (parts[1:] or level) if parts else model.keep_known
-    kept = mask is not None and alone  # known pixels stand as they were observed
-    shape = (*model.image_shape[:2], picture.shape[-1])
-    degradation = maps.went_through(model, parts, level, picture, mask)
-    errors = maps.error_bars(answer, shape, degradation, mask, kept)(std[0])
-    return found, maps.drawn(errors * mask if kept else errors), said
+def _restore_photo(file, target, answer, args):
+    """Restore one picture, write it and perhaps its map, and return a word on them."""
+    chart_file = maps.file(args.map, target, args.out)
+    photo = read_photo(file)
+    if photo.frames > 1:
+        complain(
+            f"{str(file)!r} is an animation of {photo.frames} pictures. The first one is restored."
+        )
+    picture, chart, said = answer(photo.picture)
+    photo = undo.as_large(photo, picture)
+    if chart is not None:
+        plotting.save_grid(chart_file, chart[None], padding=0)
+        said += f" (map: {chart_file})"
+    with write_whole(target) as unfinished:
+        write_photo(unfinished, photo._replace(picture=picture))
+    return said
 
 
 def named(name: str):
     """Return a model that ships with the package, by its name, or one from a file."""
     return load_pretrained(name) if name in UNTRAINED else load_model(name)
-
-
-def check_colors(model, pictures):
-    """Refuse pictures without colours if a model would not see the noise of them."""
-    if not isinstance(model.degradation, degradations.AdditiveNoise) or pictures.shape[-1] == 1:
-        return
-    if np.all(pictures[..., :1] == pictures):
-        raise ValueError(
-            "The picture is grey, and this model knows noise that differs from colour to colour. "
-            "Use denoiser-gray, or train one with --channels 1."
-        )
 
 
 def _options(model, args):
@@ -217,7 +184,9 @@ def _options(model, args):
         )
     if args.mask is not None and appends != ("mask",):
         raise ValueError("This model takes no mask. Leave out --mask.")
-    if args.mask is None and "mask" in appends and not args.degrade:
+    # Of a film nothing need be lost.
+    told = args.mask is not None or args.degrade or films.takes_lost(model)
+    if "mask" in appends and not told:
         raise ValueError(
             "This model fills holes and must know where they are. Pass --mask PICTURE, white where "
             "pixels are missing, or --degrade to try it on holes of its own."
@@ -250,37 +219,6 @@ def _options(model, args):
     return {**options, "level": level}
 
 
-def _restore_any(model, picture, mask, degrade, options):
-    """Restore one picture, whatever its channels and the model's; return what `_restore` does."""
-    channels = model.image_shape[-1]
-    if channels == 1 and picture.shape[-1] == 3:  # one by one
-        planes = np.moveaxis(picture, -1, 0)[..., None]
-        found = [_restore(model, plane[None], mask, degrade, options) for plane in planes]
-        return [np.concatenate(each, axis=-1)[0] for each in zip(*found, strict=True)]
-    if channels == 3 and picture.shape[-1] == 1:
-        picture = np.repeat(picture, 3, axis=-1)
-        found = _restore(model, picture[None], mask, degrade, options)
-        return [each[0].mean(axis=-1, keepdims=True) for each in found]
-    return [each[0] for each in _restore(model, picture[None], mask, degrade, options)]
-
-
-def _restore(model, pictures, mask, degrade, options):
-    """Restore a batch, after spoiling it or marking its holes if need be; return all in a list."""
-    check_colors(model, pictures)
-    if degrade:
-        pictures = keras.ops.convert_to_numpy(model.degradation(pictures, training=False))
-    elif mask is not None:
-        if mask.shape[:2] != pictures.shape[-3:-1]:
-            raise ValueError(
-                "The mask must be as large as the picture, "
-                f"{pictures.shape[-2]} x {pictures.shape[-3]} pixels (width x height). "
-                f"Received: {mask.shape[1]} x {mask.shape[0]}."
-            )
-        options = {**options, "known": 1.0 - mask}
-    found = model.restore(pictures, **options)
-    return list(found) if isinstance(found, tuple) else [found]
-
-
 def _read_mask(path):
     """Return 1 where a picture is white, else 0, shape `(height, width, 1)`, or raise."""
     try:
@@ -298,10 +236,3 @@ def _read_mask(path):
         share = "nothing" if mask.max() == 0.0 else "the whole picture"
         raise ValueError(f"The mask {str(path)!r} hides {share}. {advice}")
     return mask
-
-
-def _stack_frames(pictures, channels):
-    frames = [to_float(sources.with_channels(picture, channels)) for picture in pictures]
-    if len({frame.shape for frame in frames}) > 1:
-        raise ValueError("The frames of a sequence must have equal sizes.")
-    return np.stack(frames)

@@ -13,6 +13,7 @@ import warnings
 from pathlib import Path
 
 from keras_imgen import __version__
+from keras_imgen.cli import ranges
 from keras_imgen.interrupts import deferred
 
 FAMILIES = ("gan", "vae", "diffusion", "denoise", "inpaint", "sequence")
@@ -223,15 +224,20 @@ def _parser():
     sample.add_argument("--scale", type=_count(1), default=2, help="enlargement [%(default)s]")
     sample.add_argument("--out", type=_path, default="samples.png", help="PNG file [%(default)s]")
 
-    restore = command("restore", "apply", "Restore pictures of any size with a trained model.")
+    restore = command("restore", "apply", "Restore pictures and films with a trained model.")
     restore.add_argument("model", type=_path, help=RESTORER)
-    restore.add_argument(
-        "pictures", type=_path, nargs="+", help="PNG or JPEG files, or folders of them"
-    )
+    kinds = "PNG, JPEG, GIF or video files, or folders of them or of the frames of films"
+    restore.add_argument("pictures", type=_path, nargs="+", help=kinds)
     holes = restore.add_mutually_exclusive_group()
     holes.add_argument("--mask", type=_path, help="picture that is white where pixels are missing")
     holes.add_argument(
         "--degrade", action="store_true", help="degrade the pictures first, as in training"
+    )
+    restore.add_argument(
+        "--lost",
+        type=ranges.read,
+        metavar="FRAMES",
+        help="films: which frames are lost, such as 3,7-9; the first is 1 [none]",
     )
     restore.add_argument(
         "--sigma",

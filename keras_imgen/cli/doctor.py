@@ -18,6 +18,7 @@ PACKAGES = (
     "matplotlib",
     "tensorflow-datasets",
     "tensorboard",
+    "av",
 )
 
 

@@ -6,10 +6,11 @@ import keras
 import numpy as np
 
 from keras_imgen import VAE, degradations, losses, metrics
-from keras_imgen.cli.apply import check_colors, named
+from keras_imgen.cli.apply import named
 from keras_imgen.cli.command import complain
 from keras_imgen.cli.datasets import load_unseen
 from keras_imgen.cli.inputs import LeftOut, find, run_config
+from keras_imgen.cli.restoring import check_colors
 from keras_imgen.data import sources, to_float
 from keras_imgen.data.photos import read_picture
 

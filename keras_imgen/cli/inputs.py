@@ -6,12 +6,17 @@ from pathlib import Path
 
 from keras_imgen.cli.command import complain
 
+FILMS = (".gif", ".mp4", ".mov", ".avi", ".mkv", ".webm")  # what `data.Film` reads, without Keras
 
-def find(paths, *outs: str | Path | None) -> tuple[list[tuple[Path, Path]], list[str]]:
+
+def find(
+    paths, *outs: str | Path | None, films: bool = False
+) -> tuple[list[tuple[Path, Path]], list[str]]:
     """Return every picture with its path below the folder that was given, or its name; and notes.
 
     Of a folder, files of other kinds are counted in a note, and what lies in `outs` is not looked
-    at: results of an earlier run are no pictures to work on.
+    at: results of an earlier run are no pictures to work on. With `films`, the note says what to do
+    with GIF files and videos: among photographs they are not taken, since each may take hours.
 
     Raises:
         FileNotFoundError: if there is nothing of that name, or no picture in a folder.
@@ -20,23 +25,44 @@ def find(paths, *outs: str | Path | None) -> tuple[list[tuple[Path, Path]], list
     check_there(paths)
     for path in map(Path, paths):
         if os.path.isdir(path):
-            from keras_imgen.data import folders  # and Keras with it
-
-            files, others = folders.list_pictures(path)
-            for results in (Path(out).resolve() for out in outs if out is not None):
-                files, others = (
-                    [file for file in kind if results not in file.resolve().parents]
-                    for kind in (files, others)
-                )
-            notes += [folders.told_others(path, others)] if others else []
+            files, others = look_into(path, *outs)
+            note = told_others(path, others)
+            if films and any(map(is_film, others)):
+                note += " To have every frame of a film restored, name the film."
             if not files:
                 raise FileNotFoundError(
-                    " ".join([f"There is no PNG or JPEG file in {str(path)!r}.", *notes])
+                    f"There is no PNG or JPEG file in {str(path)!r}. {note}".strip()
                 )
+            notes += [note] if note else []
             found += [(file, file.relative_to(path)) for file in files]
         else:
             found.append((path, Path(path.name)))
     return found, notes
+
+
+def look_into(folder: Path, *outs: str | Path | None) -> tuple[list[Path], list[Path]]:
+    """Return the pictures and the other files of a folder, but for what lies in `outs`."""
+    from keras_imgen.data import folders  # and Keras with it
+
+    files, others = folders.list_pictures(folder)
+    for results in (Path(out).resolve() for out in outs if out is not None):
+        files, others = (
+            [file for file in kind if results not in file.resolve().parents]
+            for kind in (files, others)
+        )
+    return files, others
+
+
+def told_others(folder: Path, others: list[Path]) -> str:
+    """Return one sentence on the files of a folder that are left out, or nothing."""
+    from keras_imgen.data import folders
+
+    return folders.told_others(folder, others) if others else ""
+
+
+def is_film(file: Path) -> bool:
+    """Return whether a file is a film by its name."""
+    return file.suffix.lower() in FILMS
 
 
 def check_there(paths) -> None:
@@ -98,12 +124,14 @@ class LeftOut:
 def split_off_collisions(found, folder: Path):
     """Return files with their targets, and pairs of a file and the reason to leave it out.
 
+    A picture becomes a PNG file, a film a file of its own kind.
+
     Of two pictures that would become one file, the second one is left out. On many disks names that
     differ in capitals only are one name.
     """
     taken, kept, refused = {}, [], []
     for file, below in found:
-        target = folder / below.with_suffix(".png")
+        target = folder / (below if is_film(below) else below.with_suffix(".png"))
         other = taken.setdefault(str(target).casefold(), file)
         if other is file:
             kept.append((file, target))

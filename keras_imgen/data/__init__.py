@@ -12,15 +12,17 @@ from keras_imgen.data.dataset import (
     to_uint8,
 )
 from keras_imgen.data.examples import load_example
+from keras_imgen.data.film import Film
 from keras_imgen.data.loading import (
     load,
     load_arrays,
     load_folder,
-    load_moving_digits,
     load_sequences,
 )
+from keras_imgen.data.moving import load_moving_digits
 
 __all__ = [
+    "Film",
     "PictureDataset",
     "binarized",
     "check_pictures",

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_imgen.data.photos import read_film, read_picture
-from keras_imgen.data.sources import SUFFIXES, check_memory, resize, with_channels
+from keras_imgen.data import frames
+from keras_imgen.data.photos import read_picture
+from keras_imgen.data.sources import SUFFIXES, TooLargeError, check_memory, resize, with_channels
 
 
 def list_pictures(path: str | Path) -> tuple[list[Path], list[Path]]:
@@ -107,52 +108,65 @@ def read_folder(
     return with_channels(pictures, most), np.searchsorted(names, classes), names
 
 
-def read_films(
-    path: str | Path, num_frames: int, channels: int | None, size: tuple[int, int] | None
-) -> np.ndarray:
-    """Return sequences `(N, num_frames, H, W, C)` of the GIF files and folders of frames.
+def split_off_films(
+    files: list[Path], others: list[Path]
+) -> tuple[dict[Path, Path | list[Path]], list[Path]]:
+    """Return the films among the files of a folder, by file or folder, and what else there is.
 
-    Every film is cut into as many sequences as it has frames for; of one too short none is made.
+    Args:
+        files: the pictures, each folder of which is one film.
+        others: the other files, as `list_pictures` returns both.
     """
-    files, others = list_pictures(path)
     films = {}
     for file in files:
         films.setdefault(file.parent, []).append(file)
-    gifs = [file for file in others if file.suffix.lower() == ".gif"]
-    others = [file for file in others if file.suffix.lower() != ".gif"]
-    films |= dict.fromkeys(gifs)
+    films |= {file: file for file in others if file.suffix.lower() in frames.ENDINGS}
+    others = [file for file in others if file not in films]
+    return {name: films[name] for name in sorted(films, key=in_order)}, others
+
+
+def read_films(
+    path: str | Path, num_frames: int, channels: int | None, size: tuple[int, int] | None
+) -> np.ndarray:
+    """Return sequences `(N, num_frames, H, W, C)` of the films of a folder.
+
+    Every film is cut into as many sequences as it has frames for; of one too short none is made.
+    """
+    films, others = split_off_films(*list_pictures(path))
     sequences, unreadable, short, num_bytes = [], [], [], 0
-    for film in sorted(films, key=in_order):
-        frames = films[film]
+    for name, source in films.items():
+        film = []
         try:
-            frames = read_film(film) if frames is None else [read_picture(file) for file in frames]
-        except ValueError as error:
+            for picture, _ in frames.read_frames(source):
+                picture = resize(picture, *size) if size else picture
+                film.append(with_channels(picture, channels) if channels else picture)
+                num_bytes += film[-1].nbytes
+                check_memory(
+                    num_bytes,
+                    f"{len(sequences) + 1:,} sequences and more in {str(path)!r}",
+                    "Pass a smaller `size`, channels=1, or a folder of fewer films",
+                )
+        except TooLargeError:
+            raise
+        except (ImportError, ValueError) as error:
             unreadable.append(str(error))
             continue
-        frames = [resize(frame, *size) if size else frame for frame in frames]
-        most = channels or max(frame.shape[-1] for frame in frames)
-        frames = with_channels(frames, most)
-        if len({frame.shape for frame in frames}) > 1:
+        film = with_channels(film, max(picture.shape[-1] for picture in film))
+        if len({picture.shape for picture in film}) > 1:
             raise ValueError(
                 f"The frames of a film must have equal sizes. Received: different ones in "
-                f"{str(film)!r}. Pass `size`."
+                f"{str(name)!r}. Pass `size`."
             )
-        num_bytes += sum(frame.nbytes for frame in frames)
-        check_memory(
-            num_bytes,
-            f"{len(sequences) + 1:,} sequences and more in {str(path)!r}",
-            "Pass a smaller `size`, channels=1, or a folder of fewer films",
-        )
-        if len(frames) < num_frames:
-            short.append(f"{str(film)!r} ({len(frames)})")
-        for start in range(0, len(frames) - num_frames + 1, num_frames):
-            sequences.append(np.stack(frames[start : start + num_frames]))
+        if len(film) < num_frames:
+            short.append(f"{str(name)!r} ({len(film)})")
+        for start in range(0, len(film) - num_frames + 1, num_frames):
+            sequences.append(np.stack(film[start : start + num_frames]))
     if short and not sequences:
         raise ValueError(
             f"No film in {str(path)!r} has num_frames={num_frames} frames. Received: {short[0]} "
             "and the like. Pass a smaller `num_frames`."
         )
-    wanted = "There is no GIF file and no folder of frames (PNG or JPEG files)."
+    wanted = "There is no GIF file, no video and no folder of frames (PNG or JPEG files)."
     _tell(path, sequences, list(films), unreadable, others, wanted)
     if short:
         warnings.warn(

@@ -1,6 +1,5 @@
 """The `load` functions: pictures from the embedded sets, TFDS, a folder or arrays."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -8,8 +7,9 @@ import numpy as np
 
 from keras_imgen import checks
 from keras_imgen.checks import flag, shown, whole_number
-from keras_imgen.data import folders, pairs, sources, tfds
+from keras_imgen.data import asked, folders, pairs, sources, tfds
 from keras_imgen.data.dataset import NOISE, PictureDataset, check_pictures
+from keras_imgen.data.moving import load_moving_digits
 
 
 def load_arrays(
@@ -101,7 +101,7 @@ def load_folder(
     """
     checks.path("path", path)
     flag("labels", labels)
-    _check_options(size, crops, channels, batch_size, seed)
+    asked.check(size, crops, channels, batch_size, seed)
     options = {"size": size, "crops": crops, "batch_size": batch_size, "shuffle": shuffle}
     if observed is not None:
         checks.path("observed", observed)
@@ -113,7 +113,7 @@ def load_folder(
         pictures, seen = pairs.read_pairs(path, observed, channels)
         return _dataset(pictures, None, observed=seen, seed=seed, **options)
     pictures, targets, class_names = folders.read_folder(
-        path, channels, None if crops or size is None else _pair(size), labels
+        path, channels, None if crops or size is None else asked.pair(size), labels
     )
     return _dataset(pictures, targets, class_names=class_names, seed=seed, **options)
 
@@ -128,10 +128,11 @@ def load_sequences(
     shuffle: bool = True,
     seed: int = 0,
 ) -> PictureDataset:
-    """Load the films of a folder: GIF files, and folders in it that hold a film's frames.
+    """Load the films of a folder: GIF files, videos, and folders in it that hold a film's frames.
 
-    Frames are PNG or JPEG files, in the order of the numbers in their names. Each film is cut into
-    as many sequences as it has frames for; one that is too short is left out, with a warning.
+    Frames are PNG or JPEG files, in the order of the numbers in their names; for videos (MP4, MOV,
+    AVI, MKV, WebM) PyAV must be installed, `pip install av`. Each film is cut into as many
+    sequences as it has frames for; one that is too short is left out, with a warning.
 
     Args:
         path: the folder; one that holds frames itself is one film.
@@ -160,9 +161,11 @@ def load_sequences(
         (2, 10, 12, 20, 1)
     """
     checks.path("path", path)
-    _check_options(size, 0, channels, batch_size, seed)
+    asked.check(size, 0, channels, batch_size, seed)
     num_frames = whole_number("num_frames", num_frames, 1)
-    films = folders.read_films(path, num_frames, channels, None if size is None else _pair(size))
+    films = folders.read_films(
+        path, num_frames, channels, None if size is None else asked.pair(size)
+    )
     return PictureDataset(films, batch_size=batch_size, shuffle=shuffle, seed=seed)
 
 
@@ -225,7 +228,7 @@ def load(
         if not isinstance(value, str):
             raise TypeError(f"`{argument}` must be a string. Received: {shown(value)}.")
     cropped = 64 if name == "photos" and size is None else size
-    _check_options(cropped, 0 if crops is None else crops, channels, batch_size, seed)
+    asked.check(cropped, 0 if crops is None else crops, channels, batch_size, seed)
     shuffle = split.startswith("train") if shuffle is None else shuffle
     options = {"batch_size": batch_size, "shuffle": shuffle, "seed": seed}
     if name != "moving_digits":
@@ -260,99 +263,10 @@ def load(
     return _dataset(pictures, targets if labels else None, size=size, crops=crops or 0, **options)
 
 
-def load_moving_digits(
-    split: str = "train",
-    *,
-    num_sequences: int | None = None,
-    num_frames: int = 10,
-    size: int | tuple[int, int] = 48,
-    num_digits: int = 2,
-    batch_size: int = 16,
-    shuffle: bool | None = None,
-    seed: int = 0,
-) -> PictureDataset:
-    """Make sequences in which digits move on straight lines and bounce off the walls.
-
-    Digits of the embedded set, drawn at random places with random directions; each frame moves them
-    by a tenth of its longer side. Where two overlap the brighter one shows. Training and test
-    sequences show different digits.
-
-    Args:
-        split: `"train"` or `"test"`.
-        num_sequences: how many; by default 512 for training and 64 for test.
-        num_frames: frames per sequence, at least 1.
-        size: side, or `(height, width)`, of a frame in pixels, at least 28. A digit is 28 x 28: at
-            size 32 it bounces nearly every frame, in (28, 48) it slides to and fro.
-        num_digits: digits per sequence, 1 to 100.
-        batch_size: sequences per batch.
-        shuffle: by default True for training.
-        seed: integer that fixes the sequences and their order.
-
-    Returns:
-        A dataset of sequences `(num_frames, height, width, 1)`.
-
-    Source: Srivastava et al. 2015 (arXiv 1502.04681), section 4.1 ("Moving MNIST").
-
-    Example:
-        >>> from keras_imgen import load_moving_digits
-        >>> load_moving_digits(num_sequences=4, num_frames=5, size=32).image_shape
-        (5, 32, 32, 1)
-    """
-    _check_options(size, 0, None, batch_size, seed)
-    height, width = _pair(size)
-    if num_sequences is None:
-        num_sequences = 512 if split == "train" else 64
-    num_sequences = whole_number("num_sequences", num_sequences, 1)
-    num_frames = whole_number("num_frames", num_frames, 1)
-    num_digits = whole_number("num_digits", num_digits, 1, most=100)
-    if min(height, width) < 28:
-        raise ValueError(
-            f"A frame must hold a digit of 28 x 28 pixels. Received: size={size}. Pass at least 28."
-        )
-    sources.check_memory(
-        num_sequences * num_frames * height * width,
-        f"{num_sequences:,} sequences of {num_frames:,} frames of {height} x {width} pixels",
-        "Make fewer, shorter or smaller ones",
-    )
-    digits, _ = sources.read_digits(split)
-    # The split is part of the seed: test sequences are not training ones with other digits.
-    rng = np.random.default_rng((seed, 0 if split == "train" else 1))
-    sequences = np.stack(
-        [
-            sources.bounce(digits, num_frames, height, width, num_digits, rng)
-            for _ in range(num_sequences)
-        ]
-    )
-    shuffle = split == "train" if shuffle is None else shuffle
-    return PictureDataset(sequences, batch_size=batch_size, shuffle=shuffle, seed=seed)
-
-
-def _check_options(size, crops, channels, batch_size, seed):
-    """Raise for what no pictures could go with, before any are read."""
-    advice = "It is the number of random crops of `size` per picture; 0 resizes."
-    if whole_number("crops", crops, 0, advice) and size is None:
-        raise ValueError(
-            "`crops` is the number of random crops of `size` per picture, or 0 to resize. "
-            f"Received: crops={crops}, size=None."
-        )
-    if size is not None:
-        _pair(size)
-    if channels is not None:
-        sources.with_channels([], channels)
-    whole_number("batch_size", batch_size, 1)
-    checks.seed(seed)
-
-
-def _pair(size) -> tuple[int, int]:
-    advice = "It is a side in whole pixels, or a pair (height, width)."
-    pair = size if isinstance(size, Sequence | np.ndarray) and len(size) == 2 else (size, size)
-    return tuple(whole_number("size", side, 1, advice) for side in pair)
-
-
 def _dataset(pictures, labels, *, size, crops, observed=None, **options) -> PictureDataset:
     """Bring whole pictures, and those of pairs, to one size, by resizing or cropping."""
     if crops:
-        crop_size = _pair(size)
+        crop_size = asked.pair(size)
         for picture in pictures:
             if picture.shape[0] < crop_size[0] or picture.shape[1] < crop_size[1]:
                 raise ValueError(
@@ -369,7 +283,7 @@ def _dataset(pictures, labels, *, size, crops, observed=None, **options) -> Pict
 
 def _of_one_size(pictures, size) -> np.ndarray:
     if size is not None:
-        height, width = _pair(size)
+        height, width = asked.pair(size)
         sources.check_memory(
             len(pictures) * height * width * pictures[0].shape[-1],
             f"{len(pictures):,} pictures of {height} x {width} pixels",

@@ -1,12 +1,13 @@
 """Reads a PNG or JPEG file with all that it holds, and writes it again with nothing lost."""
 
+import contextlib
 import io
 import os
 import stat
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,23 +77,6 @@ def read_picture(file: str | Path) -> np.ndarray:
     return np.rint(picture * 255.0).astype("uint8")
 
 
-def read_film(file: str | Path) -> list[np.ndarray]:
-    """Return the frames of one GIF file, each as `read_picture` returns pictures.
-
-    Raises:
-        ValueError: if it cannot be read, for whatever reason.
-    """
-    from PIL import ImageSequence
-
-    def frames(image):
-        return [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)]
-
-    film = _opened(file, frames, kinds=("GIF",))
-    # A GIF file holds a palette, be the film grey or not.
-    grey = all(np.all(frame == frame[..., :1]) for frame in film)
-    return [frame[..., :1] for frame in film] if grey else film
-
-
 def write_photo(file: str | Path, photo: Photo) -> None:
     """Write a photograph as PNG, with as many bits as it was read with.
 
@@ -112,28 +96,48 @@ def write_photo(file: str | Path, photo: Photo) -> None:
     image.save(file, "PNG", **photo.extras)
 
 
-def _opened(file, use: Callable, kinds=("PNG", "JPEG")):
-    """Return what a function makes of a file that Pillow opened, or raise ValueError."""
+@contextlib.contextmanager
+def reading(
+    file: str | Path, what: str = "picture", wanted: str = "neither PNG nor JPEG"
+) -> Iterator[None]:
+    """Make one ValueError, which names the file, of whatever goes wrong while it is read.
+
+    Args:
+        file: which file.
+        what: it cannot be read as.
+        wanted: what it holds if Pillow does not know its kind.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:
-        if not stat.S_ISREG(os.stat(file).st_mode):  # opening a pipe would wait for ever
-            raise ValueError("it is a folder, a pipe or a device")
         with warnings.catch_warnings():  # what is wrong with a picture, an error says
             warnings.simplefilter("ignore")
-            with Image.open(file, formats=kinds) as image:
-                return use(image)
+            yield
+        return
     except UnidentifiedImageError:
-        wanted = (
-            "no GIF" if kinds == ("GIF",) else "neither PNG nor JPEG, the only kinds that are read"
-        )
-        reason = f"it holds {wanted}"
+        reason = f"it holds {wanted}, the only kinds that are read"
     except Image.DecompressionBombError:
         limit = 2 * Image.MAX_IMAGE_PIXELS / 1e6
         reason = f"it has more than {limit:.0f} million pixels; make it smaller first"
     except Exception as error:  # Pillow raises a dozen kinds, and promises none
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    raise ValueError(f"{str(file)!r} cannot be read as a picture: {reason}.")
+    raise ValueError(f"{str(file)!r} cannot be read as a {what}: {reason}.")
+
+
+def check_regular(file: str | Path) -> None:
+    """Raise unless this is a file: opening a pipe would wait for ever."""
+    if not stat.S_ISREG(os.stat(file).st_mode):
+        raise ValueError("it is a folder, a pipe or a device")
+
+
+def _opened(file, use: Callable):
+    """Return what a function makes of a PNG or JPEG file that Pillow opened, or raise."""
+    from PIL import Image
+
+    with reading(file):
+        check_regular(file)
+        with Image.open(file, formats=("PNG", "JPEG")) as image:
+            return use(image)
 
 
 def _photo(image, file):

@@ -44,10 +44,14 @@ def as_image(pixels: np.ndarray):
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
+class TooLargeError(ValueError):
+    """More pictures than memory should hold."""
+
+
 def check_memory(num_bytes: int, what: str, advice: str) -> None:
     """Raise if pictures would need more memory than is right for a set held in memory."""
     if num_bytes > MAX_BYTES:
-        raise ValueError(
+        raise TooLargeError(
             f"Pictures may take {MAX_BYTES / 2**30:.0f} GiB of memory. Received: {what}, which "
             f"would need {num_bytes / 2**30:.1f} GiB. {advice}."
         )
@@ -88,7 +92,7 @@ def bounce(digits, num_frames, height, width, num_digits, rng) -> np.ndarray:
     sequence = np.zeros((num_frames, height, width, 1), "uint8")
     speed = 0.1 * max(height, width)  # pixels per frame: across the picture in ten frames
     for digit in digits[rng.integers(len(digits), size=num_digits)]:
-        room = np.array([height, width]) - digit.shape[0]
+        room = np.array([height, width]) - digit.shape[:2]
         angle = rng.uniform(0.0, 2.0 * np.pi)
         velocity = speed * np.array([np.sin(angle), np.cos(angle)])
         start = rng.uniform(0.0, 1.0, size=2) * room

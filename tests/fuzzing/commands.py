@@ -58,6 +58,7 @@ def commands(draw):
     if command == "restore":
         given = draw(st.lists(mostly(paths.filter(lambda p: "\0" not in p), words), max_size=3))
         flags = {"--mask": words, "--degrade": st.just(""), "--out": new_outputs}
+        flags |= {"--lost": counts}
         return [command, draw(model_files), *given, *some(**flags)]
     if command == "train":
         family = draw(mostly(st.sampled_from(cli.FAMILIES), words))

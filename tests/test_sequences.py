@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 import keras_imgen as ki
+from keras_imgen import backends
 from keras_imgen.inference import directions, goes_in_parts
 from keras_imgen.networks import ConvLSTM, conv_lstm
 from keras_imgen.networks.layers import FramewiseModel
@@ -14,11 +15,24 @@ from keras_imgen.networks.recurrent import carrying
 RNG = np.random.default_rng(0)
 
 
+@pytest.fixture(autouse=True)
+def uncompiled(request, monkeypatch):
+    """Take steps without compiling them, which takes long, but where a test is about that."""
+    if "compiled" not in request.fixturenames:
+        monkeypatch.setattr(backends, "compiled", lambda function: function)
+
+
+@pytest.fixture
+def compiled():
+    """Mark a test that needs compiled steps."""
+
+
 def randomised(network):
-    """Give every weight a value, so that no change is 0."""
+    """Give every weight a value, so that no change is 0, and no ReLU cuts off what is there."""
     rng = np.random.default_rng(1)
     for weight in network.weights:
-        weight.assign(0.3 * rng.standard_normal(weight.shape))
+        values = 0.3 * rng.standard_normal(weight.shape)
+        weight.assign(values if values.ndim > 1 else np.abs(values) + 0.3)
     return network
 
 
@@ -32,7 +46,7 @@ def restorer(*, causal=False, channels=1, mask=True, sides=(None, None)):
 
 def observed(count, length, height, width, channels=1):
     """Return sequences with a mask, some frames of which are lost."""
-    known = RNG.random((count, length, 1, 1, 1)) < 0.7
+    known = (np.arange(length) % 3 != 1)[:, None, None, None]
     known = np.broadcast_to(known, (count, length, height, width, 1))
     pictures = RNG.random((count, length, height, width, channels))
     return np.concatenate([pictures * known, known], axis=-1).astype("float32")
@@ -102,20 +116,19 @@ def test_what_a_layer_cannot_be(options, advice):
 # In parts
 
 
-@pytest.mark.parametrize("sides", [(1, 1), (5, 3), (8, 13)], ids=str)
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("sides", "channels"), [((1, 1), 3), ((5, 3), 1)], ids=str)
 @pytest.mark.parametrize("causal", [False, True])
 def test_parts_make_what_the_whole_makes(causal, channels, sides):
     model = restorer(causal=causal, channels=channels)
     frames = observed(2, 7, *sides, channels)
     whole = np.asarray(model(frames))
     assert np.ptp(whole - frames[..., :-1]) > 0.05
-    for size in (1, 2, 3, 6, 7, 9):
+    for size in (2, 6):
         found = model._film_in_parts(frames, size, progress=False)
         np.testing.assert_allclose(found, whole, atol=1e-5)
 
 
-def test_long_sequences_are_restored_in_parts(monkeypatch, capsys):
+def test_long_sequences_are_restored_in_parts(monkeypatch, capsys, compiled):
     model = restorer()
     frames = observed(1, 9, 40, 48)
     whole = model.restore(frames, tile=None)
@@ -160,7 +173,7 @@ def with_layer(*others, backwards=False):
         ((lambda: layers.Conv3D(2, (1, 3, 3), padding="same"),), True),
         ((lambda: layers.Conv3D(2, 3, padding="same"),), False),
         ((lambda: layers.ConvLSTM2D(2, 3, padding="same", return_sequences=True),), False),
-        ((lambda: layers.LayerNormalization(axis=1),), False),
+        ((lambda: layers.UnitNormalization(axis=1),), False),
         ((lambda: ConvLSTM(2), lambda: ConvLSTM(3)), True),
         ((lambda: ConvLSTM(2, go_backwards=True),), False),  # sees what comes from both sides
     ],

@@ -56,7 +56,8 @@ def in_parts(step, frames, size: int, backwards=(), progress: bool = False) -> n
         progress: whether to show a bar.
     """
     parts = [frames[:, start : start + size] for start in range(0, frames.shape[1], size)]
-    bar = keras.utils.Progbar(len(parts) * (1 + any(backwards))) if progress else None
+    steps = len(parts) + any(backwards) * (len(parts) - 1)
+    bar = keras.utils.Progbar(steps, unit_name="part") if progress else None
 
     def stepped(part, *memories):
         made, after = step(part, _chosen(backwards, *memories))

@@ -47,7 +47,7 @@ class Sequences:
             100
         """
         self._check_sequences("stream")
-        if any(self._directions()) or not self._in_parts_of(1):
+        if not self.streams:
             raise ValueError(
                 "Frames can be restored one by one if none depends on what follows. Received: the "
                 f"network {self.network.name!r}, which sees more of a sequence than the frames "
@@ -55,6 +55,12 @@ class Sequences:
                 "causal=True, or restore(observed) the whole sequence."
             )
         return self._streamed(frames, known)
+
+    @property
+    def streams(self) -> bool:
+        """Whether sequences can be restored frame by frame, by `stream`."""
+        of_sequences = len(self.network.input_shape) == 5
+        return of_sequences and not any(self._directions()) and self._in_parts_of(1)
 
     def extrapolate(self, observed, num_frames: int, *, at_a_time: int | None = None):
         """Predict the frames that follow a sequence, for a model that fills in lost frames.

@@ -718,3 +718,26 @@ def test_save_gif_and_films_agree(tmp_path):
     pictures = to_float(film(4, channels=3))
     plotting.save_gif(tmp_path / "a.gif", pictures, seconds=0.2)
     np.testing.assert_array_equal(Film(tmp_path / "a.gif").read(), pictures)
+
+
+@pytest.mark.parametrize("lost", [(), ("--lost", "2,4")], ids=["none", "two"])
+def test_a_causal_model_restores_films_that_are_never_whole(lost, tmp_path, monkeypatch):
+    network = networks.conv_lstm(extra_channels=1, filters=2, causal=True)
+    rng = np.random.default_rng(0)
+    for weight in network.weights:
+        weight.assign(0.2 * rng.random(weight.shape) - 0.05)
+    model = Restorer(network, degradations.MissingFrames(1, seed=0), seed=0)
+    model.save(tmp_path / "causal.keras")
+    clean = film(6, 11, 13)
+    folder = write_frames(tmp_path / "frames", clean)
+    known = np.ones((1, 6, 1, 1, 1))
+    known[:, [1, 3] if lost else []] = 0.0
+    expected = to_uint8(model.restore(to_float(clean)[None], known=known)[0])
+    monkeypatch.setattr(Film, "read", lambda film: pytest.fail("read whole"))
+    out = tmp_path / "out"
+    run("restore", tmp_path / "causal.keras", folder, "--out", out, *lost)
+    found = Film(out).files
+    assert len(found) == 6
+    for file, frame in zip(found, expected, strict=True):
+        np.testing.assert_allclose(sources.as_image(frame), Image.open(file), atol=1)
+    assert np.ptp(expected.astype(int) - clean) > 5

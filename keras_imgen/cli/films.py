@@ -116,11 +116,14 @@ def _restore_one(model, name, files, targets, mask, options, args):
     one_file = len(files) == 1 and is_film(files[0])
     film = Film(files[0] if one_file else files)
     _check_size(model, film, name)
-    observed = film.read()
     hidden = mask
     if takes_lost(model) and not args.degrade:
-        hidden = _hidden(film, name, observed, mask, args.lost)
-    restored = restore_any(model, observed, hidden, args.degrade, options)[0]
+        hidden = _hidden(film, name, mask, args.lost)
+    alike = film.shape[-1] == model.image_shape[-1]
+    if model.streams and alike and mask is None and not args.degrade:
+        restored = _streamed(model, film, hidden)
+    else:
+        restored = restore_any(model, film.read(), hidden, args.degrade, options)[0]
     where = target = targets[files[0]]
     if one_file:
         film.write(target, restored)
@@ -130,6 +133,16 @@ def _restore_one(model, name, files, targets, mask, options, args):
                 write_frame(targets[file], file, frame)
         where = target.parent
     print(f"{name} -> {where} ({_frames(len(film))})", flush=True)
+
+
+def _streamed(model, film, hidden):
+    """Give restored frames one by one, however many there are."""
+    bar = keras.utils.Progbar(len(film), unit_name="frame") if sys.stdout.isatty() else None
+    known = None if hidden is None else (1.0 - mask for mask in hidden)
+    for restored in model.stream(film, known=known):
+        yield restored
+        if bar is not None:
+            bar.add(1)
 
 
 def _check_size(model, film, name):
@@ -171,11 +184,11 @@ def _frames(count):
     return f"{count} frame{'s' if count > 1 else ''}"
 
 
-def _hidden(film, name, observed, mask, lost):
+def _hidden(film, name, mask, lost):
     """Return 1 where something is missing from a film, and say what may have been forgotten."""
     hidden = np.zeros((len(film), 1, 1, 1), "float32")
     if lost is None and mask is None:
-        complain(_advice(film, name, observed))
+        complain(_advice(film, name))
     if lost is not None:
         if lost[-1] > len(film):
             raise ValueError(
@@ -188,13 +201,15 @@ def _hidden(film, name, observed, mask, lost):
                 "from. Leave out those that are not lost."
             )
         hidden[np.array(lost) - 1] = 1.0
-    hidden = np.maximum(hidden, 0.0 if mask is None else mask)
-    return np.broadcast_to(hidden, (*(observed if mask is None else hidden).shape[:-1], 1))
+    sides = film.shape[1:3] if mask is None else mask.shape[:2]
+    return np.broadcast_to(
+        np.maximum(hidden, 0.0 if mask is None else mask), (len(film), *sides, 1)
+    )
 
 
-def _advice(film, name, observed):
+def _advice(film, name):
     """Return a sentence on which frames may be lost, since nobody has said."""
-    black = [number for number, frame in enumerate(observed, 1) if frame.max() <= BLACK]
+    black = [number for number, frame in enumerate(film, 1) if frame.max() <= BLACK]
     if 0 < len(black) < len(film):
         return (
             f"Frames of {str(name)!r} are black, and are taken as they are. If they are lost, pass "

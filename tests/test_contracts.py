@@ -218,7 +218,8 @@ def is_class(base):
 def test_the_lists_are_complete():
     models = {type(build()).__name__ for build, _ in MODELS.values()}
     assert names_of(keras_imgen, is_class(keras.Model)) == models
-    assert set(networks.__all__) == {*NETWORKS, "FlowPrior"}  # which the VAE has
+    # The VAE has the one, conv_lstm the other.
+    assert set(networks.__all__) == {*NETWORKS, "FlowPrior", "ConvLSTM"}
     classes = names_of(degradations, is_class(degradations.Degradation))
     assert classes - {"Degradation", "WithMask", "WithStrength"} == set(DEGRADATIONS)
     assert names_of(callbacks, is_class(keras.callbacks.Callback)) == set(CALLBACKS)

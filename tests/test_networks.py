@@ -45,7 +45,7 @@ RESIDUAL = ("dncnn", "conv_lstm")
 OF_HOLES = ("partial unet", "drunet of holes")
 ANY_SIZE = (
     *("dncnn", "dncnn of blocks", "drunet", "drunet of holes"),
-    *("unet", "gated unet", "partial unet", "transposed unet"),
+    *("unet", "gated unet", "partial unet", "transposed unet", "conv_lstm"),
 )
 SHAPES = [(12, 20, 1), (13, 9, 3), (8, 31, 1)]  # neither square nor multiples of 8
 
@@ -87,8 +87,9 @@ def randomised(model):
 
 
 def test_the_list_is_complete():
-    # These take more than pictures, or none: see test_diffusion.py and test_vae_bounds.py.
-    elsewhere = {"diffusion_unet", "FlowPrior"}
+    # These take more than pictures, or none, or are a layer: see test_diffusion.py,
+    # test_vae_bounds.py and test_sequences.py.
+    elsewhere = {"diffusion_unet", "FlowPrior", "ConvLSTM"}
     assert {name for name in BUILDERS if " " not in name} == set(networks.__all__) - elsewhere
 
 
@@ -184,7 +185,7 @@ def test_wrong_shapes_are_explained(name, wrong):
 
 def test_free_sides_are_for_networks_that_take_any_size(name):
     if name in ANY_SIZE:
-        assert BUILDERS[name]((None, 20, 1)).input_shape[:-1] == (None, None, 20)
+        assert BUILDERS[name]((None, 20, 1)).input_shape[-3:-1] == (None, 20)
     else:
         with pytest.raises(ValueError, match=r"for example \(28, 28, 1\). Received.*None"):
             BUILDERS[name]((None, None, 1))

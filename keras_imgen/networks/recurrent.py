@@ -8,7 +8,7 @@ from keras import layers, ops
 
 from keras_imgen.checks import flag, whole_number
 from keras_imgen.networks.geometry import check_shape
-from keras_imgen.networks.layers import CropLike, DepthToSpace, FramewiseModel, SpaceToDepth
+from keras_imgen.networks.layers import CropLike, FramewiseModel, MirrorToMultiple
 from keras_imgen.settings import as_meant
 
 _carried = contextvars.ContextVar("carried", default=None)
@@ -177,20 +177,19 @@ def conv_lstm(
     image_shape=(None, None, 1),
     *,
     extra_channels: int = 0,
-    filters: int = 24,
+    filters: int = 16,
     causal: bool = False,
 ) -> keras.Model:
     """Build a ConvLSTM network that restores sequences of pictures.
 
-    Every frame is made small: blocks of 2 x 2 pixels become one place, and a convolution halves the
-    sides once more. There a ConvLSTM carries what it saw from frame to frame, so that its memory
-    moves by four pixels a frame. What it remembers is joined with the frame, made large again, and
-    becomes a change that is added to the observed frame.
+    Every frame is halved in size by a convolution, a ConvLSTM carries what it saw from frame to
+    frame, and a second convolution brings the result back to full size, where it joins the observed
+    frame again and changes it.
 
     Args:
         image_shape: `(height, width, channels)` of one frame; sides may be None for any size.
         extra_channels: channels that the degradation appends to the frame, such as a mask.
-        filters: feature maps at half the sides; the memory has twice as many.
+        filters: feature maps of the convolutions and of the ConvLSTM's memory.
         causal: whether a frame may only see the frames before it, as in live video, so that
             `Restorer.stream` restores it as soon as it comes. By default a second ConvLSTM reads
             the sequence backwards, and each frame sees past and future.
@@ -204,8 +203,7 @@ def conv_lstm(
         ValueError: if `image_shape` is no picture shape.
 
     Source: Shi et al. 2015 (arXiv 1506.04214), equation 3, without peepholes; read in both
-        directions as in Schuster and Paliwal 1997 (IEEE TSP 45(11)); blocks of pixels: Zhang et al.
-        2018 (arXiv 1710.04026), section III.
+        directions as in Schuster and Paliwal 1997.
 
     Example:
         >>> from keras_imgen.networks import conv_lstm
@@ -217,32 +215,29 @@ def conv_lstm(
     filters = whole_number("filters", filters, 1)
     flag("causal", causal)
 
-    def convolve(x, maps, size=3, **options):
-        return layers.Conv2D(maps, size, padding="same", **{"activation": "relu", **options})(x)
+    frame = layers.Input((height, width, channels + extra_channels))
+    halved = layers.Conv2D(filters, 4, strides=2, padding="same", activation="relu")(
+        MirrorToMultiple(2)(frame)
+    )
+    halve = keras.Model(frame, halved, name="halve")
 
-    observed = layers.Input((None, height, width, channels + extra_channels), name="observed")
-    frame = layers.Input(observed.shape[2:])
-    half = convolve(SpaceToDepth(2, 4)(frame), filters)
-    half_frames = FramewiseModel(keras.Model(frame, half), name="halve_frames")([observed])
-
-    halved = layers.Input(half.shape[1:])
-    small = convolve(halved, 2 * filters, 2, strides=2)
-    seen = FramewiseModel(keras.Model(halved, small), name="quarter_frames")([half_frames])
-    memories = [ConvLSTM(2 * filters, name="forwards")(seen)]
-    if not causal:
-        memories.append(ConvLSTM(2 * filters, go_backwards=True, name="backwards")(seen))
-    remembered = layers.Concatenate()([seen, *memories])
-
-    memory = layers.Input(remembered.shape[2:])
-    x = convolve(memory, 2 * filters)
-    x = layers.Conv2DTranspose(filters, 2, strides=2)(x)
-    x = convolve(layers.Add()([x, halved]), filters)
+    memory = layers.Input((*halved.shape[1:3], filters if causal else 2 * filters))
+    x = layers.Conv2DTranspose(filters, 4, strides=2, padding="same", activation="relu")(memory)
+    x = layers.Concatenate()([CropLike()([x, frame]), frame])
+    x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
     # The change to the observed frame is easier to learn than the frame: most of it is 0, and all
     # of it before training.
-    options = {"activation": None, "kernel_initializer": "zeros", "dtype": "float32"}
-    change = DepthToSpace(2, dtype="float32")(convolve(x, 4 * channels, **options))
-    change = CropLike(dtype="float32")([change, frame])
+    change = layers.Conv2D(
+        channels, 3, padding="same", kernel_initializer="zeros", dtype="float32"
+    )(x)
     restored = layers.Add(dtype="float32")([frame[..., :channels], change])
-    enlarge = FramewiseModel(keras.Model([memory, halved, frame], restored), name="enlarge_frames")
-    restored = enlarge([remembered, half_frames, observed])
+    enlarge = keras.Model([memory, frame], restored, name="enlarge")
+
+    observed = layers.Input((None, height, width, channels + extra_channels), name="observed")
+    seen = FramewiseModel(halve, name="halve_frames")([observed])
+    x = ConvLSTM(filters, name="forwards")(seen)
+    if not causal:
+        behind = ConvLSTM(filters, go_backwards=True, name="backwards")(seen)
+        x = layers.Concatenate()([x, behind])
+    restored = FramewiseModel(enlarge, name="enlarge_frames")([x, observed])
     return keras.Model(observed, restored, name="conv_lstm")

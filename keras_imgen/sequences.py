@@ -60,7 +60,7 @@ class Sequences:
     def streams(self) -> bool:
         """Whether sequences can be restored frame by frame, by `stream`."""
         of_sequences = len(self.network.input_shape) == 5
-        return of_sequences and not any(self._directions()) and self._in_parts_of(1)
+        return of_sequences and not any(self._backwards()) and self._in_parts_of(1)
 
     def extrapolate(self, observed, num_frames: int, *, at_a_time: int | None = None):
         """Predict the frames that follow a sequence, for a model that fills in lost frames.
@@ -129,7 +129,7 @@ class Sequences:
 
     def _film_in_parts(self, observed, size, progress):
         """Return restored sequences, not clipped, a few frames at a time."""
-        backwards = self._directions()
+        backwards = self._backwards()
         films = [in_parts(self._step(), film[None], size, backwards, progress) for film in observed]
         return np.concatenate(films)
 
@@ -144,7 +144,7 @@ class Sequences:
         """Return the compiled step of a film, made only once."""
         return self._of_network("step", lambda: backends.compiled(step_of(self._restored)))
 
-    def _directions(self):
+    def _backwards(self):
         return self._of_network("directions", lambda: directions(self.network, self._multiple))
 
     def _in_parts_of(self, size):

@@ -185,7 +185,7 @@ def test_what_mixes_frames_in_another_way_is_found(others, fits):
     assert np.all(np.asarray(network(RNG.random((1, 3, 8, 8, 1), "float32"))) == 0.0)
 
 
-def test_directions():
+def test_backwards():
     assert directions(conv_lstm(filters=2)) == (False, True)
     assert directions(conv_lstm(filters=2, causal=True)) == (False,)
     assert directions(with_layer(backwards=True)) == (True,)

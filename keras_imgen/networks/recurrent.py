@@ -109,7 +109,7 @@ class ConvLSTM(layers.Layer):
 
     Args:
         filters: feature maps of the memory.
-        kernel_size: side of the kernels, odd. The memory moves by half of it a frame at most.
+        kernel_size: side of the kernels. The memory moves by half of it a frame at most.
         go_backwards: whether the frames are read from the last one to the first.
 
     Input shape:

@@ -10,7 +10,6 @@ from keras_imgen.plotting.figures import (
     plot_history,
     plot_images,
 )
-from keras_imgen.plotting.films import plot_over_time, plot_sequence, side_by_side
 from keras_imgen.plotting.grids import (
     image_grid,
     save_gif,
@@ -24,6 +23,7 @@ from keras_imgen.plotting.latents import (
     plot_traversals,
 )
 from keras_imgen.plotting.nearest import plot_distances, plot_neighbors
+from keras_imgen.plotting.strips import plot_over_time, plot_sequence, side_by_side
 
 __all__ = [
     "image_grid",

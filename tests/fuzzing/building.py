@@ -66,6 +66,7 @@ CONSTRUCTORS = {
     },
     networks.resnet_vae_encoder: {"image_shape": IMAGE_SHAPES, "latent_dim": 2, "filters": 2},
     networks.resnet_vae_decoder: {"image_shape": IMAGE_SHAPES, "latent_dim": 2, "filters": 2},
+    networks.ConvLSTM: {"filters": 2, "kernel_size": 3, "go_backwards": False},
     networks.FlowPrior: {"latent_dim": 2, "num_layers": 2, "units": 2},
     degradations.AdditiveNoise: {"sigma": 0.1, "seed": 0},
     degradations.PoissonNoise: {"gain": 0.1, "append_level": False, "seed": 0},

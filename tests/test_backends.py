@@ -57,6 +57,8 @@ report["vae"]["reconstructed"] = vae.reconstruct(clean).shape
 for name, pictures in (("restorer", clean), ("sequences", clean.reshape(2, 3, *clean.shape[1:]))):
     model = trained(name, pictures)
     report[name]["restored"] = model.restore(model.degradation(pictures)).shape
+streamed = np.stack(list(model.stream(pictures[0])))
+report["sequences"]["streamed"] = float(np.abs(streamed - model.restore(pictures)[0]).max())
 
 loaded = keras.saving.load_model("vae_jax.keras")
 report["loaded here"] = figures(loaded, clean)
@@ -294,6 +296,7 @@ def test_models_answer_on_jax(jax):
         assert report[name]["sampled"] == [2, *SHAPE]
     assert report["vae"]["reconstructed"] == report["restorer"]["restored"] == [6, *SHAPE]
     assert report["sequences"]["restored"] == [2, 3, *SHAPE]
+    assert report["sequences"]["streamed"] < 1e-5
 
 
 def test_the_same_file_has_the_same_figures(jax):

@@ -87,9 +87,8 @@ def _inpainter(image_shape, seed):
 
 
 def _sequence_restorer(image_shape, seed):
-    *_, height, width, channels = image_shape
     degradation = Compose([AdditiveNoise(0.2, seed=seed), MissingFrames(3, seed=seed + 1)])
-    network = networks.conv_lstm((height, width, channels), extra_channels=1)
+    network = networks.conv_lstm((None, None, image_shape[-1]), extra_channels=1)
     model = Restorer(network, degradation, seed=seed)
     model.compile()
     return model

@@ -455,7 +455,10 @@ def test_train_on_films_of_ones_own(eagerly, tmp_path):
     command = ("train", "sequence", "--data", tmp_path / "films", "--frames", 4, "--size", 8)
     options = ("--epochs", 1, "--batch-size", 2, "--out", tmp_path / "run")
     assert run(*command, *options) == 0
-    assert keras.saving.load_model(tmp_path / "run" / "model.keras").image_shape[1:] == (8, 8, 1)
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert model.image_shape == (None, None, None, 1)  # films of another size can be restored
+    assert model.restore(np.ones((1, 3, 5, 9, 2))).shape == (1, 3, 5, 9, 1)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["arguments"]["size"] == 8
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ KEPT = {
     "test_no_setting_of_keras_changes_a_result",
     "test_large_holes_across_tiles_are_filled_as_in_the_whole",
     "test_denoisers_are_as_good_as_measured",
+    "test_parts_make_what_the_whole_makes",
+    "test_a_stream_makes_what_the_whole_makes",
 }
 
 

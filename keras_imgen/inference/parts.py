@@ -93,22 +93,21 @@ def goes_in_parts(network: keras.Model, size: int, multiple: int = 1) -> bool:
         size: frames at a time.
         multiple: of which free sides must be multiples.
     """
-    twin, rng = keras.models.clone_model(network), np.random.default_rng(0)
-    for weight in twin.weights:  # of one that has learned nothing yet, many are 0
-        last = rng.uniform(0.5, 1.0, weight.shape)
-        inputs = np.prod(weight.shape[:-1], dtype=int)
-        weight.assign(
-            last if len(weight.shape) < 2 else rng.normal(0.0, inputs**-0.5, weight.shape)
-        )
+    rng = np.random.default_rng(0)
     frames = rng.random(_tried_on(network, multiple), "float32")
-
-    def restored(frames):
-        return ops.cast(twin(frames, training=False), "float32")
-
-    whole = ops.convert_to_numpy(restored(frames))
     try:
+        twin = keras.models.clone_model(network)
+        for weight in twin.weights:  # of one that has learned nothing yet, many are 0
+            inputs = np.prod(weight.shape[:-1], dtype=int)
+            spread = rng.normal(0.0, inputs**-0.5, weight.shape)
+            weight.assign(spread if spread.ndim > 1 else rng.uniform(0.5, 1.0, weight.shape))
+
+        def restored(frames):
+            return ops.cast(twin(frames, training=False), "float32")
+
+        whole = ops.convert_to_numpy(restored(frames))
         found = in_parts(step_of(restored), frames, size, directions(twin, multiple))
-    except Exception:  # of another number of frames, layers say all sorts of things
+    except Exception:  # of copies, and of another number of frames, layers say all sorts of things
         return False
     return found.shape == whole.shape and np.allclose(found, whole, atol=1e-4 * np.ptp(whole))
 

@@ -137,10 +137,15 @@ def _restore_one(model, name, files, targets, mask, options, args):
 
 def _streamed(model, film, hidden):
     """Give restored frames one by one, however many there are."""
-    bar = keras.utils.Progbar(len(film), unit_name="frame") if sys.stdout.isatty() else None
     known = None if hidden is None else (1.0 - mask for mask in hidden)
-    for restored in model.stream(film, known=known):
-        yield restored
+    return _with_bar(model.stream(film, known=known), len(film))
+
+
+def _with_bar(frames, count):
+    """Give frames one by one, and show on a terminal how many there have been."""
+    bar = keras.utils.Progbar(count, unit_name="frame") if sys.stdout.isatty() else None
+    for frame in frames:
+        yield frame
         if bar is not None:
             bar.add(1)
 
@@ -168,15 +173,8 @@ def restore_frames(file, target, answer, args) -> str:
     if args.map is not None:
         raise ValueError("--map is for single pictures, and this is a film. Leave out one of them.")
     film = Film(file)
-    bar = keras.utils.Progbar(len(film), unit_name="frame") if sys.stdout.isatty() else None
-
-    def frames():
-        for frame in film:
-            yield answer(frame, progress=False)[0]
-            if bar is not None:
-                bar.add(1)
-
-    film.write(target, frames())
+    restored = (answer(frame, progress=False)[0] for frame in film)
+    film.write(target, _with_bar(restored, len(film)))
     return f" ({_frames(len(film))}, each by itself)"
 
 

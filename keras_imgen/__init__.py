@@ -29,6 +29,7 @@ _NAMES = {
     "load_folder": "data",
     "load_model": "saving",
     "load_moving_digits": "data",
+    "load_moving_photos": "data",
     "load_pretrained": "pretrained",
     "load_sequences": "data",
 }

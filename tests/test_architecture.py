@@ -37,6 +37,7 @@ PUBLIC = [
     "load_folder",
     "load_model",
     "load_moving_digits",
+    "load_moving_photos",
     "load_pretrained",
     "load_sequences",
 ]

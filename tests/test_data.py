@@ -24,6 +24,7 @@ from keras_imgen import (
     load_arrays,
     load_folder,
     load_moving_digits,
+    load_moving_photos,
     load_sequences,
     plotting,
 )
@@ -33,6 +34,7 @@ from keras_imgen.data import (
     check_pictures,
     folders,
     load_example,
+    panning,
     photos,
     sources,
     tfds,
@@ -548,6 +550,111 @@ def test_moving_digits_are_seeded_and_splits_differ():
 def test_moving_digits_say_what_to_do(options, advice):
     with pytest.raises(ValueError, match=advice):
         load_moving_digits(**options)
+
+
+# Moving photographs
+
+
+def shifted_by(first, second):
+    """Return by how many pixels a frame is shifted against another, to a pixel."""
+    spectrum = np.fft.fft2(second - second.mean()) * np.conj(np.fft.fft2(first - first.mean()))
+    peak = np.unravel_index(np.argmax(np.fft.ifft2(spectrum).real), first.shape)
+    sides = np.array(first.shape)
+    return np.where(peak > sides / 2, peak - sides, peak)
+
+
+def test_a_camera_pans_at_one_speed(monkeypatch):
+    # Without zoom, turns, a hand that shakes and anything in front: the draws that are symmetric.
+    rng = np.random.default_rng(3)
+
+    class Steady:
+        def uniform(self, low, high, size=None):
+            return 0.5 * (low + high) if low == -high or low < 0.0 else rng.uniform(low, high, size)
+
+        def choice(self, values):
+            return 0.0
+
+        integers = staticmethod(rng.integers)
+
+    photo = np.asarray(sources.read_photos("train", 1)[4])
+    speeds = []
+    for _ in range(8):
+        film = panning._panned([photo], 3, 64, 64, Steady())[..., 0].astype(float)
+        steps = np.array([shifted_by(film[t], film[t + 1]) for t in range(2)])
+        np.testing.assert_allclose(steps[0], steps[1], atol=1.0)  # rounded to pixels
+        speeds.append(np.linalg.norm(steps, axis=1).max())
+    assert 1.0 < max(speeds) <= 64 / 16 + np.sqrt(0.5)
+
+
+def test_a_still_camera_shows_the_photograph_itself():
+    class Nothing:  # of speed, zoom, turns, and shaking; one pixel of the photograph for each
+        def uniform(self, low, high, size=None):
+            return 0.0
+
+        def choice(self, values):
+            return 0.0
+
+        def integers(self, low, high=None):
+            return low if high is not None else 0
+
+    photo = np.random.default_rng(0).integers(0, 256, (40, 50, 3), "uint8")
+    film = panning._panned([photo], 2, 8, 12, Nothing())
+    np.testing.assert_array_equal(film[0], film[1])
+    top, left = next(
+        (y, x)
+        for y in range(33)
+        for x in range(39)
+        if np.array_equal(photo[y : y + 8, x : x + 12], film[0])
+    )
+    assert (top, left) > (0, 0)  # well inside
+
+
+def test_a_small_photograph_goes_on_as_in_a_mirror():
+    photo = np.arange(12, dtype="uint8").reshape(3, 4, 1)
+    places = panning._mirrored(np.arange(-5, 9), 4)
+    expected = np.pad(photo, ((0, 0), (5, 5), (0, 0)), mode="symmetric")
+    np.testing.assert_array_equal(photo[:, places], expected)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_moving_photos_are_seeded_and_splits_differ(channels, tmp_path):
+    def make(split="train", seed=0, **options):
+        options = {"num_sequences": 3, "num_frames": 4, "size": (17, 23)} | options
+        return load_moving_photos(split, seed=seed, channels=channels, **options).pictures
+
+    assert make().shape == (3, 4, 17, 23, channels)
+    assert make().dtype == np.uint8
+    np.testing.assert_array_equal(make(), make())
+    assert np.any(make() != make(seed=1))
+    assert np.any(make() != make("test"))
+    sources.as_image(np.full((9, 7, 3), 90, "uint8")).save(tmp_path / "one.png")
+    np.testing.assert_array_equal(np.unique(make(source=tmp_path)), 90)
+
+
+def test_something_moves_in_front_in_half_of_the_films(tmp_path):
+    for name, level in (("a", 0), ("b", 255)):
+        sources.as_image(np.full((9, 9, 1), level, "uint8")).save(tmp_path / f"{name}.png")
+    options = {"num_sequences": 400, "num_frames": 2, "size": 16, "source": tmp_path}
+    films = load_moving_photos(**options).pictures
+    both = np.mean([len(np.unique(film)) == 2 for film in films])
+    # In front in half of them, of the other photograph in half of those, and hardly ever outside.
+    assert both == pytest.approx(0.25, abs=0.07)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "advice"),
+    [
+        ({"size": 7}, ValueError, "`size` must be a whole number, at least 8"),
+        ({"split": "valid"}, ValueError, "must be 'train' or 'test'. Received: 'valid'"),
+        ({"num_frames": 0}, ValueError, "must be a whole number, at least 1"),
+        ({"num_sequences": 10**9}, ValueError, "Make fewer, shorter or smaller ones"),
+        ({"channels": 2}, ValueError, "channels"),
+        ({"source": "no/such/folder"}, FileNotFoundError, "no/such/folder"),
+    ],
+)
+def test_moving_photos_say_what_to_do(options, error, advice):
+    with pytest.raises(error, match=advice):
+        load_moving_photos(**options)
 
 
 # Folders

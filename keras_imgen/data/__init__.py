@@ -20,6 +20,7 @@ from keras_imgen.data.loading import (
     load_sequences,
 )
 from keras_imgen.data.moving import load_moving_digits
+from keras_imgen.data.panning import load_moving_photos
 
 __all__ = [
     "Film",
@@ -31,6 +32,7 @@ __all__ = [
     "load_example",
     "load_folder",
     "load_moving_digits",
+    "load_moving_photos",
     "load_sequences",
     "to_float",
     "to_uint8",

@@ -8,7 +8,7 @@ from keras import layers, ops
 
 from keras_imgen.checks import flag, whole_number
 from keras_imgen.networks.geometry import check_shape
-from keras_imgen.networks.layers import CropLike, FramewiseModel, MirrorToMultiple
+from keras_imgen.networks.layers import CropLike, DepthToSpace, FramewiseModel, SpaceToDepth
 from keras_imgen.settings import as_meant
 
 _carried = contextvars.ContextVar("carried", default=None)
@@ -177,14 +177,14 @@ def conv_lstm(
     image_shape=(None, None, 1),
     *,
     extra_channels: int = 0,
-    filters: int = 16,
+    filters: int = 32,
     causal: bool = False,
 ) -> keras.Model:
     """Build a ConvLSTM network that restores sequences of pictures.
 
-    Every frame is halved in size by a convolution, a ConvLSTM carries what it saw from frame to
-    frame, and a second convolution brings the result back to full size, where it joins the observed
-    frame again and changes it.
+    Convolutions look at each frame by itself, in blocks of 2 x 2 pixels, and bring it to a quarter
+    of its sides. There a ConvLSTM carries what it saw from frame to frame. Convolutions enlarge
+    what it remembers, join it with what was seen of the frame, and change the frame.
 
     Args:
         image_shape: `(height, width, channels)` of one frame; sides may be None for any size.
@@ -215,29 +215,37 @@ def conv_lstm(
     filters = whole_number("filters", filters, 1)
     flag("causal", causal)
 
-    frame = layers.Input((height, width, channels + extra_channels))
-    halved = layers.Conv2D(filters, 4, strides=2, padding="same", activation="relu")(
-        MirrorToMultiple(2)(frame)
-    )
-    halve = keras.Model(frame, halved, name="halve")
+    def convolve(x, maps=filters, size=3, **options):
+        return layers.Conv2D(maps, size, padding="same", **options)(x)
 
-    memory = layers.Input((*halved.shape[1:3], filters if causal else 2 * filters))
-    x = layers.Conv2DTranspose(filters, 4, strides=2, padding="same", activation="relu")(memory)
-    x = layers.Concatenate()([CropLike()([x, frame]), frame])
-    x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
+    def residual_block(x):
+        return layers.Add()([x, convolve(convolve(x, activation="relu"))])
+
+    frame = layers.Input((height, width, channels + extra_channels))
+    half = residual_block(convolve(SpaceToDepth(2, multiple=4)(frame)))
+    look = keras.Model(frame, half, name="look")
+
+    half = layers.Input(half.shape[1:])
+    quarter = convolve(half, size=2, strides=2)
+    halve = keras.Model(half, quarter, name="halve")
+
+    known = layers.Input((*quarter.shape[1:3], (2 if causal else 3) * filters))
+    x = convolve(known, activation="relu")
+    x = layers.Conv2DTranspose(filters, 2, strides=2)(x)
+    x = residual_block(layers.Add()([x, half]))
     # The change to the observed frame is easier to learn than the frame: most of it is 0, and all
     # of it before training.
-    change = layers.Conv2D(
-        channels, 3, padding="same", kernel_initializer="zeros", dtype="float32"
-    )(x)
+    x = convolve(x, 4 * channels, kernel_initializer="zeros", dtype="float32")
+    change = CropLike(dtype="float32")([DepthToSpace(2, dtype="float32")(x), frame])
     restored = layers.Add(dtype="float32")([frame[..., :channels], change])
-    enlarge = keras.Model([memory, frame], restored, name="enlarge")
+    enlarge = keras.Model([known, half, frame], restored, name="enlarge")
 
     observed = layers.Input((None, height, width, channels + extra_channels), name="observed")
-    seen = FramewiseModel(halve, name="halve_frames")([observed])
-    x = ConvLSTM(filters, name="forwards")(seen)
+    fine = FramewiseModel(look, name="look_at_frames")([observed])
+    seen = FramewiseModel(halve, name="halve_frames")([fine])
+    known = [seen, ConvLSTM(filters, name="forwards")(seen)]
     if not causal:
-        behind = ConvLSTM(filters, go_backwards=True, name="backwards")(seen)
-        x = layers.Concatenate()([x, behind])
-    restored = FramewiseModel(enlarge, name="enlarge_frames")([x, observed])
+        known.append(ConvLSTM(filters, go_backwards=True, name="backwards")(seen))
+    known = layers.Concatenate()(known)
+    restored = FramewiseModel(enlarge, name="enlarge_frames")([known, fine, observed])
     return keras.Model(observed, restored, name="conv_lstm")

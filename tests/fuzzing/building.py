@@ -15,6 +15,7 @@ from keras_imgen import (
     data,
     degradations,
     load_moving_digits,
+    load_moving_photos,
     losses,
     metrics,
     networks,
@@ -111,11 +112,19 @@ CONSTRUCTORS = {
         "batch_size": 2,
         "seed": 0,
     },
+    load_moving_photos: {
+        "num_sequences": 2,
+        "num_frames": 2,
+        "size": 16,
+        "channels": 1,
+        "batch_size": 2,
+        "seed": 0,
+    },
 }
 SHOWN = (callbacks.SampleGrid, callbacks.LatentTraversal, callbacks.EpochFigure)
-MOVING = (load_moving_digits,)  # whose digits take longer than all the rest
+MOVING = (load_moving_digits, load_moving_photos)  # which take longer than all the rest
 BUILT = tuple(made for made in CONSTRUCTORS if made not in MOVING)
-ENORMOUS_TOO = (callbacks.SampleGrid, load_moving_digits)
+ENORMOUS_TOO = (callbacks.SampleGrid, *MOVING)
 
 
 @st.composite

@@ -1,5 +1,6 @@
 """Settings for all tests, and the small models that several of them train."""
 
+import gc
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -45,6 +46,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker("long")
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+
+
+def pytest_collection_finish():
+    """Take thousands of tests and all of TensorFlow, which stay, out of the collector's rounds."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

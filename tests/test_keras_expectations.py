@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tiny_models
 
-from keras_imgen import Restorer, checks, degradations, metrics, networks
+from keras_imgen import Diffusion, Restorer, checks, degradations, metrics, networks
 
 SHAPE = tiny_models.SHAPE
 RNG = np.random.default_rng(0)
@@ -45,7 +45,11 @@ def questions(name, model):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_what_is_exported_answers_like_the_model(name, tmp_path):
+def test_what_is_exported_answers_like_the_model(name, tmp_path, monkeypatch):
+    if "diffusion" in name:  # in 3 steps: all of them are written out, which takes long
+        monkeypatch.setattr(Diffusion._drawn, "__defaults__", (None, 3, 1.0, None))
+        fewer = {"steps": 3, "guidance": 1.0}
+        monkeypatch.setattr(Diffusion.predict_latents, "__kwdefaults__", fewer)
     model = MODELS[name]()
     before = tiny_models.values(model)
     model.export(tmp_path / "exported")
@@ -60,6 +64,11 @@ def test_what_is_exported_answers_like_the_model(name, tmp_path):
         observed = np.asarray(model.degradation(RNG.random((1, 17, 8, 1), "float32")))
         found = np.asarray(exported.serve(observed))
         np.testing.assert_allclose(found, model.restore(observed), atol=1e-5)
+
+
+def test_what_is_exported_takes_as_many_steps_as_the_model():
+    _, steps, guidance, _ = Diffusion._drawn.__defaults__
+    assert Diffusion.predict_latents.__kwdefaults__ == {"steps": steps, "guidance": guidance}
 
 
 @pytest.mark.parametrize("name", ["gan", "vae", "denoiser"])

@@ -16,6 +16,11 @@ other films of the training digits: whatever is chosen must be chosen so.
 Ten frames of 64 x 64 are seen, and the ten that follow are predicted: digits of all of MNIST; the
 figures as OpenSTL has them, squared error summed over the pixels of a frame, and SSIM.
 
+    python tests/benchmarks/sequences.py photos --data SET12 [--out DIR]
+
+measures `film-gray`, which ships with the package: 24 films of 12 frames of 128 x 128 that a camera
+takes of photographs in a folder, 3 frames lost, noise of three strengths.
+
     python tests/benchmarks/sequences.py step
 
 takes turns between a training step of our `ConvLSTM` and one of Keras's `ConvLSTM2D`, of one shape.
@@ -128,7 +133,8 @@ def conv_lstm(shape=SHAPE, **options):
 
 def frame_by_frame(shape=SHAPE):
     """A U-Net without a memory, with about as many weights as `conv_lstm`."""
-    network = ki.networks.drunet(shape, extra_channels=1, filters=(24, 48, 72), num_blocks=2)
+    options = {"filters": (24, 36, 44), "num_blocks": 2, "block_size": 2}
+    network = ki.networks.drunet(shape, extra_channels=1, **options)
     observed = keras.Input((None, *shape[:2], shape[2] + 1))
     return keras.Model(observed, FramewiseModel(network)([observed]))
 
@@ -186,6 +192,27 @@ def trained(build, degradation, data, seed, args):
     return model, steps
 
 
+def row(name, weights, clean, results, lost):
+    """Print one row: PSNR of frames with noise and of lost ones, apart, and flicker."""
+    noisy, gone = np.array([figures(clean, restored, lost) for restored in results]).T
+    jitter = np.mean([np.mean(ki.metrics.flicker(clean, np.clip(r, 0, 1))) for r in results])
+    spread = [f" ± {np.std(x, ddof=1):.2f}" if len(x) > 1 else "" for x in (noisy, gone)]
+    noisy, gone = f"{noisy.mean():.2f}{spread[0]}", f"{gone.mean():.2f}{spread[1]}"
+    print(f"| {name} | {weights:,} | {noisy} | {gone} | {jitter:.3f} |", flush=True)
+
+
+def show(file, observed, restored, clean, scale):
+    """Write three films below each other: observed, restored, clean."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    rows = [np.concatenate(list(part[:3]), axis=1) for part in (observed, restored, clean)]
+    pages = ki.plotting.side_by_side(*np.clip(rows, 0.0, 1.0))
+    ki.plotting.save_gif(file, pages, 0.25, scale=scale)
+
+
+HEADER = """| method | weights | frames with noise, dB | lost frames, dB | dtSSD |
+| --- | --- | --- | --- | --- |"""
+
+
 def figures(clean, restored, lost):
     """Return the mean PSNR of frames with noise, and of lost ones, in dB."""
     values = np.asarray(ki.metrics.psnr(clean, restored, clip=True))
@@ -199,19 +226,11 @@ def restore(args):
     clean = test.take(64)
     observed = np.asarray(degradation()(clean))
     lost = observed[..., -1].max(axis=(2, 3)) == 0
-    print("| method | weights | frames with noise, dB | lost frames, dB | dtSSD |")
-    print("| --- | --- | --- | --- | --- |")
-
-    def row(name, weights, results):
-        noisy, gone = np.array([figures(clean, restored, lost) for restored in results]).T
-        jitter = np.mean([np.mean(ki.metrics.flicker(clean, np.clip(r, 0, 1))) for r in results])
-        spread = [f" ± {np.std(x, ddof=1):.2f}" if len(x) > 1 else "" for x in (noisy, gone)]
-        noisy, gone = f"{noisy.mean():.2f}{spread[0]}", f"{gone.mean():.2f}{spread[1]}"
-        print(f"| {name} | {weights:,} | {noisy} | {gone} | {jitter:.3f} |", flush=True)
-
+    print(HEADER)
     for name, method in CLASSICAL.items() if not args.only else ():
         pairs = zip(observed[..., :1], lost, strict=True)
-        row(name, 0, [np.stack([method(*pair) for pair in pairs]).astype("float32")])
+        results = [np.stack([method(*pair) for pair in pairs]).astype("float32")]
+        row(name, 0, clean, results, lost)
     for name in args.only or NETWORKS:
         results, notes = [], []
         for seed in args.seeds:
@@ -222,16 +241,35 @@ def restore(args):
                 continue
             results.append(model.restore(observed))
             if args.out:
-                args.out.mkdir(parents=True, exist_ok=True)
-                file = args.out / f"{name.replace(' ', '_')}_{seed}"
+                file = args.out / f"{name.replace(' ', '_')}_{seed}.gif"
+                show(file, observed[..., :1], results[-1], clean, 3)
                 model.save(file.with_suffix(".keras"))
-                three = [observed[:3, ..., :1], results[-1][:3], clean[:3]]
-                rows = [np.concatenate(list(part), axis=1) for part in three]
-                pages = ki.plotting.side_by_side(*np.clip(rows, 0.0, 1.0))
-                ki.plotting.save_gif(file.with_suffix(".gif"), pages, 0.25, scale=3)
         print(f"{name}: {', '.join(notes)}", flush=True)
         if results:
-            row(name, model.count_params(), results)
+            row(name, model.count_params(), clean, results, lost)
+
+
+def photos(args):
+    """Print how well `film-gray` restores films of photographs, beside what each frame gives."""
+    options = {"num_frames": 12, "size": 128, "source": args.data, "seed": 0}
+    clean = ki.load_moving_photos("test", num_sequences=24, **options).take(24)
+    alone, film = (ki.load_pretrained(name) for name in ("denoiser-gray", "film-gray"))
+    for sigma in (15, 25, 50):
+        print(f"Noise of {sigma} grey levels, {LOST} of 12 frames lost:\n{HEADER}")
+        noise = ki.degradations.AdditiveNoise(sigma / 255, seed=1)
+        damage = [noise, ki.degradations.MissingFrames(LOST, seed=2)]
+        observed = np.asarray(ki.degradations.Compose(damage)(clean))
+        lost = observed[..., -1].max(axis=(2, 3)) == 0
+        single = alone.restore(observed[..., :1].reshape(-1, 128, 128, 1)).reshape(clean.shape)
+        weights = alone.count_params()
+        for name in ("nearest frame copied", "neighbours blended", "motion compensated"):
+            pairs = zip(single, lost, strict=True)
+            results = np.stack([CLASSICAL[name](*pair) for pair in pairs])
+            row(f"denoiser-gray, {name}", weights, clean, [results], lost)
+        restored = film.restore(observed)
+        row("film-gray", film.count_params(), clean, [restored], lost)
+        if args.out:
+            show(args.out / f"film_gray_{sigma}.gif", observed[..., :1], restored, clean, 1)
 
 
 def predict(args):
@@ -296,7 +334,7 @@ def step(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    kinds = {"restore": restore, "predict": predict, "step": step}
+    kinds = {"restore": restore, "predict": predict, "photos": photos, "step": step}
     parser.add_argument("kind", nargs="?", choices=kinds, default="restore")
     parser.add_argument("--minutes", type=float, default=5.0, help="of training for each")
     parser.add_argument("--steps", type=int, help="steps for each instead")
@@ -305,6 +343,7 @@ def main():
     parser.add_argument("--held-out", action="store_true", help="never look at a test digit")
     parser.add_argument("--pace", action="store_true", help="only tell the steps in that time")
     parser.add_argument("--count", type=int, default=1000, help="films that are predicted")
+    parser.add_argument("--data", help="folder of photographs")
     parser.add_argument("--data-dir", help="where TFDS keeps its data")
     parser.add_argument("--out", type=Path, help="folder for films and the models")
     args = parser.parse_args()

@@ -169,8 +169,8 @@ def test_a_clean_film_stays_nearly_as_it_is(film):
     assert np.all(metrics.psnr(clean, restored) > 35.0)
 
 
-def test_a_long_film_is_restored_in_parts(film, monkeypatch):
-    clean, observed, _ = damaged_films()
+def test_a_long_film_is_restored_in_parts(film):
+    _, observed, _ = damaged_films()
     whole = film.restore(observed[:1])
     assert film._in_parts_of(3)
     parts = film._film_in_parts(observed[:1], 3, False)
@@ -178,9 +178,8 @@ def test_a_long_film_is_restored_in_parts(film, monkeypatch):
 
 
 def test_only_what_sees_frames_together_learns_on(film):
-    names = {weight.path.split("/")[0] for weight in film.network.trainable_weights}
     frozen = film.network.get_layer("frame_by_frame").network.count_params()
-    assert names and frozen == load_pretrained("denoiser-gray").network.count_params()
+    assert frozen == load_pretrained("denoiser-gray").network.count_params()
     learning = sum(int(np.prod(weight.shape)) for weight in film.network.trainable_weights)
     assert learning == film.network.count_params() - frozen
 

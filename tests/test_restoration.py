@@ -173,6 +173,32 @@ def test_a_level_may_be_told_or_not():
     assert np.any(model.restore(CLEAN, level=0.1) != model.restore(CLEAN))
 
 
+@pytest.mark.parametrize(
+    "combined",
+    [
+        lambda noise: degradations.Compose([degradations.Blur(1.0), noise]),
+        lambda noise: degradations.OneOf(
+            [degradations.PoissonNoise(0.01, append_level=True), noise]
+        ),
+        lambda noise: degradations.OneOf(
+            [noise, degradations.PoissonNoise(0.01, append_level=True)]
+        ),
+        lambda noise: degradations.Compose([degradations.OneOf([noise])]),
+    ],
+)
+def test_a_level_of_one_part_of_several_may_be_told(combined):
+    noise = degradations.AdditiveNoise((0.05, 0.2), append_level=0.5, seed=1)
+    network = networks.dncnn((None, None, 3), depth=3, filters=2, extra_channels=1)
+    *_, last = (w for w in network.weights if w.path.endswith("kernel"))
+    last.assign(np.ones(last.shape))
+    model = Restorer(network, combined(noise), seed=0)
+    told = np.concatenate([CLEAN, np.full_like(CLEAN[..., :1], 0.1)], axis=-1)
+    np.testing.assert_array_equal(model.restore(CLEAN, level=0.1), model.restore(told))
+    assert np.any(model.restore(CLEAN, level=0.1) != model.restore(CLEAN))
+    with pytest.raises(ValueError, match="`level` must be .*Received: level=0.5"):
+        model.restore(CLEAN, level=0.5)
+
+
 def test_a_level_of_0_is_refused_where_it_stands_for_none():
     always = told_denoiser()
     always.restore(CLEAN, level=0.0)

@@ -1,5 +1,6 @@
 """Several degradations: one after the other, or one of them drawn at random."""
 
+import contextlib
 import functools
 from collections.abc import Sequence
 
@@ -40,6 +41,17 @@ class _Combined(Degradation):
     def draw(self, shape, seeds):
         """Return the parameters of each part."""
         return [part.draw(shape, s) for part, s in zip(self.degradations, seeds[1:], strict=True)]
+
+    def checked_level(self, level) -> float:
+        """Return the level channel's value for a strength that somebody passed, or raise.
+
+        It must be one that the network has learned from, from whichever part.
+        """
+        parts = [part for part in self.degradations if "level" in part.appends]
+        for part in parts[:-1]:
+            with contextlib.suppress(ValueError):
+                return part.checked_level(level)
+        return parts[-1].checked_level(level)
 
     def get_config(self):
         """Return the constructor's arguments."""

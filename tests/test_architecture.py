@@ -62,7 +62,7 @@ ALLOWED = {
     "sequences": {"backends", "checks", "data", "inference", "matching"},
     "prior": {"checks", "data", "degradations", "inference", "matching"},
     "matching": {"backends", "checks", "data", "degradations", "sizes"},
-    "pretrained": {"checks", "degradations", "networks", "restoration", "settings"},
+    "pretrained": {"checks", "degradations", "networks", "restoration"},
     "inference": {"backends", "checks", "networks"},
     "sizes": set(),
     "sigma": {"checks", "data", "degradations", "pretrained"},

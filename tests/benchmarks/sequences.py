@@ -16,10 +16,10 @@ other films of the training digits: whatever is chosen must be chosen so.
 Ten frames of 64 x 64 are seen, and the ten that follow are predicted: digits of all of MNIST; the
 figures as OpenSTL has them, squared error summed over the pixels of a frame, and SSIM.
 
-    python tests/benchmarks/sequences.py photos --data SET12 [--out DIR]
+    python tests/benchmarks/sequences.py memory
 
-measures `film-gray`, which ships with the package: 24 films of 12 frames of 128 x 128 that a camera
-takes of photographs in a folder, 3 frames lost, noise of three strengths.
+tells the peak memory of a process that trains `conv_lstm` on films of several lengths, or restores
+one, frames of 64 x 64.
 
     python tests/benchmarks/sequences.py step
 
@@ -28,8 +28,10 @@ takes turns between a training step of our `ConvLSTM` and one of Keras's `ConvLS
 
 import argparse
 import os
+import resource
 import statistics
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -249,29 +251,6 @@ def restore(args):
             row(name, model.count_params(), clean, results, lost)
 
 
-def photos(args):
-    """Print how well `film-gray` restores films of photographs, beside what each frame gives."""
-    options = {"num_frames": 12, "size": 128, "source": args.data, "seed": 0}
-    clean = ki.load_moving_photos("test", num_sequences=24, **options).take(24)
-    alone, film = (ki.load_pretrained(name) for name in ("denoiser-gray", "film-gray"))
-    for sigma in (15, 25, 50):
-        print(f"Noise of {sigma} grey levels, {LOST} of 12 frames lost:\n{HEADER}")
-        noise = ki.degradations.AdditiveNoise(sigma / 255, seed=1)
-        damage = [noise, ki.degradations.MissingFrames(LOST, seed=2)]
-        observed = np.asarray(ki.degradations.Compose(damage)(clean))
-        lost = observed[..., -1].max(axis=(2, 3)) == 0
-        single = alone.restore(observed[..., :1].reshape(-1, 128, 128, 1)).reshape(clean.shape)
-        weights = alone.count_params()
-        for name in ("nearest frame copied", "neighbours blended", "motion compensated"):
-            pairs = zip(single, lost, strict=True)
-            results = np.stack([CLASSICAL[name](*pair) for pair in pairs])
-            row(f"denoiser-gray, {name}", weights, clean, [results], lost)
-        restored = film.restore(observed)
-        row("film-gray", film.count_params(), clean, [restored], lost)
-        if args.out:
-            show(args.out / f"film_gray_{sigma}.gif", observed[..., :1], restored, clean, 1)
-
-
 def predict(args):
     """Print how well the ten frames that follow are predicted."""
     options = {"size": 64, "num_frames": 20, "source": "mnist", "data_dir": args.data_dir}
@@ -332,9 +311,28 @@ def step(args):
     print(f"ratio {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})")
 
 
+def peak(job, frames):
+    """Return the peak memory, in GiB, of a process that trains on or restores so many frames."""
+    film = np.random.default_rng(0).random((1, frames, 64, 64, 1), "float32")
+    model = made(conv_lstm((64, 64, 1)), degradation(), 0)
+    if job == "train":
+        model.fit(np.repeat(film, 8, axis=0), batch_size=4, verbose=0)
+    else:
+        model.restore(film, known=1.0)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def memory(args):
+    """Print the peak memory of training and of restoring, each in a process of its own."""
+    jobs = [("train", 10), ("train", 20), ("train", 40), ("restore", 100), ("restore", 1000)]
+    for job, frames in jobs:
+        with get_context("spawn").Pool(1) as pool:
+            print(f"{job}, {frames} frames: {pool.apply(peak, (job, frames)):.2f} GiB", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    kinds = {"restore": restore, "predict": predict, "photos": photos, "step": step}
+    kinds = {each.__name__: each for each in (restore, predict, memory, step)}
     parser.add_argument("kind", nargs="?", choices=kinds, default="restore")
     parser.add_argument("--minutes", type=float, default=5.0, help="of training for each")
     parser.add_argument("--steps", type=int, help="steps for each instead")
@@ -343,7 +341,6 @@ def main():
     parser.add_argument("--held-out", action="store_true", help="never look at a test digit")
     parser.add_argument("--pace", action="store_true", help="only tell the steps in that time")
     parser.add_argument("--count", type=int, default=1000, help="films that are predicted")
-    parser.add_argument("--data", help="folder of photographs")
     parser.add_argument("--data-dir", help="where TFDS keeps its data")
     parser.add_argument("--out", type=Path, help="folder for films and the models")
     args = parser.parse_args()

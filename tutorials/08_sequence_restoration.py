@@ -562,8 +562,7 @@ for name, model in both.items():
 
 # %% [markdown]
 # Not small: exactly 0 in the five frames before the change. In the other network the news travels
-# backwards, too. An answer that moves with what it must not know has a **leak**; exercise 3 hunts
-# one.
+# backwards, too. The same test finds methods that are called causal and are not: exercise 3.
 #
 # What is causal can work while the film runs: a frame comes, the network answers, keeps $h$ and
 # $c$, and forgets the frame. This is **streaming**. First predict: how far are the answers from
@@ -637,13 +636,13 @@ show_strips({**hidden, "clean": few[SHOWN // 2]})
 #
 # Frames that are still to come are lost frames at the end: to hide them and to fill them in is to
 # **predict**. New films have 14 frames; 8 are seen, with noise, and 6 asked for. Nobody trained for
-# this: never were more than two frames lost. Four ways, and all begin with the eight frames as the
-# causal network restores them:
+# this: never were more than two frames lost. Four ways:
 #
-# - the **last frame copied**; the **motion rule** of section 5, going on from the last two frames;
-# - the causal network **all at once**: six black frames, one after the other;
-# - the same network **one at a time**: its first prediction is called a frame that arrived, with a
-#   mask of 1, and so on, a **roll-out**.
+# - the **last frame copied**, as the causal network has restored it;
+# - the **motion rule** of section 5, going on from the last two frames, restored likewise;
+# - the causal network **all at once**: it sees six black frames, one after the other;
+# - the same network **one at a time**: its first prediction is called a frame that arrived, and so
+#   on, a **roll-out**.
 #
 # First predict: is it better for a network to see black frames, or its own guesses?
 
@@ -701,12 +700,12 @@ show_strips({**{k: v[SHOWN] for k, v in predicted.items()}, "clean": truth[SHOWN
 # - **Causal**: lost frames 15.7 to 15.9 (with noise 27.6 here); the second frame 14.9 to 15.0 (both
 #   directions: 19.1 to 19.5). *If not*, and an answer before frame 6 changes: was it built with
 #   `causal=True`?
-# - **24 frames**: lost frames 18.2 to 18.4; in a gap of one 19.7 to 20.0, of six 11.8 to 13.0. *If
-#   not*: are 6 of 24 lost?
+# - **Prediction**: XX
 # - **Time**: within twice the seconds given, and 1.7 GiB of memory. *If not*, other programs run.
 #
-# With a graphics card, raise `SEQUENCES` to 4,000 first, then `FILTERS` to 32. Then try
-# `HEIGHT = 48`: the digits move in all directions, the rule of section 5 only sideways.
+# With a graphics card, raise `SEQUENCES` to 4,000 first, then `FILTERS` to 32. Then train for
+# section 8, with `MissingFrames(2, at_end=True)`; or try `HEIGHT = 48`, where digits move in all
+# directions, and the rule of section 5 only sideways.
 #
 # **In papers this is called.** Bringing lost frames back is error concealment, between two known
 # frames also frame interpolation. Our films are known as Moving MNIST. A network that sees the

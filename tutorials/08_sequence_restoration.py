@@ -677,7 +677,7 @@ show_strips({**{k: v[SHOWN] for k, v in predicted.items()}, "clean": truth[SHOWN
 # worse than black. Copying is so from the third.
 #
 # **All at once** ends as fog, with 1.3 times the light of the truth, and six frames ahead it is
-# hardly better than black. **One at a time** is ahead by 0.9 dB there, and in this film sharper, but look:
+# hardly better than black. **One at a time** is ahead by 0.9 dB there, and in this film sharper, but
 # the 6 has become a ring. What was fog in one guess is taken for a fact in the next. A sharp
 # prediction is not a sure one.
 #
@@ -710,7 +710,7 @@ show_strips({**{k: v[SHOWN] for k, v in predicted.items()}, "clean": truth[SHOWN
 # - **Prediction**: one frame ahead 17.6, six ahead 12.1 all at once, 13.0 one at a time. *If not*:
 #   was `at_a_time=1` passed?
 #
-# With a graphics card, raise `SEQUENCES`, then `FILTERS`; or train with `at_end=True` for section 8.
+# With a graphics card, raise `SEQUENCES`, then `FILTERS`.
 #
 # **In papers this is called.** Bringing lost frames back is error concealment or frame
 # interpolation. Our films are known as Moving MNIST. A causal network works online, the other one

@@ -677,8 +677,8 @@ show_strips({**{k: v[SHOWN] for k, v in predicted.items()}, "clean": truth[SHOWN
 # worse than black. Copying is so from the third.
 #
 # **All at once** ends as fog, with 1.3 times the light of the truth, and six frames ahead it is
-# hardly better than black. **One at a time** is ahead by 0.9 dB there, and in this film sharper, but
-# the 6 has become a ring. What was fog in one guess is taken for a fact in the next. A sharp
+# hardly better than black. **One at a time** is ahead by 0.9 dB there and, in this film, sharper;
+# but the 6 has become a ring. What was fog in one guess is taken for a fact in the next. A sharp
 # prediction is not a sure one.
 #
 # ## What to remember
@@ -696,7 +696,7 @@ show_strips({**{k: v[SHOWN] for k, v in predicted.items()}, "clean": truth[SHOWN
 #
 # ## You should see / if not
 #
-# Measured with `SEED = 0` alone; another seed may move what is learned by some tenths of a decibel:
+# Measured with `SEED = 0` alone; what is learned may differ with another one:
 #
 # - **Without training**, whatever `SEED` is: mean over time 14.2 dB for frames with noise, 13.1 for
 #   lost ones; motion compensated 18.9 and 18.1. *If not*: was `SIGMA`, `LOST` or `TESTS` changed?

@@ -421,7 +421,7 @@ rate = keras.optimizers.schedules.CosineDecay(
 film_restorer.compile(keras.optimizers.Adam(rate), loss="mse")
 
 # %% [markdown]
-# **About 60 seconds.**
+# **About 35 seconds.**
 
 # %%
 lstm_history = film_restorer.fit(
@@ -444,7 +444,7 @@ for name, frames in (("frames with noise", ~lost), ("lost frames", lost)):
 # %% [markdown]
 # A lost frame comes back in about the right place, but as a blob. Here the average has another
 # reason. The digit moves evenly and both neighbours are there, so hardly any doubt is left about
-# where it was: this network has not yet learned to say it. In 50 seconds it has found out *that*
+# where it was: this network has not yet learned to say it. In 35 seconds it has found out *that*
 # something is there, and about where. Tutorial [08](08_sequence_restoration.ipynb) trains longer,
 # and the blob becomes a digit. A blur can be honest doubt, or lack of training. The picture does
 # not tell which.
@@ -650,7 +650,7 @@ plt.show()
 # - **GAN**: strokes from the fourth epoch on, and a discriminator accuracy that sinks from about
 #   0.9 to 0.85. *If not*, all is flat grey, or 24 times the same: one player has won. Run
 #   it again with another `SEED`.
-# - **VAE**: reconstructions of 17.2 to 18.0 dB. *If not*, below 16: train for more epochs.
+# - **VAE**: reconstructions of 17.1 to 18.0 dB. *If not*, below 16: train for more epochs.
 # - **CNN**: photographs from 20.5 dB up to 27.6 to 27.9. *If not*, below 26: was the cell with
 #   `compile` run?
 # - **ConvLSTM**: frames with noise from 19 dB up to 27 or 28, lost frames from 12 up to 14 or more.

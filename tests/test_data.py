@@ -563,7 +563,7 @@ def shifted_by(first, second):
     return np.where(peak > sides / 2, peak - sides, peak)
 
 
-def test_a_camera_pans_at_one_speed(monkeypatch):
+def test_a_camera_pans_at_one_speed():
     # Without zoom, turns, a hand that shakes and anything in front: the draws that are symmetric.
     rng = np.random.default_rng(3)
 
@@ -609,11 +609,36 @@ def test_a_still_camera_shows_the_photograph_itself():
     assert (top, left) > (0, 0)  # well inside
 
 
+@pytest.mark.parametrize(("drawn", "larger", "turned"), [(0.02, 0.67, 0.0), (1.0, 1.0, 10.0)])
+def test_a_camera_zooms_by_two_percent_and_turns_by_a_degree_a_frame(drawn, larger, turned):
+    class Only:
+        def uniform(self, low, high, size=None):
+            return high if (low, high) == (-drawn, drawn) and size is None else 0.0
+
+        def choice(self, values):
+            return 0.0
+
+        def integers(self, low, high=None):
+            return 0 if high is None else (low + high) // 2  # the middle of the photograph
+
+    bar = np.zeros((200, 200, 1), "uint8")
+    bar[96:104, 80:120] = 255
+    film = panning._panned([bar], 11, 64, 64, Only())[..., 0] / 255.0
+    assert film[-1].sum() / film[0].sum() == pytest.approx(larger, abs=0.03)  # exp(-0.4)
+    rows, columns = np.mgrid[:64, :64] - 31.5
+    angles = [
+        0.5 * np.arctan2(2 * (f * rows * columns).sum(), (f * (columns**2 - rows**2)).sum())
+        for f in (film[0], film[-1])
+    ]
+    assert abs(np.rad2deg(angles[1] - angles[0])) == pytest.approx(turned, abs=0.5)
+
+
 def test_a_small_photograph_goes_on_as_in_a_mirror():
-    photo = np.arange(12, dtype="uint8").reshape(3, 4, 1)
-    places = panning._mirrored(np.arange(-5, 9), 4)
-    expected = np.pad(photo, ((0, 0), (5, 5), (0, 0)), mode="symmetric")
-    np.testing.assert_array_equal(photo[:, places], expected)
+    places = panning._part(3, 7, np.random.default_rng(0))  # its middle is 1 or 2
+    endless = [2, 1, 0, 0, 1, 2] * 3  # 0 is at 3, 9 and 15
+    middle = places.tolist()[7]
+    assert places.tolist() in [endless[start : start + 14] for start in (9 + 1 - 7, 9 + 2 - 7)]
+    assert middle in (1, 2)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -645,7 +670,7 @@ def test_something_moves_in_front_in_half_of_the_films(tmp_path):
     ("options", "error", "advice"),
     [
         ({"size": 7}, ValueError, "`size` must be a whole number, at least 8"),
-        ({"split": "valid"}, ValueError, "must be 'train' or 'test'. Received: 'valid'"),
+        ({"split": "valid"}, ValueError, "one of 'train', 'test'. Received: split='valid'"),
         ({"num_frames": 0}, ValueError, "must be a whole number, at least 1"),
         ({"num_sequences": 10**9}, ValueError, "Make fewer, shorter or smaller ones"),
         ({"channels": 2}, ValueError, "channels"),

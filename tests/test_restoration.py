@@ -198,6 +198,19 @@ def test_a_level_of_one_part_of_several_may_be_told(combined):
         model.restore(CLEAN, level=0.5)
 
 
+def test_a_level_that_means_two_things_is_refused():
+    parts = [
+        degradations.JpegCompression((1, 90), append_level=True),
+        degradations.Blur((0.5, 3.0), append_level=True),
+    ]
+    network = networks.dncnn((None, None, 3), depth=3, filters=4, extra_channels=1)
+    model = Restorer(network, degradations.OneOf(parts), seed=0)
+    model.restore(CLEAN, level=50)
+    model.restore(CLEAN, level=0.5)
+    with pytest.raises(ValueError, match=r"means one thing .*Received: level=1.5"):
+        model.restore(CLEAN, level=1.5)
+
+
 def test_a_level_of_0_is_refused_where_it_stands_for_none():
     always = told_denoiser()
     always.restore(CLEAN, level=0.0)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_imgen.checks import shown, whole_number
+from keras_imgen.checks import one_of, whole_number
 from keras_imgen.data import asked, folders, sources
 from keras_imgen.data.dataset import PictureDataset
 
@@ -57,8 +57,7 @@ def load_moving_photos(
     """
     asked.check(size, 0, channels, batch_size, seed)
     height, width = (whole_number("size", side, 8) for side in asked.pair(size))
-    if split not in ("train", "test"):
-        raise ValueError(f"`split` must be 'train' or 'test'. Received: {shown(split)}.")
+    one_of("split", split, ("train", "test"))
     if num_sequences is None:
         num_sequences = 512 if split == "train" else 64
     num_sequences = whole_number("num_sequences", num_sequences, 1)
@@ -107,7 +106,7 @@ def _panned(photos, num_frames, height, width, rng):
     angle = np.deg2rad(rng.uniform(-1.0, 1.0)) * time
     # As much of the photograph as the camera ever sees; mirrored where it is not as large.
     reach = int(np.ceil(scale.max() * (np.abs(way).max() + np.hypot(height, width) / 2))) + 3
-    rows, columns = (_mirrored(_part(side, reach, rng), side) for side in photo.shape[:2])
+    rows, columns = (_part(side, reach, rng) for side in photo.shape[:2])
     seen = sources.as_image(photo[np.ix_(rows, columns)])
     frames = []
     for (x, y), factor, turn in zip(way, scale, angle, strict=True):
@@ -121,12 +120,7 @@ def _panned(photos, num_frames, height, width, rng):
 
 
 def _part(side, reach, rng):
-    """Return so many places to both sides of one, inside of a side if they fit."""
+    """Return so many places to both sides of one, inside of a side if they fit, else mirrored."""
     room = min(reach, side // 2)
-    return np.arange(-reach, reach) + rng.integers(room, side - room + 1)
-
-
-def _mirrored(places, side):
-    """Return places inside a side: beyond a border they go back."""
-    places = np.mod(places, 2 * side)
-    return np.minimum(places, 2 * side - 1 - places)
+    middle = rng.integers(room, side - room + 1)
+    return np.pad(np.arange(side), reach, mode="symmetric")[middle : middle + 2 * reach]

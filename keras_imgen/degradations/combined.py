@@ -1,6 +1,5 @@
 """Several degradations: one after the other, or one of them drawn at random."""
 
-import contextlib
 import functools
 from collections.abc import Sequence
 
@@ -48,10 +47,20 @@ class _Combined(Degradation):
         It must be one that the network has learned from, from whichever part.
         """
         parts = [part for part in self.degradations if "level" in part.appends]
-        for part in parts[:-1]:
-            with contextlib.suppress(ValueError):
-                return part.checked_level(level)
-        return parts[-1].checked_level(level)
+        values, errors = set(), []
+        for part in parts:
+            try:
+                values.add(part.checked_level(level))
+            except ValueError as error:
+                errors.append(error)
+        if not values:
+            raise errors[-1]
+        if len(values) > 1:
+            raise ValueError(
+                f"`level` means one thing to one of {[type(part).__name__ for part in parts]} and "
+                f"another to the next. Received: level={level:g}. Append it behind the pictures."
+            )
+        return values.pop()
 
     def get_config(self):
         """Return the constructor's arguments."""

@@ -203,16 +203,12 @@ def row(name, weights, clean, results, lost):
     print(f"| {name} | {weights:,} | {noisy} | {gone} | {jitter:.3f} |", flush=True)
 
 
-def show(file, observed, restored, clean, scale):
+def show(file, observed, restored, clean):
     """Write three films below each other: observed, restored, clean."""
     file.parent.mkdir(parents=True, exist_ok=True)
     rows = [np.concatenate(list(part[:3]), axis=1) for part in (observed, restored, clean)]
     pages = ki.plotting.side_by_side(*np.clip(rows, 0.0, 1.0))
-    ki.plotting.save_gif(file, pages, 0.25, scale=scale)
-
-
-HEADER = """| method | weights | frames with noise, dB | lost frames, dB | dtSSD |
-| --- | --- | --- | --- | --- |"""
+    ki.plotting.save_gif(file, pages, 0.25, scale=3)
 
 
 def figures(clean, restored, lost):
@@ -228,7 +224,8 @@ def restore(args):
     clean = test.take(64)
     observed = np.asarray(degradation()(clean))
     lost = observed[..., -1].max(axis=(2, 3)) == 0
-    print(HEADER)
+    print("| method | weights | frames with noise, dB | lost frames, dB | dtSSD |")
+    print("| --- | --- | --- | --- | --- |")
     for name, method in CLASSICAL.items() if not args.only else ():
         pairs = zip(observed[..., :1], lost, strict=True)
         results = [np.stack([method(*pair) for pair in pairs]).astype("float32")]
@@ -244,7 +241,7 @@ def restore(args):
             results.append(model.restore(observed))
             if args.out:
                 file = args.out / f"{name.replace(' ', '_')}_{seed}.gif"
-                show(file, observed[..., :1], results[-1], clean, 3)
+                show(file, observed[..., :1], results[-1], clean)
                 model.save(file.with_suffix(".keras"))
         print(f"{name}: {', '.join(notes)}", flush=True)
         if results:

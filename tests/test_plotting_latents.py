@@ -177,7 +177,10 @@ def test_conditional_models_are_told_the_labels():
     ax = plot_reconstructions(vae, PICTURES, LABELS).axes[1]
     pair = np.stack([PICTURES[1], vae.reconstruct(PICTURES, LABELS)[1]])
     np.testing.assert_array_equal(shown(ax), as_shown(image_grid(pair, 1)))
-    plot_interpolations(vae, PICTURES[:2], PICTURES[2:4], labels=LABELS[:2])
+    ends = {"labels": LABELS[:2], "second_labels": LABELS[2:4]}
+    way = plot_interpolations(vae, PICTURES[:2], PICTURES[2:4], steps=4, **ends).axes[1]
+    drawn = vae.interpolate(PICTURES[:2], PICTURES[2:4], 4, **ends).reshape(-1, *SHAPE)
+    np.testing.assert_array_equal(shown(way), as_shown(image_grid(drawn, 4)))
     with pytest.raises(ValueError, match="needs a label for each picture"):
         plot_reconstructions(vae, PICTURES)
 

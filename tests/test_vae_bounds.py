@@ -7,6 +7,7 @@ from keras import layers, ops
 
 from keras_imgen import VAE, losses, networks
 from keras_imgen.callbacks import Resume
+from keras_imgen.inference import on_arc
 
 SIDES, SIGMA = (3, 5, 1), 0.2
 RNG = np.random.default_rng(0)
@@ -318,11 +319,39 @@ def test_labels_tell_what_the_latents_need_not():
     turned = vae.decode(vae.encode(x[:64], labels[:64])[0], 1 - labels[:64])
     far = np.abs(turned - both[1 - labels[:64]]).mean(axis=(1, 2, 3))
     assert np.mean(np.minimum(far, 1.0 - far) < 0.1) > 0.6
-    assert vae.interpolate(x[:2], x[2:4], 5, labels=0).shape == (2, 5, *SIDES)
     with pytest.raises(ValueError, match="needs a label"):
         vae.encode(x)
     with pytest.raises(ValueError, match="between 0 and 1"):
         vae.log_likelihood(x, 5, labels=2)
+
+
+def test_each_end_of_a_way_may_have_a_label_of_its_own():
+    keras.utils.set_random_seed(0)
+    sizes = {"latent_dim": 2, "units": (4,), "num_classes": 3}
+    decoder = networks.dense_vae_decoder(SIDES, **sizes)
+    vae = VAE(networks.dense_vae_encoder(SIDES, **sizes), decoder, ema_momentum=0.0, seed=0)
+    vae.compile()
+    first, second = pictures(4)[:2], pictures(4)[2:]
+    way = vae.interpolate(first, second, 3, labels=2, second_labels=[0, 1])
+    assert way.shape == (2, 3, *SIDES)
+    np.testing.assert_allclose(way[:, 0], vae.reconstruct(first, 2), atol=1e-6)
+    np.testing.assert_allclose(way[:, 2], vae.reconstruct(second, [0, 1]), atol=1e-6)
+    ends = vae.encode(first, 2)[0], vae.encode(second, [0, 1])[0]
+    middle = np.stack([on_arc(*pair, 3)[1] for pair in zip(*ends, strict=True)])
+    half = np.array([[0.5, 0.0, 0.5], [0.0, 0.5, 0.5]], "float32")
+    np.testing.assert_allclose(way[:, 1], ops.sigmoid(decoder([middle, half])), atol=1e-6)
+    # One label stays what it is all the way, and two that are equal are one.
+    way = vae.interpolate(first, second, 3, labels=[1, 2])
+    np.testing.assert_array_equal(
+        way, vae.interpolate(first, second, 3, labels=[1, 2], second_labels=[1, 2])
+    )
+    ends = vae.encode(first, [1, 2])[0], vae.encode(second, [1, 2])[0]
+    middle = np.stack([on_arc(*pair, 3)[1] for pair in zip(*ends, strict=True)])
+    np.testing.assert_allclose(way[:, 1], vae.decode(middle, [1, 2]), atol=1e-6)
+    with pytest.raises(ValueError, match="needs a label for each picture"):
+        vae.interpolate(first, second, second_labels=1)
+    with pytest.raises(ValueError, match="`labels` must be whole numbers, 2 of them"):
+        vae.interpolate(first, second, labels=1, second_labels=[0, 1, 2])
 
 
 def test_widths_that_are_learned_become_those_of_the_noise():

@@ -383,7 +383,9 @@ report(results)
 three = [
     ki.plotting.side_by_side(observed[n], restored[n], films[n]) for n in range(SHOWN, SHOWN + 3)
 ]
-below = np.concatenate(three, axis=1).repeat(3, axis=1).repeat(3, axis=2)  # 3 times as large
+line = np.ones_like(three[0][:, :2])  # white, between the films
+below = np.concatenate([three[0], line, three[1], line, three[2]], axis=1)
+below = below.repeat(3, axis=1).repeat(3, axis=2)  # 3 times as large
 ki.plotting.save_gif("film.gif", below, seconds=0.4)
 
 # %% tags=["cover"]

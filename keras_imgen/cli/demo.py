@@ -149,7 +149,7 @@ def _train_within(waiting, seconds, begin):
         # Anew for each: what an earlier one took too much or too little, the others share.
         share = _shares(waiting, end)[0]
         part = waiting.pop(0)
-        steps = max(1, int(share / part.pace.step))
+        steps = part.pace.steps_within(share)
         steps -= steps % min(ROUNDS, steps)
         choices = {"jit_compile": part.pace.jit_compile, "steps": steps, "worth": part.need}
         settle(part.folder, part.args, choices)

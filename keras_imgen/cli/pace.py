@@ -32,6 +32,10 @@ class Pace:
     step: float
     jit_compile: bool = False
 
+    def steps_within(self, seconds: float) -> int:
+        """Return how many steps fit into so many seconds, at least one."""
+        return max(1, int(seconds / self.step))
+
 
 class Stopwatch(keras.callbacks.Callback):
     """Notes the seconds of each step."""

@@ -35,7 +35,5 @@ def mean_of_samples(
             found = ops.convert_to_numpy(log_weights(noise, *repeated)).astype("float64")
             logs = np.concatenate([logs, found.reshape(-1, at_once)], axis=1)
         # What the last call has drawn beyond the number is left out.
-        logs = logs[:, :num_samples]
-        most = logs.max(axis=1, keepdims=True)
-        means.append(most[:, 0] + np.log(np.mean(np.exp(logs - most), axis=1)))
+        means.append(np.logaddexp.reduce(logs[:, :num_samples], axis=1) - np.log(num_samples))
     return np.concatenate(means)

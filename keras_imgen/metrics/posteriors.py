@@ -158,9 +158,8 @@ def _log_aggregate(latents, mean, log_variance):
         some = latents[start : start + size]
         # (z - m)^2 = z^2 - 2 zm + m^2, in 64 bits
         logs = constant + some @ (mean * precision).T - 0.5 * some**2 @ precision.T
-        most = logs.max(axis=1)
-        found.append(most + np.log(np.mean(np.exp(logs - most[:, None]), axis=1)))
-    return np.concatenate(found)
+        found.append(np.logaddexp.reduce(logs, axis=1))
+    return np.concatenate(found) - np.log(len(mean))
 
 
 def _checked(mean, log_variance):

@@ -128,7 +128,9 @@ def plot_traversals(vae, pictures, labels=None, rows: int = 8, columns: int = 9)
     return ax.figure
 
 
-def plot_interpolations(vae, first, second, steps: int = 8, labels=None, along: str = "arc"):
+def plot_interpolations(
+    vae, first, second, steps: int = 8, labels=None, along: str = "arc", *, second_labels=None
+):
     """Draw the ways from some pictures to others, between the pictures themselves.
 
     Args:
@@ -136,9 +138,9 @@ def plot_interpolations(vae, first, second, steps: int = 8, labels=None, along: 
         first: array in [0, 1], `(n, height, width, channels)`.
         second: same shape.
         steps: pictures of each way, at least 2; both ends are reconstructions.
-        labels: of a conditional VAE, one whole number for all, or one for each pair, which keeps
-            it all the way.
+        labels: of a conditional VAE, one whole number for all, or one for each pair.
         along: `"arc"`, about the origin, or `"line"`.
+        second_labels: those of the second pictures, mixed on the way; by default `labels`.
 
     Returns:
         The figure, one row per pair.
@@ -161,7 +163,9 @@ def plot_interpolations(vae, first, second, steps: int = 8, labels=None, along: 
     """
     _check_model("plot_interpolations", vae, "interpolate", "a VAE")
     first, second = (checked_pictures(x, rank=4) for x in (first, second))
-    ways = vae.interpolate(first, second, steps, labels=labels, along=along)
+    ways = vae.interpolate(
+        first, second, steps, labels=labels, second_labels=second_labels, along=along
+    )
     way = image_grid(ways.reshape(-1, *first.shape[1:]), steps)
     grids = image_grid(first, 1), way, image_grid(second, 1)
     widths = [grid.shape[1] for grid in grids]

@@ -100,7 +100,7 @@ def plot_over_time(clean, restored, lost=None, ax=None):
             "it is np.all(observed[..., -1] == 0, axis=(1, 2))."
         )
     if ax is None:
-        ax = showable(new_figure((7.0, 3.0)).subplots())
+        ax = showable(new_figure((7.0, 3.4)).subplots())
     numbers = range(1, length + 1)
     for name, film in films.items():
         film = checks.array(film)
@@ -112,7 +112,9 @@ def plot_over_time(clean, restored, lost=None, ax=None):
     ax.set(xlabel="frame", ylabel="PSNR in dB", xlim=(0.5, length + 0.5))
     ax.xaxis.get_major_locator().set_params(integer=True)
     if isinstance(restored, dict) or lost.any():
-        ax.legend()
+        # Below the label of the axis: inside it could hide a frame.
+        place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "borderaxespad": 3.5}
+        ax.legend(ncols=2, frameon=False, **place)
     return ax
 
 

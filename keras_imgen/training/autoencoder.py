@@ -91,12 +91,12 @@ class Autoencoder(LatentModel):
 
     def _drawn(self, latents, labels=None):
         prior = self._networks()[-1]
-        return self._decoded(latents if prior is None else prior(latents), labels)
+        return self._decoded(latents if prior is None else prior(latents), self._rows(labels))
 
-    def _decoded(self, latents, labels=None):
+    def _decoded(self, latents, rows=None):
         decoder = self._networks()[1]
         latents = ops.convert_to_tensor(latents)  # Keras takes no mixture of arrays and tensors
-        return self._pictures(decoder(with_labels(latents, self._rows(labels)), training=False))
+        return self._pictures(decoder(with_labels(latents, rows), training=False))
 
     def encode(self, pictures, labels=None):
         """Return middle and log-variance of each picture's cloud: two arrays `(n, latent_dim)`.
@@ -135,7 +135,7 @@ class Autoencoder(LatentModel):
         """
         latents = self._checked_latents(latents)
         labels = self._checked_labels(labels, len(latents))
-        return in_batches(self._decoded, latents, *([] if labels is None else [labels]))
+        return in_batches(self._decoded, latents, *([] if labels is None else [self._rows(labels)]))
 
     def reconstruct(self, pictures, labels=None):
         """Return each picture as it comes back from the middle of its cloud.
@@ -165,14 +165,27 @@ class Autoencoder(LatentModel):
         prior = self._networks(training)[-1]
         return losses.log_normal(latents) if prior is None else prior.log_prob(latents)
 
-    def interpolate(self, first, second, steps: int = 8, *, labels=None, along: str = "arc"):
+    def interpolate(
+        self,
+        first,
+        second,
+        steps: int = 8,
+        *,
+        labels=None,
+        second_labels=None,
+        along: str = "arc",
+    ):
         """Return the pictures on the way from one picture to another.
+
+        From one label to another the rows of labels that the decoder takes are mixed in equal
+        steps, whichever way the latents go: half way a half of each, which no training shows.
 
         Args:
             first: float array in [0, 1], shape `(n, height, width, channels)`.
             second: same shape.
             steps: pictures of each way, both ends among them, at least 2.
             labels: of a conditional VAE, one whole number for all, or one for each pair.
+            second_labels: those of the second pictures; by default `labels`.
             along: `"arc"`, about the origin, or `"line"`.
 
         Returns:
@@ -184,17 +197,24 @@ class Autoencoder(LatentModel):
         steps = whole_number("steps", steps, 2, "Both ends count.")
         if along not in ("arc", "line"):
             raise ValueError(f'`along` must be "arc" or "line". Received: along={along!r}.')
-        ends = [self.encode(pictures, labels)[0] for pictures in (first, second)]
+        labels = labels, labels if second_labels is None else second_labels
+        ends = [self.encode(*end)[0] for end in zip((first, second), labels, strict=True)]
         if len(first) != len(second):
             raise ValueError(
                 "Every way leads from one picture to another. Received: "
                 f"{len(first)} and {len(second)} pictures."
             )
-        between = on_arc if along == "arc" else on_line
-        ways = np.concatenate([between(a, b, steps) for a, b in zip(*ends, strict=True)])
-        labels = self._checked_labels(labels, len(first))
-        labels = None if labels is None else np.repeat(labels, steps)
-        return self.decode(ways, labels).reshape(len(first), steps, *self.image_shape)
+
+        def ways(between, *ends):
+            return np.concatenate([between(*pair, steps) for pair in zip(*ends, strict=True)])
+
+        told = []
+        if self.num_classes:
+            rows = [self._rows(self._checked_labels(each, len(first))) for each in labels]
+            told = [ops.convert_to_tensor(ways(on_line, *map(ops.convert_to_numpy, rows)))]
+        latents = ways(on_arc if along == "arc" else on_line, *ends)
+        pictures = in_batches(self._decoded, latents, *told)
+        return pictures.reshape(len(first), steps, *self.image_shape)
 
     def get_config(self):
         """Return the constructor's arguments."""

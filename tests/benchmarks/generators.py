@@ -87,9 +87,13 @@ def main():
     splits = ("train[:50000]", "train[50000:]") if args.held_out else ("train", "test")
     options = {"batch_size": BATCH, "data_dir": args.data_dir, "labels": True}
     train, test = (ki.load("mnist", split, **options) for split in splits)
+
+    def steps_of(name):
+        return plain_pace(compiled(name, 0), train).steps_within(60.0 * args.minutes)
+
     if args.pace:
         for name in args.only:
-            print(f"{name}: {steps_within(name, train, 60.0 * args.minutes)} steps", flush=True)
+            print(f"{name}: {steps_of(name)} steps", flush=True)
         return
     judge = Judge(test.take(10_000))
     floor, _ = judge(train.take(10_000))
@@ -98,7 +102,7 @@ def main():
         grids = {}
         for name in args.only:
             train.seed = seed
-            steps = args.steps or steps_within(name, train, 60.0 * args.minutes)
+            steps = args.steps or steps_of(name)
             model = compiled(name, seed)
             rest = WarmUpAndRest(float(model.optimizer.learning_rate), steps)
             callbacks = [rest, StopAfter(steps)]
@@ -120,11 +124,6 @@ def main():
                 ki.plotting.save_grid(args.out / f"{name}_{seed}.png", grids[name], scale=3)
         if args.out:
             draw(args.out / f"side_by_side_{seed}.png", grids)
-
-
-def steps_within(name, data, seconds):
-    """Return how many steps a model takes in so many seconds."""
-    return max(1, int(seconds / plain_pace(compiled(name, 0), data).step))
 
 
 def shown(figures):

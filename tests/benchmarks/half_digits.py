@@ -41,7 +41,7 @@ def restorer(data, minutes, seed):
     network = ki.networks.unet(SHAPE, extra_channels=1, depth=2, filters=32)
     model = ki.Restorer(network, LowerHalf(seed=seed), keep_known=True, seed=seed)
     model.compile()
-    steps = max(1, int(60.0 * minutes / plain_pace(model, data).step))
+    steps = plain_pace(model, data).steps_within(60.0 * minutes)
     callbacks = [WarmUpAndRest(float(model.optimizer.learning_rate), steps), StopAfter(steps)]
     model.fit(data, epochs=10_000, verbose=0, callbacks=callbacks)
     return model

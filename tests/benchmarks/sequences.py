@@ -190,8 +190,8 @@ def trained(build, degradation, data, seed, args):
     data.seed = seed
     steps = args.steps
     if steps is None:
-        pace = plain_pace(made(build(), degradation, seed), data)
-        steps = max(1, int(60.0 * args.minutes / pace.step))
+        model = made(build(), degradation, seed)
+        steps = plain_pace(model, data).steps_within(60.0 * args.minutes)
         keras.utils.set_random_seed(seed)
     model = made(build(), degradation, seed)
     if not args.pace:

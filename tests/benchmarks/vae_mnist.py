@@ -37,7 +37,7 @@ from generators import StopAfter, shown
 from keras import layers
 
 import keras_imgen as ki
-from keras_imgen.cli.pace import plain_pace
+from keras_imgen.cli.pace import Pace, plain_pace
 from keras_imgen.cli.runs import WarmUpAndRest
 
 SHAPE, BATCH = (28, 28, 1), 128
@@ -144,13 +144,13 @@ def trained(model, data, steps):
     return model
 
 
-def steps_within(name, data, seconds):
-    """Return how many steps a model takes in so many seconds."""
+def pace_of(name, data):
+    """Return how long the steps of a model take."""
     model = made(name, 0, 1000)
-    if isinstance(model, Recipe):
-        batches = seconds_of_steps({name: model}, data, turns=3)[name]
-        return int(seconds / statistics.median(batches))
-    return max(1, int(seconds / plain_pace(model, data).step))
+    if not isinstance(model, Recipe):
+        return plain_pace(model, data)
+    seconds = seconds_of_steps({name: model}, data, turns=3)[name]
+    return Pace(first=np.nan, step=statistics.median(seconds))
 
 
 def main():
@@ -180,7 +180,8 @@ def main():
         return
     if args.pace:
         for name in args.only:
-            print(f"{name}: {steps_within(name, train, 60.0 * args.minutes)} steps", flush=True)
+            steps = pace_of(name, train).steps_within(60.0 * args.minutes)
+            print(f"{name}: {steps} steps", flush=True)
         return
     digits = test.take(args.digits)
     grey = ki.load("mnist", splits[1], shuffle=False, data_dir=args.data_dir)
@@ -188,7 +189,7 @@ def main():
     for name in args.only:
         for seed in args.seeds:
             train.seed = seed
-            steps = args.steps or steps_within(name, train, 60.0 * args.minutes)
+            steps = args.steps or pace_of(name, train).steps_within(60.0 * args.minutes)
             begin = time.monotonic()
             model = trained(made(name, seed, steps), train, steps)
             seconds = time.monotonic() - begin

@@ -88,7 +88,7 @@ def load_pretrained(name: str) -> Restorer:
         name: `"denoiser-gray"` or `"denoiser-color"`, for Gaussian noise of any sigma up to 55
             grey levels, blind or given it: `restore(noisy)` or `restore(noisy, level=25 / 255)`;
             `"inpainter"`, for holes in pictures in colour: `restore(pictures, known=mask)`;
-            `"film-gray"`, for Gaussian noise and lost frames in sequences of at least two frames:
+            `"film-gray"`, for Gaussian noise and lost frames in grey sequences:
             `restore(films, known=mask)`, a mask that is 0 in the lost ones.
 
     Returns:

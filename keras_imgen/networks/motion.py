@@ -113,8 +113,8 @@ class AlignNeighbors(layers.Layer):
     begins with this guess, and learns what is wrong with it.
 
     Takes `[guide, observed]`: frames without noise, in which motion is found, and the observed ones
-    with a mask behind them, 0 all over a frame that is lost. A frame of which anything is missing is
-    taken for lost: there is no motion to be found in holes.
+    with a mask behind them, 0 all over a frame that is lost. A frame of which anything is missing
+    is taken for lost: there is no motion to be found in holes.
 
     Output shape:
         `(batch, time, height, width, 6 * channels + 5)`: the guess (the guide where a frame

@@ -62,7 +62,7 @@ ALLOWED = {
     "sequences": {"backends", "checks", "data", "inference", "matching"},
     "prior": {"checks", "data", "degradations", "inference", "matching"},
     "matching": {"backends", "checks", "data", "degradations", "sizes"},
-    "pretrained": {"checks", "degradations", "networks", "restoration"},
+    "pretrained": {"checks", "degradations", "networks", "restoration", "settings"},
     "inference": {"backends", "checks", "networks"},
     "sizes": set(),
     "sigma": {"checks", "data", "degradations", "pretrained"},

@@ -17,7 +17,9 @@ from keras_imgen import (
     degradations,
     load_model,
     load_moving_digits,
+    load_moving_photos,
     load_sequences,
+    metrics,
     networks,
     plotting,
 )
@@ -741,3 +743,16 @@ def test_a_causal_model_restores_films_that_are_never_whole(lost, tmp_path, monk
     for file, frame in zip(found, expected, strict=True):
         np.testing.assert_allclose(sources.as_image(frame), Image.open(file), atol=1)
     assert np.ptp(expected.astype(int) - clean) > 5
+
+
+def test_the_restorer_of_films_that_ships(tmp_path):
+    clean = load_moving_photos("test", num_sequences=1, num_frames=5, size=(24, 40)).pictures[0]
+    damaged = clean.copy()
+    damaged[2] = 255  # whatever stands in a lost frame is not seen
+    folder = write_frames(tmp_path / "frames", damaged)
+    assert run("restore", "film-gray", folder, "--lost", "3", "--out", tmp_path / "out") == 0
+    restored = Film(tmp_path / "out").read()
+    assert restored.shape == clean.shape
+    blend = to_float(clean[[1, 3]]).mean(axis=0)
+    found, blended = (metrics.psnr(to_float(clean[2]), x) for x in (restored[2], blend))
+    assert found > blended

@@ -34,11 +34,12 @@ def motion(first, second):
 
     Example:
         >>> import numpy as np
+        >>> from keras_imgen import load
         >>> from keras_imgen.networks.motion import motion
-        >>> first = np.random.default_rng(0).random((1, 40, 40, 1), "float32")
-        >>> second = np.roll(first, (3, -2), axis=(1, 2))
-        >>> np.round(np.asarray(motion(first, second))[0, 20, 20])
-        array([ 3., -2.], dtype=float32)
+        >>> first = load("photos", "test").take(1)[:, 40:104, 100:164]
+        >>> second = np.roll(first, (3, -7), axis=(1, 2))
+        >>> np.round(np.asarray(motion(first, second))[0, 32, 32])
+        array([ 3., -7.], dtype=float32)
     """
     pyramid = [(first, second)]
     for _ in range(LEVELS):

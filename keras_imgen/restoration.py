@@ -267,7 +267,7 @@ class Restorer(Sequences, Prior, PictureModel):
         side = tile or TILE
         if observed.ndim == 5:
             frames = max(side**2 // math.prod(observed.shape[2:4]), 1)  # at a time
-            if tile is not None and observed.shape[1] > frames and self._in_parts_of(frames):
+            if tile is not None and observed.shape[1] > frames and self._readings(frames):
                 return self._film_in_parts(observed, frames, progress)
         if observed.ndim == 5 or max(observed.shape[1:3]) <= side:
             at_a_time = side**2 // math.prod(observed.shape[1:-1])

@@ -9,7 +9,7 @@ from keras_imgen import backends
 from keras_imgen.checks import whole_number
 from keras_imgen.data import check_pictures
 from keras_imgen.data.dataset import NOISE
-from keras_imgen.inference import directions, goes_in_parts, in_parts, step_of
+from keras_imgen.inference import directions, in_parts, readings_in_parts, step_of
 from keras_imgen.matching import conditioned
 
 
@@ -60,7 +60,7 @@ class Sequences:
     def streams(self) -> bool:
         """Whether sequences can be restored frame by frame, by `stream`."""
         of_sequences = len(self.network.input_shape) == 5
-        return of_sequences and not any(self._backwards()) and self._in_parts_of(1)
+        return of_sequences and not any(self._backwards()) and bool(self._readings(1))
 
     def extrapolate(self, observed, num_frames: int, *, at_a_time: int | None = None):
         """Predict the frames that follow a sequence, for a model that fills in lost frames.
@@ -129,9 +129,8 @@ class Sequences:
 
     def _film_in_parts(self, observed, size, progress):
         """Return restored sequences, not clipped, a few frames at a time."""
-        backwards = self._backwards()
-        films = [in_parts(self._step(), film[None], size, backwards, progress) for film in observed]
-        return np.concatenate(films)
+        how = self._backwards(), self._readings(size), progress
+        return np.concatenate([in_parts(self._step(), film[None], size, *how) for film in observed])
 
     def _check_sequences(self, what):
         if len(self.network.input_shape) != 5:
@@ -147,10 +146,11 @@ class Sequences:
     def _backwards(self):
         return self._of_network("directions", lambda: directions(self.network, self._multiple))
 
-    def _in_parts_of(self, size):
+    def _readings(self, size):
+        """Return how often a sequence must be read in parts of so many frames, 0 for never."""
         size = min(size, 2)
         return self._does_no_more and self._of_network(
-            f"parts of {size}", lambda: goes_in_parts(self.network, size, self._multiple)
+            f"parts of {size}", lambda: readings_in_parts(self.network, size, self._multiple)
         )
 
 

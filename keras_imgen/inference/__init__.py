@@ -6,7 +6,7 @@ from keras_imgen.inference.ensembles import over_positions
 from keras_imgen.inference.exporting import export
 from keras_imgen.inference.importance import mean_of_samples
 from keras_imgen.inference.measured import measured
-from keras_imgen.inference.parts import directions, goes_in_parts, in_parts, step_of
+from keras_imgen.inference.parts import directions, in_parts, readings_in_parts, step_of
 from keras_imgen.inference.priors import adjoint, nearest_fit, undone, with_known
 from keras_imgen.inference.sampling import followed, followed_to_fit, guided
 from keras_imgen.inference.tiles import Tile, in_tiles, tiles
@@ -23,7 +23,6 @@ __all__ = [
     "export",
     "followed",
     "followed_to_fit",
-    "goes_in_parts",
     "guided",
     "in_batches",
     "in_parts",
@@ -34,6 +33,7 @@ __all__ = [
     "on_arc",
     "on_line",
     "over_positions",
+    "readings_in_parts",
     "step_of",
     "tiles",
     "undone",

@@ -42,36 +42,45 @@ def directions(network: keras.Model, multiple: int = 1) -> tuple[bool, ...]:
     return tuple(memories.backwards)
 
 
-def in_parts(step, frames, size: int, backwards=(), progress: bool = False) -> np.ndarray:
+def in_parts(
+    step, frames, size: int, backwards=(), readings: int = 2, progress: bool = False
+) -> np.ndarray:
     """Return a sequence restored a few frames at a time.
 
-    What reads the frames backwards is carried through all parts first, from the last one to the
-    first, and what it remembers is kept for each part.
+    Where something reads the frames backwards, it is carried through all parts first, from the last
+    one to the first, and what it remembers is kept for each part. If it sees what something else
+    has read forwards, that in turn must be carried through all parts before.
 
     Args:
         step: by `step_of`.
         frames: observed sequence, as an array `(n, time, height, width, channels)`.
         size: frames at a time.
         backwards: by `directions`.
+        readings: by `readings_in_parts`: how often the sequence is read.
         progress: whether to show a bar.
     """
     parts = [frames[:, start : start + size] for start in range(0, frames.shape[1], size)]
-    steps = len(parts) + any(backwards) * (len(parts) - 1)
+    readings = readings if any(backwards) else 1
+    steps = len(parts) + (readings - 1) * (len(parts) - 1)
     bar = keras.utils.Progbar(steps, unit_name="part") if progress else None
+    earlier, later = [None] * (len(parts) + 1), [None] * len(parts)  # what each part begins with
 
-    def stepped(part, *memories):
-        made, after = step(part, _chosen(backwards, *memories))
+    def stepped(number):
+        memory = _chosen(backwards, earlier[number], later[number])
+        made, after = step(parts[number], memory)
         if bar is not None:
             bar.add(1)
         return made, [[ops.convert_to_numpy(value) for value in memory] for memory in after]
 
-    later = [None] * len(parts)  # what those that read backwards remember after each part
-    if any(backwards):
+    if readings > 2:
+        for number in range(len(parts) - 1):
+            _, earlier[number + 1] = stepped(number)
+    if readings > 1:
         for number in reversed(range(1, len(parts))):
-            _, later[number - 1] = stepped(parts[number], None, later[number])
-    restored, earlier = [], None
-    for part, memory in zip(parts, later, strict=True):
-        made, earlier = stepped(part, earlier, memory)
+            _, later[number - 1] = stepped(number)
+    restored = []
+    for number in range(len(parts)):
+        made, earlier[number + 1] = stepped(number)
         restored.append(ops.convert_to_numpy(made))
     return np.concatenate(restored, axis=1)
 
@@ -85,8 +94,11 @@ def _chosen(backwards, earlier, later):
     return [behind if back else front for back, front, behind in pairs]
 
 
-def goes_in_parts(network: keras.Model, size: int, multiple: int = 1) -> bool:
-    """Return whether a network makes the same of a sequence in parts, whatever its weights are.
+def readings_in_parts(network: keras.Model, size: int, multiple: int = 1) -> int:
+    """Return how often a network must read a sequence in parts to make of it what it makes whole.
+
+    Whatever its weights are: once if nothing reads backwards, twice if something does, three times
+    if that sees what has been read forwards; 0 if it cannot be had so.
 
     Args:
         network: of sequences.
@@ -95,6 +107,10 @@ def goes_in_parts(network: keras.Model, size: int, multiple: int = 1) -> bool:
     """
     rng = np.random.default_rng(0)
     frames = rng.random(_tried_on(network, multiple), "float32")
+    # What a degradation appends, such as a mask: some frames are there, and some are not.
+    frames[..., network.output_shape[-1] :] = np.resize([1, 0, 1, 1, 0], frames.shape[1])[
+        :, None, None, None
+    ]
     try:
         twin = keras.models.clone_model(network)
         for weight in twin.weights:  # of one that has learned nothing yet, many are 0
@@ -106,10 +122,15 @@ def goes_in_parts(network: keras.Model, size: int, multiple: int = 1) -> bool:
             return ops.cast(twin(frames, training=False), "float32")
 
         whole = ops.convert_to_numpy(restored(frames))
-        found = in_parts(step_of(restored), frames, size, directions(twin, multiple))
+        backwards = directions(twin, multiple)
+        for readings in (2, 3) if any(backwards) else (1,):
+            found = in_parts(step_of(restored), frames, size, backwards, readings)
+            same = found.shape == whole.shape
+            if same and np.allclose(found, whole, atol=1e-4 * np.ptp(whole)):
+                return readings
     except Exception:  # of copies, and of another number of frames, layers say all sorts of things
-        return False
-    return found.shape == whole.shape and np.allclose(found, whole, atol=1e-4 * np.ptp(whole))
+        return 0
+    return 0
 
 
 def _tried_on(network, multiple):

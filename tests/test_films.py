@@ -746,7 +746,7 @@ def test_a_causal_model_restores_films_that_are_never_whole(lost, tmp_path, monk
 
 
 def test_the_restorer_of_films_that_ships(tmp_path):
-    clean = load_moving_photos("test", num_sequences=1, num_frames=5, size=(24, 40)).pictures[0]
+    clean = load_moving_photos("test", num_sequences=1, num_frames=5, size=(40, 56)).pictures[0]
     damaged = clean.copy()
     damaged[2] = 255  # whatever stands in a lost frame is not seen
     folder = write_frames(tmp_path / "frames", damaged)

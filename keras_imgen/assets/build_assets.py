@@ -60,7 +60,7 @@ NETWORKS = (
     Asset(
         "film-gray.npz",
         "Weights of a network that restores films",
-        "films made of photographs of BSDS500, by `train_restorers.py`",
+        "films made of 380 photographs of BSDS500, by `train_restorers.py`",
         _RESEARCH,
     ),
 )

@@ -16,10 +16,8 @@ from keras_imgen.pretrained import ASSETS, UNTRAINED
 ROOT = Path(__file__).parents[1]
 OF_PICTURES = [name for name in UNTRAINED if name != "film-gray"]
 GAINS = {"denoiser-gray": 9.12, "denoiser-color": 9.70}  # dB, of noise of 25 grey levels
-FILM = (
-    0.36,
-    2.49,
-)  # dB: beside the denoiser alone, and in lost frames beside their neighbours' mean
+# dB: in noise, beside the denoiser alone; in lost frames, beside the mean of their neighbours.
+FILM = (0.36, 2.49)
 
 
 @pytest.fixture(scope="module", params=OF_PICTURES)

@@ -11,7 +11,14 @@ import keras
 import numpy as np
 from matplotlib.figure import Figure
 
-from keras_imgen import degradations, load, load_moving_digits, load_pretrained, plotting
+from keras_imgen import (
+    degradations,
+    load,
+    load_moving_digits,
+    load_moving_photos,
+    load_pretrained,
+    plotting,
+)
 from keras_imgen.data import to_float
 from keras_imgen.metrics import psnr
 
@@ -22,9 +29,10 @@ def main():
     """Draw all figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("demo", nargs="?", default="runs/demo", help="folder of the demo")
-    parser.add_argument("--restored", action="store_true", help="draw this figure alone")
+    parser.add_argument("--restored", action="store_true", help="draw these figures alone")
     args = parser.parse_args()
     draw_restored().savefig(FIGURES / "restored.png", dpi=100)
+    draw_film().savefig(FIGURES / "film.png", dpi=100)
     if args.restored:
         return
     folder = Path(args.demo)
@@ -148,6 +156,15 @@ def draw_restored():
     for ax, (word, clean, picture) in zip(axes, panels, strict=True):
         show(ax, np.clip(picture[0], 0, 1), f"{word} · {decibels(clean, picture)}")
     return figure
+
+
+def draw_film():
+    """Draw a film with noise of 25 grey levels and two of six frames lost, before and after."""
+    options = {"num_sequences": 1, "num_frames": 6, "size": (96, 128), "seed": 2}
+    clean = load_moving_photos("test", **options).take(1)
+    damage = [degradations.AdditiveNoise(25 / 255, seed=0), degradations.MissingFrames(2, seed=0)]
+    observed = keras.ops.convert_to_numpy(degradations.Compose(damage)(clean))
+    return plotting.plot_sequence(observed, load_pretrained("film-gray").restore(observed), clean)
 
 
 def show(ax, picture, title):

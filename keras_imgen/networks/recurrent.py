@@ -50,8 +50,8 @@ def carrying(before=None):
     """Begin recurrent layers with what they remember, and note what they remember in the end.
 
     Args:
-        before: for each layer in the order of their calls `(h, c)`, or None for nothing; None for
-            all of them.
+        before: for each layer, in the order of their calls, what it noted, or None for nothing;
+            None for all of them.
     """
     memories = Memories(before)
     token = _carried.set(memories)

@@ -1,7 +1,8 @@
 """Draws the pictures of README and guide from the models of `keras-imgen demo`.
 
 Run `keras-imgen demo` first, then `python docs/make_figures.py` in the repository's root. With
-`--restored` it draws what the restorers that ship with the package do, and needs no demo.
+`--restored` it draws what the restorers that ship with the package do, two figures, and needs no
+demo.
 """
 
 import argparse

@@ -328,22 +328,29 @@ def two_layers(whose):
     return model
 
 
-def step(args):
-    """Print the time of a training step of both layers, in turns."""
-    rng = np.random.default_rng(0)
-    x, y = (rng.random((4, 10, 64, 64, 1), "float32") for _ in range(2))
-    models = {whose: two_layers(whose) for whose in ("ours", "Keras")}
-    seconds = {name: [] for name in models}
-    for turn in range(8):
-        for name, model in models.items():
+def in_turns(steps, turns):
+    """Print the time of two steps, functions without arguments that take turns, and their ratio."""
+    seconds = {name: [] for name in steps}
+    for turn in range(turns + 1):
+        for name, one in steps.items():
             begin = time.perf_counter()
-            model.train_on_batch(x, y)
+            one()
             if turn:  # the first one is compiled
                 seconds[name].append(time.perf_counter() - begin)
     for name, values in seconds.items():
         print(f"{name}: {1000 * statistics.median(values):.0f} ms")
-    ratios = np.divide(seconds["ours"], seconds["Keras"])
+    ratios = np.divide(*seconds.values())
     print(f"ratio {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})")
+
+
+def step(args):
+    """Print the time of a training step of both layers, in turns."""
+    rng = np.random.default_rng(0)
+    x, y = (rng.random((4, 10, 64, 64, 1), "float32") for _ in range(2))
+    ours, theirs = two_layers("ours"), two_layers("Keras")
+    in_turns(
+        {"ours": lambda: ours.train_on_batch(x, y), "Keras": lambda: theirs.train_on_batch(x, y)}, 7
+    )
 
 
 def peak(job, frames):

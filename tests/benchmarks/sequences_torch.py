@@ -11,14 +11,12 @@ both compute the same is tried first, with the same weights.
 
 import argparse
 import os
-import statistics
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import torch
-from sequences import two_layers
+from sequences import in_turns, two_layers
 from torch import nn
 
 SHAPE = (4, 10, 64, 64, 1)
@@ -93,22 +91,8 @@ def main():
 
     made = theirs(film).detach().numpy().transpose(0, 1, 3, 4, 2)
     print(f"largest difference {np.abs(made - np.asarray(ours(x))).max():.1e}")
-    steps = {"ours": lambda: ours.train_on_batch(x, y), "PyTorch": step}
-    seconds = {name: [] for name in steps}
-    for turn in range(args.turns + 1):
-        for name, one in steps.items():
-            begin = time.perf_counter()
-            loss = one()
-            if turn:  # the first one is compiled
-                seconds[name].append(time.perf_counter() - begin)
-            elif name == "ours":
-                print(f"first loss {float(np.ravel(loss)[0]):.6f}", end=" and ")
-            else:
-                print(f"{loss:.6f}")
-    for name, values in seconds.items():
-        print(f"{name}: {1000 * statistics.median(values):.0f} ms")
-    ratios = np.divide(seconds["ours"], seconds["PyTorch"])
-    print(f"ratio {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})")
+    print(f"first loss {ours.evaluate(x, y, verbose=0):.6f} and {step():.6f}")
+    in_turns({"ours": lambda: ours.train_on_batch(x, y), "PyTorch": step}, args.turns)
 
 
 if __name__ == "__main__":

@@ -196,6 +196,7 @@ class Diffusion(LatentModel):
         how = {"steps": steps, "guidance": guidance}
         return in_batches(functools.partial(self.predict_latents, **how), latents, *labels)
 
+    @backends.unrecorded()
     def predict_latents(self, latents, labels=None, *, steps: int = 18, guidance: float = 1.0):
         """Return the picture of each latent vector `(batch, latent_dim)`, the noise to begin with.
 
@@ -269,7 +270,7 @@ class Diffusion(LatentModel):
         observed, operator = to_undo(self.image_shape, observed, degradation, known)
         steps = checks.whole_number("steps", steps, 1, "Usual: 20 to 100.")
         rows = self._told_rows(labels, len(observed))
-        seeds = keras.random.SeedGenerator(checks.seed_or_new(seed))
+        seeds = backends.SeedGenerator(checks.seed_or_new(seed))
 
         def draw():
             return keras.random.normal(observed.shape, dtype="float32", seed=seeds)

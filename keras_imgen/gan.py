@@ -227,6 +227,7 @@ class GAN(Search, TwoPlayers):
         self._track(formulas.discriminator(*scores), *scores, formulas.generator(*scores))
         return {tracker.name: tracker.result() for tracker in self.metrics}
 
+    @backends.unrecorded()
     def score(self, pictures, labels=None):
         """Return the discriminator's score of each picture, `(batch, 1)`: high for "real".
 
@@ -268,6 +269,7 @@ class GAN(Search, TwoPlayers):
         labels = self._rows(self._checked_labels(labels, len(pictures)))
         return ops.convert_to_tensor(pictures), labels
 
+    @backends.unrecorded()
     def predict_latents(self, latents, labels=None):
         """Return the averaged generator's picture of each latent vector `(batch, latent_dim)`.
 

@@ -157,6 +157,7 @@ class Restorer(Sequences, Prior, PictureModel):
             restored = known * observed[..., :-1] + (1.0 - known) * restored
         return restored
 
+    @backends.unrecorded()
     def restore(
         self,
         observed,

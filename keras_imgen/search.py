@@ -16,6 +16,7 @@ RATE = 0.1  # of the search, in standard deviations of a latent
 class Search:
     """Part of `GAN` and `VAE`: a generator knows which pictures there are."""
 
+    @backends.unrecorded()
     def undo(
         self,
         observed,

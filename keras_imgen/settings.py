@@ -1,8 +1,10 @@
 """Lets code of this package run as it is meant, whatever `keras.json` or the user has set."""
 
 import contextlib
+import functools
 
 import keras
+import numpy as np
 
 
 @contextlib.contextmanager
@@ -28,3 +30,20 @@ def as_meant():
         keras.config.set_image_data_format(layout)
         keras.config.set_floatx(floatx)
         keras.config.set_dtype_policy(policy)
+
+
+def meant_on_tensors(function):
+    """Let a function run as it is meant, on arrays, too: PyTorch takes no mixture with tensors."""
+
+    @functools.wraps(function)
+    @as_meant()
+    def wrapped(*args, **kwargs):
+        return function(*map(_as_tensor, args), **{n: _as_tensor(x) for n, x in kwargs.items()})
+
+    return wrapped
+
+
+def _as_tensor(x):
+    if not isinstance(x, np.ndarray):
+        return x
+    return keras.ops.convert_to_tensor(x, "float32" if x.dtype == "float64" else None)

@@ -326,7 +326,7 @@ class VAE(Search, Autoencoder):
             return joint - losses.log_normal(latents, mean, log_variance)
 
         given = (np.asarray(pictures, "float32"), mean, log_variance, *rows)
-        seeds = keras.random.SeedGenerator(seed_or_new(seed))
+        seeds = backends.SeedGenerator(seed_or_new(seed))
         return mean_of_samples(
             backends.compiled(log_weights), given, self.latent_dim, num_samples, batch_size, seeds
         )

@@ -12,6 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+if os.environ["KERAS_BACKEND"] == "torch":  # which has tests, too: `KERAS_BACKEND=torch pytest`
+    import torch
+
+    torch.set_grad_enabled(False)  # tests make arrays of what networks answer
+
 # Tests that a plain `pytest` leaves out, chosen by choose_long.py.
 LONG = Path(__file__).parent / "long_tests.txt"
 # Files that take half a minute or more, the longest first: whoever begins with the short ones ends

@@ -86,7 +86,7 @@ ALLOWED = {
 }
 # What takes seconds to import, or need not be installed, is imported where it is used.
 HEAVY = {"IPython", "PIL", "av", "jax", "matplotlib", "tensorflow", "tensorflow_datasets", "torch"}
-EXCEPTIONS = {"backends/tensorflow.py": {"tensorflow"}, "backends/jax.py": {"jax"}}
+EXCEPTIONS = {f"backends/{name}.py": {name} for name in ("jax", "tensorflow", "torch")}
 
 
 def part_of(file):

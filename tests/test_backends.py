@@ -1,8 +1,9 @@
-"""JAX without TensorFlow: everything works, and the figures agree.
+"""JAX and PyTorch without TensorFlow: everything works, and the figures agree.
 
 A Keras backend is chosen once in a process, so that this takes a process of its own.
 """
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -22,22 +23,27 @@ SHAPE = (12, 20, 1)
 CLEAN = np.random.default_rng(0).random((6, *SHAPE), "float32")
 
 WITHOUT_TENSORFLOW = """
-import json, pathlib, sys
+import importlib.machinery, json, pathlib, sys
 
-class Nothing:
-    # Finds no TensorFlow, as if it were not installed.
+class Missing:
+    # Of TensorFlow there is nothing but the name, as if it were not installed.
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] == "tensorflow":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+            return importlib.machinery.ModuleSpec(name, self)
+    def create_module(self, spec):
+        raise ModuleNotFoundError(f"No module named {spec.name!r}", name=spec.name)
+    def exec_module(self, module):
+        raise AssertionError
 
-sys.meta_path.insert(0, Nothing())
+sys.meta_path.insert(0, Missing())
 import keras_imgen
 import keras
 import numpy as np
 
-assert keras.backend.backend() == "jax"
+backend = keras.backend.backend()
+assert backend == sys.argv[1]
 clean = np.load("clean.npy")
-report = {}
+report = {"backend": backend}
 
 def figures(model, pictures):
     return model.evaluate(pictures, batch_size=3, verbose=0, return_dict=True)
@@ -47,7 +53,7 @@ def trained(name, pictures):
     before = figures(model, pictures)
     # Of two sequences as many steps as of six pictures.
     model.fit(pictures, epochs=18 // len(pictures), batch_size=2, verbose=0)
-    model.save(f"{name}_jax.keras")
+    model.save(f"{name}_{backend}.keras")
     report[name] = {"before": before, "trained": figures(model, pictures)}
     return model
 
@@ -60,7 +66,7 @@ for name, pictures in (("restorer", clean), ("sequences", clean.reshape(2, 3, *c
 streamed = np.stack(list(model.stream(pictures[0])))
 report["sequences"]["streamed"] = float(np.abs(streamed - model.restore(pictures)[0]).max())
 
-loaded = keras.saving.load_model("vae_jax.keras")
+loaded = keras.saving.load_model(f"vae_{backend}.keras")
 report["loaded here"] = figures(loaded, clean)
 report["loaded"] = figures(keras.saving.load_model("vae.keras"), clean)
 
@@ -126,8 +132,18 @@ for resume in ([], [keras_imgen.callbacks.Resume("broken")]):
         whole = bool(np.all(np.isfinite(model.sample(2))))
         report.setdefault("broken", []).append([str(error), whole])
 
+generators = [keras_imgen.backends.SeedGenerator(s) for s in (0, 1, 2, 2**31, 2**32 - 1)]
+draws = [keras.random.normal((4,), seed=g) for _ in range(3) for g in generators]
+report["draws"] = np.stack([np.asarray(draw) for draw in draws]).tolist()
+
+report["one by one"] = ""
+try:
+    model.compile(steps_per_execution=2)
+except NotImplementedError as error:
+    report["one by one"] = str(error)
+
 huge = keras_imgen.degradations.AdditiveNoise(0.1, seed=2**63 - 1)
-report["huge seed"] = float(np.std(huge(clean * 0.0, training=True)))
+report["huge seed"] = float(np.std(np.asarray(huge(clean * 0.0, training=True))))
 rates, seed = (0.3, 5.0, 27.0, 5000.0), keras_imgen.backends.drawn(3)
 poisson = keras_imgen.backends.poisson
 draws = [np.asarray(poisson(np.full(10**6, r, "float32"), seed)) for r in rates]
@@ -172,13 +188,16 @@ json.dump(report, open("report.json", "w"))
 
 def models():
     """Build one compiled model of each kind; the noise of restorers is drawn, the holes are not."""
+    dropout = keras.layers.Dropout(0.1)  # without a seed
     keras.utils.set_random_seed(0)
+    pictures = keras.Input(SHAPE)
     encoder = networks.vae_encoder(SHAPE, latent_dim=2, filters=2)
+    encoder = keras.Model(pictures, encoder(dropout(pictures)))
     vae = VAE(encoder, networks.vae_decoder(SHAPE, latent_dim=2, filters=2), seed=1)
     network = networks.dncnn(SHAPE, depth=3, filters=2, extra_channels=1)
     restorer = Restorer(network, degradations.MissingPixels(0.5, seed=2), seed=1)
     network = networks.conv_lstm(SHAPE, filters=1, causal=True)
-    sequences = Restorer(network, degradations.AdditiveNoise(0.1, seed=2), seed=1)
+    sequences = Restorer(network, degradations.AdditiveNoise(0.4, seed=2), seed=1)
     generator = networks.dcgan_generator(SHAPE, latent_dim=2, filters=2)
     gan = GAN(generator, networks.dcgan_discriminator(SHAPE, filters=2), seed=1)
     diffusion = Diffusion(networks.diffusion_unet(SHAPE, (2,)), seed=1)
@@ -224,11 +243,12 @@ def figures(model, name):
     return model.evaluate(clean, batch_size=3, verbose=0, return_dict=True)
 
 
-@pytest.fixture(scope="module")
-def jax(tmp_path_factory):
-    """Return the report of a process on JAX, the figures here and the folder with its files."""
-    pytest.importorskip("jax")
-    folder, here = tmp_path_factory.mktemp("jax"), {}
+@pytest.fixture(scope="module", params=["jax", "torch"])
+def there(request, tmp_path_factory):
+    """Return the report of a process on another backend, the figures here, and its folder."""
+    if importlib.util.find_spec(request.param) is None:
+        pytest.skip(f"{request.param} is not installed")
+    folder, here = tmp_path_factory.mktemp(request.param), {}
     np.save(folder / "clean.npy", CLEAN)
     for name, model in models().items():
         model.compile()
@@ -238,10 +258,11 @@ def jax(tmp_path_factory):
     for name, (options, choices) in STEPS.items():
         a_gan(options, choices).save(folder / f"steps_{name}.keras")
     root = str(Path(keras_imgen.__file__).parents[1])
-    environment = {"KERAS_BACKEND": "jax", "PYTHONPATH": root, "JAX_PLATFORMS": "cpu"}
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    environment = {"KERAS_BACKEND": request.param, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
     environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # compiling is what takes the time here
     process = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TENSORFLOW],
+        [sys.executable, "-c", WITHOUT_TENSORFLOW, request.param],
         cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,
@@ -260,16 +281,16 @@ def assert_same_figures(ours, theirs):
 
 
 @pytest.mark.parametrize("name", ["vae", "restorer", "sequences", "diffusion"])
-def test_models_train_on_jax(name, jax):
-    report, _, _ = jax
+def test_models_train_elsewhere(name, there):
+    report, _, _ = there
     # Held out, the draws are always the same: what differs is what was learned.
     before, trained = (report[name][when]["loss"] for when in ("before", "trained"))
     assert 0.2 * before < trained < 0.9999 * before
-    assert set(report[name]["trained"]) == set(jax[1][name])
+    assert set(report[name]["trained"]) == set(there[1][name])
 
 
-def test_pictures_are_spoiled_alike_on_jax(jax):
-    spoiled = {name: np.array(pictures) for name, pictures in jax[0]["spoiled"].items()}
+def test_pictures_are_spoiled_alike_elsewhere(there):
+    spoiled = {name: np.array(pictures) for name, pictures in there[0]["spoiled"].items()}
     for part in (
         degradations.Blur(1.5),
         degradations.MotionBlur(5.0, angle=30),
@@ -285,13 +306,13 @@ def test_pictures_are_spoiled_alike_on_jax(jax):
         assert not np.array_equal(pictures[..., : CLEAN.shape[-1]], CLEAN)
 
 
-def test_models_save_and_load_on_jax(jax):
-    report, _, _ = jax
+def test_models_save_and_load_elsewhere(there):
+    report, _, _ = there
     assert report["loaded here"] == report["vae"]["trained"]
 
 
-def test_models_answer_on_jax(jax):
-    report, _, _ = jax
+def test_models_answer_elsewhere(there):
+    report, _, _ = there
     for name in ("vae", "gan", "diffusion"):
         assert report[name]["sampled"] == [2, *SHAPE]
     assert report["vae"]["reconstructed"] == report["restorer"]["restored"] == [6, *SHAPE]
@@ -299,16 +320,16 @@ def test_models_answer_on_jax(jax):
     assert report["sequences"]["streamed"] < 1e-5
 
 
-def test_the_same_file_has_the_same_figures(jax):
+def test_the_same_file_has_the_same_figures(there):
     # The backends draw other numbers from the same seed, for the loss but not for the KL.
-    report, here, _ = jax
+    report, here, _ = there
     assert_same_figures(report["loaded"], here["vae"])
 
 
 @pytest.mark.parametrize("name", ["vae", "restorer", "sequences", "gan", "diffusion"])
-def test_what_jax_trained_goes_on_here(name, jax):
-    report, _, folder = jax
-    model = keras.saving.load_model(folder / f"{name}_jax.keras")
+def test_what_was_trained_elsewhere_goes_on_here(name, there):
+    report, _, folder = there
+    model = keras.saving.load_model(folder / f"{name}_{report['backend']}.keras")
     if name == "vae":
         assert_same_figures(figures(model, name), report[name]["trained"])
     steps = int(model.optimizer.iterations)
@@ -324,12 +345,12 @@ def test_what_jax_trained_goes_on_here(name, jax):
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_a_gans_steps_on_jax_are_those_here(name, jax, monkeypatch):
+def test_a_gans_steps_elsewhere_are_those_here(name, there, monkeypatch):
     monkeypatch.setattr(
         keras.random, "normal", lambda shape, **_: keras.ops.convert_to_tensor(LATENTS)[: shape[0]]
     )
     monkeypatch.setattr(keras.random, "uniform", lambda shape, **_: 0.3 * keras.ops.ones(shape))
-    report, _, folder = jax
+    report, _, folder = there
     gan = keras.saving.load_model(folder / f"steps_{name}.keras")  # where the regulariser counts
     before = gan.generator.get_weights()
     logs = gan.fit(CLEAN, batch_size=6, epochs=4, shuffle=False, verbose=0).history
@@ -348,49 +369,66 @@ def test_a_gans_steps_on_jax_are_those_here(name, jax, monkeypatch):
     assert max(moved) > 1e-3  # far more than the tolerance
 
 
-def test_a_model_class_of_ones_own_trains_on_jax(jax):
-    history = jax[0]["own"]
+def test_a_model_class_of_ones_own_trains_elsewhere(there):
+    history = there[0]["own"]
     assert set(history) == {"loss", "mae", "val_loss", "val_mae"}
     assert history["val_loss"][2] < history["val_loss"][0]
 
 
-def test_features_on_jax_are_those_here(jax):
+def test_features_elsewhere_are_those_here(there):
     here = keras_imgen.metrics.DigitFeatures()(CLEAN)
-    np.testing.assert_allclose(jax[0]["features"], here, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(there[0]["features"], here, rtol=1e-3, atol=1e-3)
     assert (
-        jax[0]["precision"] == keras_imgen.metrics.PrecisionRecall(CLEAN)(CLEAN[:, ::-1]).precision
+        there[0]["precision"]
+        == keras_imgen.metrics.PrecisionRecall(CLEAN)(CLEAN[:, ::-1]).precision
     )
 
 
-def test_pretrained_restorers_restore_alike_on_jax(jax):
+def test_pretrained_restorers_restore_alike_elsewhere(there):
     here = keras_imgen.load_pretrained("denoiser-gray").restore(CLEAN, level=0.1)
-    np.testing.assert_allclose(jax[0]["pretrained"], here, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(there[0]["pretrained"], here, rtol=0, atol=1e-5)
 
 
-def test_resume_on_jax_ends_with_the_same_bits(jax):
-    assert jax[0]["resumes"] is True
+def test_resume_elsewhere_ends_with_the_same_bits(there):
+    assert there[0]["resumes"] is True
 
 
 @pytest.mark.parametrize("name", ["vae", "restorer", "gan"])
-def test_a_rollback_on_jax_brings_the_model_back(name, jax):
+def test_a_rollback_elsewhere_brings_the_model_back(name, there):
     # No other callback is there, which would keep Keras from looking at logs in threads.
-    rollbacks, rate, losses, finite, steps, said = jax[0]["rollbacks"][name]
+    rollbacks, rate, losses, finite, steps, said = there[0]["rollbacks"][name]
     assert (rollbacks, rate, finite) == (1, 0.5, True)
     assert np.all(np.isfinite(losses))
     assert steps == 3  # of the batches after the bad one; those before it were undone
     assert said.startswith("`x` must lie in [0, 1]. Received: values from 200 to 200")
 
 
-def test_on_jax_an_error_leaves_the_model_whole_and_is_not_hidden(jax):
-    assert jax[0]["broken"] == [["of my own", True], ["of my own", True]]
+def test_elsewhere_an_error_leaves_the_model_whole_and_is_not_hidden(there):
+    assert there[0]["broken"] == [["of my own", True], ["of my own", True]]
 
 
-def test_large_seeds_draw_on_jax(jax):
-    assert jax[0]["huge seed"] == pytest.approx(0.1, rel=0.1)
+def test_large_seeds_draw_elsewhere(there):
+    assert there[0]["huge seed"] == pytest.approx(0.1, rel=0.1)
 
 
-def test_poisson_numbers_of_jax_have_their_moments(jax):
-    for rate, (mean, variance) in zip((0.3, 5.0, 27.0, 5000.0), jax[0]["poisson"], strict=True):
+def test_poisson_numbers_elsewhere_have_their_moments(there):
+    for rate, (mean, variance) in zip((0.3, 5.0, 27.0, 5000.0), there[0]["poisson"], strict=True):
         # Five standard errors of a million draws.
         assert mean == pytest.approx(rate, abs=5e-3 * np.sqrt(rate))
         assert variance == pytest.approx(rate, abs=5e-3 * np.sqrt(rate + 2 * rate**2))
+
+
+def test_draws_of_neighbouring_seeds_are_not_the_same_elsewhere(there):
+    # Keras on PyTorch adds a generator's seed and the number of its draw.
+    draws = np.array(there[0]["draws"])
+    assert len({number for row in draws.tolist() for number in row}) == draws.size == 60
+    assert np.all(np.abs(draws) < 6.0)
+
+
+def test_where_nothing_is_compiled_it_is_said(there):
+    said = there[0]["one by one"]
+    if there[0]["backend"] == "jax":
+        assert not said
+    else:
+        assert said.startswith("On PyTorch batches are taken one by one")
+        assert "steps_per_execution=2. Leave both out." in said

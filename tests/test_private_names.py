@@ -176,6 +176,17 @@ def bare_model():
     return len(before) > 10 and more == {"mine"}
 
 
+def layers_in_their_order():  # which PyTorch keeps apart from the other attributes
+    model = keras.Model(name="any")
+    first, second, third = (keras.layers.Dense(1) for _ in range(3))
+    model.b, model.a = first, [second, third]
+    return [layer for layer in model._layers if layer in (first, second, third)] == [
+        first,
+        second,
+        third,
+    ]
+
+
 def call_of_a_layer():
     layer = keras.layers.BatchNormalization()
     layer.build((None, 1))
@@ -254,6 +265,7 @@ USED = {  # what is relied upon: where
     history_is_a_callback: "callbacks/resume.py",
     seeds_are_variables: "training/stored.py",
     bare_model: "training/stored.py",
+    layers_in_their_order: "training/stored.py",
     call_of_a_layer: "training/parts.py",
     draws_of_a_generator: "backends/__init__.py",
     scaled_optimizer: "training/players.py",
@@ -294,7 +306,8 @@ def test_no_other_private_name_is_used():
                 elif not node.attr.startswith("__"):
                     used.setdefault(node.attr, set()).add(file.name)
     strangers = used.keys() - defined - {"_replace"}  # of a named tuple, which is public
-    named = {"_flatten_layers", "_inbound_nodes", "_keras_history", "_trainable_variables"}
+    named = {"_flatten_layers", "_inbound_nodes", "_keras_history", "_layers"}
+    named |= {"_trainable_variables"}
     assert "_flatten_layers" in strangers <= named
 
 

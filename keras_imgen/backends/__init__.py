@@ -10,6 +10,8 @@ Each backend has one short module with the same functions:
 `input_gradients(function, inputs)`
     `(gradient, aux)`: `function(inputs)` returns `(values, aux)`; the gradient, by the inputs, of
     the sum of the values. It can be differentiated again.
+`unrecorded()`
+    A context in which nothing is kept for gradients but for those that are taken inside.
 `cond(condition, then, otherwise)`
     As `keras.ops.cond`, but what is called may draw random numbers and change variables.
 `prepared_step(model, step, prepare, *args)`
@@ -27,15 +29,18 @@ Each backend has one short module with the same functions:
 `with_shape(x, shape)`
     The same tensor, its shape known as far as `shape` is, also inside a compiled step.
 `compiled(function)`
-    The same function of one tensor, quicker when it is called again and again with one shape.
+    The same function of tensors or arrays, quicker if it is called again and again with one shape.
 `lean(function, channels)`
     The same function of pictures `(1, height, width, channels)`, in less memory if the backend can:
     called as it is, a network of Keras keeps what each layer puts out until the last one is done.
 `replicas(model)`
     On how many devices the model trains by a strategy of the backend, None without one. Raises
     NotImplementedError for strategies that would go wrong.
-`replicas_in_step()`, `this_replica()`
-    Inside a step, how many devices there are, and the number of this one; None if there is but one.
+`replicas_in_step()`
+    Inside a step, how many devices there are.
+`apart(seed)`
+    The two numbers of a generator's draw, so that no other draw has the same random numbers: one of
+    another device, or of another generator.
 """
 
 import contextlib
@@ -59,12 +64,14 @@ __all__ = [
     "input_gradients",
     "lean",
     "marked_errors",
+    "one_by_one",
     "poisson",
     "prepared_step",
     "readable_errors",
     "recorded",
     "replicas",
     "share",
+    "unrecorded",
     "with_shape",
 ]
 
@@ -73,9 +80,9 @@ MARK = "||"  # where the message of a failed check begins and ends within the ba
 
 def _backend():
     name = keras.backend.backend()
-    if name not in ("tensorflow", "jax"):
+    if name not in ("tensorflow", "jax", "torch"):
         raise NotImplementedError(
-            "keras_imgen trains on the TensorFlow and JAX backends. "
+            "keras_imgen trains on the TensorFlow, JAX and PyTorch backends. "
             f"Received: KERAS_BACKEND={name}. Set KERAS_BACKEND=tensorflow before importing keras."
         )
     return importlib.import_module(f"keras_imgen.backends.{name}")
@@ -109,6 +116,13 @@ def gradients(loss, variables):
 def input_gradients(function, inputs):
     """Return the gradient by the inputs of the sum of the values of a function, and aux."""
     return _backend().input_gradients(function, inputs)
+
+
+@contextlib.contextmanager
+def unrecorded():
+    """Keep nothing for gradients, where a backend would; also a decorator of what answers."""
+    with _backend().unrecorded():
+        yield
 
 
 def cond(condition, then, otherwise):
@@ -188,6 +202,13 @@ def replicas(model) -> int | None:
     return _backend().replicas(model)
 
 
+def one_by_one(model) -> str | None:
+    """Return where it is that batches are taken one by one and nothing is compiled, or None."""
+    if replicas(model):
+        return "Under MirroredStrategy"
+    return "On PyTorch" if keras.backend.backend() == "torch" else None
+
+
 def share(loss):
     """Return what one of several devices contributes to a loss; the optimizers sum these up."""
     count = _backend().replicas_in_step()
@@ -195,28 +216,34 @@ def share(loss):
 
 
 class SeedGenerator(keras.random.SeedGenerator):
-    """Keras's, but where a model trains on several devices, each of them draws numbers of its own.
+    """Keras's, but every draw has random numbers of its own, on each backend and each device.
 
     Args:
         seed: integer; by default one is drawn.
     """
 
-    STEP = 1_000_003  # a prime, so that other seeds than these are far more usual
+    def __init__(self, seed=None, **kwargs):
+        here = keras.backend.backend() == "torch"  # where the state holds half of the seeds
+        super().__init__(0 if here and seed is not None else seed, **kwargs)
+        if here:
+            self._initial_seed = seed
+            seed = int(self.state[0]) if seed is None else seed
+            options = {"trainable": False, "name": "seed_generator_state"}
+            self.state = keras.Variable([seed, 0], dtype="int64", **options)
 
     def next(self, ordered: bool = True):
         """Return the seed of the next draw."""
-        seed, replica = super().next(ordered), _backend().this_replica()
-        if replica is None:
-            return seed
-        return seed + ops.cast(ops.stack([replica * self.STEP, 0]), seed.dtype)
+        return _backend().apart(super().next(ordered))
 
 
 def draw_apart(layers) -> None:
-    """Let layers of Keras, such as dropout, draw other numbers on each device, too."""
+    """Let layers of Keras, such as dropout, draw as ours do, by a state that is saved."""
     for layer in layers:
         draws = getattr(layer, "seed_generator", None)
         if type(draws) is keras.random.SeedGenerator:
             draws.__class__ = SeedGenerator  # which adds nothing to its state
+            if draws._initial_seed is None:  # then PyTorch would leave it out
+                draws._initial_seed = int(ops.convert_to_numpy(draws.state)[0])
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Training steps on JAX: state goes in and comes out, nothing is changed in place."""
 
+import contextlib
 import contextvars
 import functools
 
@@ -53,6 +54,11 @@ def input_gradients(function, inputs):
     gradient, (aux, after) = jax.grad(run, has_aux=True)(inputs)
     _change(known, after)
     return gradient, aux
+
+
+def unrecorded():
+    """Change nothing; see `keras_imgen.backends`."""
+    return contextlib.nullcontext()
 
 
 def cond(condition, then, otherwise):
@@ -138,5 +144,6 @@ def replicas_in_step():
     return 1
 
 
-def this_replica():
-    """Return None; see `replicas`."""
+def apart(seed):
+    """Change nothing: JAX makes a key of both numbers."""
+    return seed

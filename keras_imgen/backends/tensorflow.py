@@ -1,9 +1,13 @@
 """Training steps on TensorFlow: gradients come from a tape."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
 from keras_imgen.backends import MARK
+
+STEP = 1_000_003  # from device to device; a prime, so that other seeds than these are more usual
 
 
 def run_in_place(model, step, data):
@@ -32,6 +36,11 @@ def input_gradients(function, inputs):
         tape.watch(inputs)
         values, aux = function(inputs)
     return tape.gradient(values, inputs), aux
+
+
+def unrecorded():
+    """Change nothing; see `keras_imgen.backends`."""
+    return contextlib.nullcontext()
 
 
 def cond(condition, then, otherwise):
@@ -106,9 +115,9 @@ def replicas_in_step():
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def this_replica():
-    """Return a number of its own for each; see `keras_imgen.backends`."""
+def apart(seed):
+    """Let each device draw other numbers; see `keras_imgen.backends`."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
-        return None
-    return context.replica_id_in_sync_group
+        return seed
+    return seed + tf.cast(tf.stack([context.replica_id_in_sync_group * STEP, 0]), seed.dtype)

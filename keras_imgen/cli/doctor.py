@@ -13,6 +13,7 @@ PACKAGES = (
     "keras",
     "tensorflow",
     "jax",
+    "torch",
     "numpy",
     "pillow",
     "matplotlib",
@@ -31,7 +32,7 @@ def doctor(args) -> None:
         f"image_data_format {keras.config.image_data_format()}, floatx {keras.config.floatx()}, "
         f"epsilon {keras.config.epsilon():g}"
     )
-    rows["devices"] = ", ".join(keras.distribution.list_devices()) or "none"
+    rows["devices"] = ", ".join(_devices()) or "none"
     rows["processor cores"] = str(_cores())
     rows["TFDS data"] = _tfds_folder()
     rows["TFDS server"] = (
@@ -47,6 +48,13 @@ def _version(package):
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
+
+
+def _devices():
+    if keras.backend.backend() != "torch":
+        return keras.distribution.list_devices()
+    # Keras lists those of the other backends alone, and on PyTorch takes one.
+    return [str(keras.ops.zeros(()).device)]
 
 
 def _cores():

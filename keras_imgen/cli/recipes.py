@@ -127,7 +127,7 @@ def _measure_vae(model, test):
             float(loss),
         ),
         "PSNR of reconstructions, dB": tuple(
-            float(np.mean(metrics.psnr(pictures, x))) for x in (mean, reconstructed)
+            float(keras.ops.mean(metrics.psnr(pictures, x))) for x in (mean, reconstructed)
         ),
     }
 
@@ -166,7 +166,7 @@ def _measure_sequences(model, test):
 
 
 def _mean_psnr(clean, pictures):
-    return float(np.mean(metrics.psnr(clean, pictures, clip=True)))
+    return float(keras.ops.mean(metrics.psnr(clean, pictures, clip=True)))
 
 
 def _psnr_where(chosen, clean, picture):

@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_imgen import backends, checks
 from keras_imgen.checks import number, shown
-from keras_imgen.settings import as_meant
+from keras_imgen.settings import as_meant, meant_on_tensors
 
 
 class Operator(NamedTuple):
@@ -79,9 +79,9 @@ class Degradation(keras.layers.Layer):
         """Let what a subclass computes by itself be as it is when the layer is called."""
         super().__init_subclass__(**kwargs)
         for name in {"draw", "apply"} & vars(cls).keys():
-            setattr(cls, name, as_meant()(vars(cls)[name]))
+            setattr(cls, name, meant_on_tensors(vars(cls)[name]))
         if "operator" in vars(cls):
-            cls.operator = _with_forward_as_meant(cls.operator)
+            cls.operator = _with_forward_meant(cls.operator)
 
     def __init__(self, *, seed: int | None = None, **kwargs):
         # Noise computed in half precision would be coarser than the pictures themselves.
@@ -89,7 +89,7 @@ class Degradation(keras.layers.Layer):
         super().__init__(**kwargs)
         seed = None if seed is None else checks.seed(seed)
         # Read off the state, because the generator forgets a seed that it drew itself.
-        self.seed = int(ops.convert_to_numpy(keras.random.SeedGenerator(seed).state)[0])
+        self.seed = int(ops.convert_to_numpy(backends.SeedGenerator(seed).state)[0])
         self.seed_generator = backends.SeedGenerator(self._seed_of_draw(0))
         self.built = True
 
@@ -190,11 +190,11 @@ class Degradation(keras.layers.Layer):
         return zlib.crc32(f"{type(self).__name__} {self.seed} {draw}".encode())
 
 
-def _with_forward_as_meant(operator):
+def _with_forward_meant(operator):
     @functools.wraps(operator)
     def wrapped(self, *args, **kwargs):
         made = operator(self, *args, **kwargs)
-        return made._replace(forward=as_meant()(made.forward))
+        return made._replace(forward=meant_on_tensors(made.forward))
 
     return wrapped
 
@@ -354,6 +354,7 @@ class WithMask(Degradation):
                 f"What {type(self).__name__} has hidden is not known. Received: no mask. Pass "
                 "`known`, 1 where a pixel is known, or leave the mask behind the observed pictures."
             )
+        known = ops.convert_to_tensor(known)
         return Operator(lambda pictures: pictures * known, keeps=True)
 
     def known(self, shape, seeds):

@@ -239,11 +239,25 @@ def _filtered(batch, kernels, radii):
     # A convolution has one kernel for all pictures, but may have one for each channel.
     planes = ops.reshape(ops.transpose(batch, (1, 2, 0, 3)), (1, height, width, count * channels))
     (above, left), (_, rows, columns) = radii, kernels.shape
-    planes = ops.pad(planes, ((0, 0), (above, above), (left, left), (0, 0)), mode="symmetric")
+    planes = _mirrored(_mirrored(planes, 1, above), 2, left)
     kernels = ops.repeat(ops.transpose(kernels, (1, 2, 0)), channels, axis=-1)
     kernels = ops.reshape(kernels, (rows, columns, count * channels, 1))
     planes = ops.depthwise_conv(planes, kernels, padding="valid")
     return ops.transpose(ops.reshape(planes, (height, width, count, channels)), (2, 0, 1, 3))
+
+
+def _mirrored(planes, axis, radius):
+    """Return pictures continued by so many pixels at both ends, the border pixel twice.
+
+    The mode "symmetric" of `ops.pad` repeats the border pixel on PyTorch.
+    """
+    if radius == 0:
+        return planes
+    side = ops.shape(planes)[axis]
+    places = ops.arange(-radius, side + radius)
+    places = ops.where(places < 0, -1 - places, places)
+    places = ops.where(places < side, places, 2 * side - 1 - places)
+    return ops.take(planes, places, axis=axis)
 
 
 def _there_and_back(side, factor):

@@ -119,7 +119,8 @@ def _quantised(planes, table, quality):
     """Return planes `(n, h, w, c)` whose frequencies are multiples of a table's entries."""
     # As the widely used library of the Independent JPEG Group scales its tables.
     scale = ops.where(quality < 50.0, 5000.0 / quality, 200.0 - 2.0 * quality)
-    steps = ops.floor((np.array(table, "float32") * scale[:, None, None] + 50.0) / 100.0)
+    table = ops.convert_to_tensor(table, "float32")
+    steps = ops.floor((table * scale[:, None, None] + 50.0) / 100.0)
     steps = ops.clip(steps, 1.0, 255.0)[:, None, None, None]  # one table for all blocks
     count, height, width, channels = ops.shape(planes)
     blocks = ops.reshape(planes, (count, height // 8, 8, width // 8, 8, channels))

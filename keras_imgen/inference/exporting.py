@@ -29,15 +29,28 @@ def export(model, answer: Callable, inputs: list, filepath, format: str, **kwarg
         filepath: folder or file to write.
         format: a format that Keras knows.
         **kwargs: as in Keras.
+
+    Raises:
+        ImportError: if a package that the format needs is missing.
+        NotImplementedError: if the backend does not know the format.
     """
     checks.path("filepath", filepath)
     kwargs.setdefault("input_signature", inputs if len(inputs) == 1 else [inputs])
     kwargs.setdefault("verbose", False)
+    on_torch = keras.backend.backend() == "torch"
+    if on_torch and format == "tf_saved_model":
+        raise NotImplementedError(
+            "PyTorch writes no files of TensorFlow. Received: format='tf_saved_model'. Export in "
+            "the format 'torch' (a path that ends with .pt2) or 'onnx', or load the model in a "
+            "process with KERAS_BACKEND=tensorflow."
+        )
     try:
         _Answer(model, answer).export(str(filepath), format=format, **kwargs)
-    except ImportError as error:
-        missing = error.name or str(error)
+    except (ImportError, RuntimeError) as error:
+        if not isinstance(error, ImportError) and "is not installed" not in str(error):
+            raise
+        missing = getattr(error, "name", None) or str(error)
         raise ImportError(
             f"Exporting in the format {format!r} needs a package that is missing: {missing}. "
-            "Install it, or export in the format 'tf_saved_model'."
+            f"Install it, or export in the format {'torch' if on_torch else 'tf_saved_model'!r}."
         ) from None

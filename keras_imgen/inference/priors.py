@@ -85,7 +85,8 @@ def adjoint(forward, like):
     zero = ops.zeros_like(ops.convert_to_tensor(like))
 
     def pull(y):
-        return backends.input_gradients(lambda x: (forward(x) * y, None), zero)[0]
+        wanted = ops.convert_to_tensor(y)
+        return backends.input_gradients(lambda x: (forward(x) * wanted, None), zero)[0]
 
     return pull
 

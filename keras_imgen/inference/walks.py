@@ -17,7 +17,9 @@ def on_arc(start, end, steps: int) -> np.ndarray:
     arc between them, and get the line.
     """
     lengths = np.linalg.norm(start), np.linalg.norm(end)
-    cosine = np.dot(start, end) / max(lengths[0] * lengths[1], 1e-12)
+    if not min(lengths):  # the origin lies in no direction
+        return on_line(start, end, steps)
+    cosine = np.dot(start / lengths[0], end / lengths[1])
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))
     if np.sin(angle) < 1e-6:
         return on_line(start, end, steps)

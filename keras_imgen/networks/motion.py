@@ -94,6 +94,7 @@ def latest(frames, arrived, before=None):
         Frames; how many frames ago each was, `(n, time)`, 0 where there is none, and the frame is
         black; and what to pass as `before` with the frames that follow.
     """
+    frames, arrived = ops.convert_to_tensor(frames), ops.convert_to_tensor(arrived)
     time = ops.shape(frames)[1]
     earlier, ago = (0.0 * frames[:, 0], 0.0 * arrived[:, :1]) if before is None else before
     frames = ops.concatenate([earlier[:, None], frames], axis=1)

@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+from keras import ops
 
 from keras_imgen.data import to_uint8
 from keras_imgen.metrics import psnr
@@ -112,7 +113,7 @@ def plot_history(history, ax=None):
 
 def psnr_text(clean, picture) -> str:
     """Return the mean PSNR over pictures (or frames) as a title shows it."""
-    return f"{float(np.mean(psnr(clean, picture, clip=True))):.1f} dB"
+    return f"{float(ops.mean(psnr(clean, picture, clip=True))):.1f} dB"
 
 
 def figure_pixels(figure) -> np.ndarray:

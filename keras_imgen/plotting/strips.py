@@ -1,6 +1,7 @@
 """Draws films: their frames in a strip, their figures over time, or several side by side."""
 
 import numpy as np
+from keras import ops
 
 from keras_imgen import checks
 from keras_imgen.checks import shown, whole_number
@@ -105,7 +106,7 @@ def plot_over_time(clean, restored, lost=None, ax=None):
     for name, film in films.items():
         film = checks.array(film)
         film = film[..., :channels] if film.ndim else film
-        ax.plot(numbers, np.asarray(psnr(clean, film, clip=True)), marker=".", label=name)
+        ax.plot(numbers, ops.convert_to_numpy(psnr(clean, film, clip=True)), marker=".", label=name)
     for count, t in enumerate(np.flatnonzero(lost)):
         label = None if count else "lost"
         ax.axvspan(t + 0.5, t + 1.5, color=LOST, alpha=0.15, linewidth=0, label=label)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_imgen import losses
+from keras_imgen import backends, losses
 from keras_imgen.checks import whole_number
 from keras_imgen.data import check_pictures
 from keras_imgen.inference import in_batches, on_arc, on_line
@@ -77,6 +77,7 @@ class Autoencoder(LatentModel):
         decoded, mean, log_variance = super().predict(x, **kwargs)
         return ops.convert_to_numpy(self._pictures(decoded)), mean, log_variance
 
+    @backends.unrecorded()
     def predict_latents(self, latents, labels=None):
         """Return the picture of each latent vector `(batch, latent_dim)`, drawn as for `sample`.
 

@@ -12,7 +12,7 @@ from keras_imgen.interrupts import deferred
 from keras_imgen.settings import as_meant
 from keras_imgen.training.batches import Batch, step_batch
 from keras_imgen.training.guard import Guard, as_callbacks, resume_among, unsaved
-from keras_imgen.training.optimizers import check_trainable, prepare_optimizer
+from keras_imgen.training.optimizers import check_trainable, of_any_backend, prepare_optimizer
 from keras_imgen.training.sets import Look, counts_checked, held_out_set, taken, training_set
 from keras_imgen.training.stored import Stored
 
@@ -125,7 +125,8 @@ class PictureModel(Stored):
 
         Raises:
             TypeError, ValueError: for an optimizer that is none.
-            NotImplementedError: for what does not work under a strategy of several devices.
+            NotImplementedError: for what does not work under a strategy of several devices, or on
+                PyTorch.
         """
         checks.flag("run_eagerly", run_eagerly)
         checks.flag("jit_compile", jit_compile, "auto")
@@ -136,18 +137,18 @@ class PictureModel(Stored):
             "steps_per_execution": steps_per_execution,
         }
         self.replicas = backends.replicas(self)
-        if self.replicas and (jit_compile is True or steps_per_execution > 1):
+        where = backends.one_by_one(self)
+        if where and (jit_compile is True or steps_per_execution > 1):
             raise NotImplementedError(
-                "Under MirroredStrategy batches are taken one by one, without XLA. Received: "
+                f"{where} batches are taken one by one, without XLA or another compiler. Received: "
                 f"jit_compile={jit_compile}, steps_per_execution={steps_per_execution}. Leave both "
-                "out, or train without a strategy."
+                "out."
             )
-        if self.replicas:
-            backends.draw_apart(self._flatten_layers())
+        backends.draw_apart(self._flatten_layers())
         if not self._players:  # which have optimizers of their own
             default = {"class_name": "Adam", "config": {"learning_rate": self.default_rate}}
             optimizer = prepare_optimizer(optimizer, default, type(self).__name__, self)
-        how = {**self._execution, "jit_compile": False if self.replicas else jit_compile}
+        how = {**self._execution, "jit_compile": False if where else jit_compile}
         super().compile(optimizer=optimizer, **how, **kwargs)
 
     def _refuse_others(self, options):
@@ -160,19 +161,20 @@ class PictureModel(Stored):
             )
 
     def get_compile_config(self):
-        """Return the arguments of `compile` as they were given; None before.
-
-        Keras would save what "auto" came to: XLA on a GPU, which makes a ConvLSTM a hundred times
-        slower on the CPU that loads the file.
-        """
-        return {**self.compile_arguments(), **self._execution} if self.compiled else None
+        """Return the arguments of `compile` as they were given; None before."""
+        # Keras would save what "auto" came to: XLA, which suits only some machines that load it.
+        if not self.compiled:
+            return None
+        return of_any_backend({**self.compile_arguments(), **self._execution})
 
     def compile_arguments(self) -> dict:
         """Return the arguments of `compile` without those on how steps are executed."""
         return super().get_compile_config()
 
     def compile_from_config(self, config):
-        """Compile as the saved model was."""
+        """Compile as the saved model was, as far as that is possible here."""
+        if backends.one_by_one(self):
+            config = {**config, "jit_compile": "auto", "steps_per_execution": 1}
         self.compile(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
 
     def train_step(self, *args):

@@ -1,4 +1,4 @@
-"""Prepares an optimizer for a network, and reads its learning rate."""
+"""Prepares an optimizer for a network, reads its learning rate, and names it for files."""
 
 import keras
 
@@ -49,3 +49,18 @@ def check_trainable(name: str, network) -> None:
 def rate_of(optimizer) -> float:
     """Return an optimizer's learning rate, also where it is kept on several devices."""
     return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+
+
+def of_any_backend(config):
+    """Return a saved configuration in which optimizers have the names that all backends know.
+
+    On PyTorch, Keras writes where its own variant of an optimizer lies, which only PyTorch loads.
+    """
+    if isinstance(config, list | tuple):
+        return [of_any_backend(part) for part in config]
+    if not isinstance(config, dict):
+        return config
+    config = {name: of_any_backend(part) for name, part in config.items()}
+    if str(config.get("module")).startswith("keras.src.backend.torch.optimizers."):
+        config["module"] = "keras.optimizers"
+    return config

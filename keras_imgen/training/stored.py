@@ -222,7 +222,7 @@ class Stored(keras.Model):
     def _attributes(self):
         known = _attributes_of_all_models()
         # TensorFlow's own lists of what it tracks begin with "_self_".
-        return [name for name in vars(self) if name not in known and not name.startswith("_self_")]
+        return [n for n in _attributes_of(self) if n not in known and not n.startswith("_self_")]
 
 
 def _unique(*parts):
@@ -231,7 +231,21 @@ def _unique(*parts):
 
 @functools.cache
 def _attributes_of_all_models():
-    return frozenset(vars(keras.Model(name="any")))
+    return frozenset([*_attributes_of(keras.Model(name="any")), "_torch_params"])
+
+
+def _attributes_of(part):
+    """Return the names of all attributes of an object, those with layers as they were set."""
+    apart = vars(part).get("_modules")  # where PyTorch keeps layers, but not lists of them
+    if apart is None:
+        return [*vars(part)]
+    places = {id(layer): place for place, layer in enumerate(part._layers)}
+
+    def place(name):
+        held = _within(apart.get(name, vars(part).get(name)))
+        return min((places[id(each)] for each in held if id(each) in places), default=-1)
+
+    return sorted([*vars(part), *apart], key=place)
 
 
 def _within(value):

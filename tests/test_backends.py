@@ -142,6 +142,34 @@ try:
 except NotImplementedError as error:
     report["one by one"] = str(error)
 
+# An error in a step that Keras has taken the weights away for.
+class Failing(keras.utils.PyDataset):
+    def __init__(self, good):
+        super().__init__()
+        self.left = good
+    def __len__(self):
+        return 8
+    def __getitem__(self, index):
+        self.left -= 1
+        if self.left < 0:
+            raise OSError("the disk is gone")
+        return clean[:2]
+
+report["kept"] = []
+for name in ("vae", "restorer"):
+    model = keras.saving.load_model(f"{name}.keras")
+    for do in ("fit", "evaluate"):
+        for good in (0, 1, 2, 5):
+            before = [np.array(w) for w in model.get_weights()]
+            try:
+                getattr(model, do)(Failing(good), verbose=0)
+            except OSError as error:
+                said = str(error)
+            after = model.get_weights()
+            same = all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+            finite = all(np.all(np.isfinite(w)) for w in after)
+            report["kept"].append([name, do, good, said, same or do == "fit", bool(finite)])
+
 huge = keras_imgen.degradations.AdditiveNoise(0.1, seed=2**63 - 1)
 report["huge seed"] = float(np.std(np.asarray(huge(clean * 0.0, training=True))))
 rates, seed = (0.3, 5.0, 27.0, 5000.0), keras_imgen.backends.drawn(3)
@@ -432,3 +460,8 @@ def test_where_nothing_is_compiled_it_is_said(there):
     else:
         assert said.startswith("On PyTorch batches are taken one by one")
         assert "steps_per_execution=2. Leave both out." in said
+
+
+def test_an_error_in_reading_takes_no_weights_elsewhere(there):
+    for name, do, good, said, same, finite in there[0]["kept"]:
+        assert (said, same, finite) == ("the disk is gone", True, True), (name, do, good)

@@ -71,7 +71,10 @@ def state_of_jax():
     places = [source.index(name) for name in names]
     test = inspect.getsource(trainer.test_step).partition("= state")[0]
     found = test.index("trainable_variables") < test.index("non_trainable_variables")
-    return places == sorted(places) and found and callable(trainer.jax_state_sync)
+    taken = inspect.getsource(trainer._purge_model_variables)
+    fit = inspect.getsource(trainer.fit)
+    where = "v._value = None" in taken and "self._jax_state = None" in fit
+    return places == sorted(places) and found and where and callable(trainer.jax_state_sync)
 
 
 def threads_of_callbacks():
@@ -307,7 +310,7 @@ def test_no_other_private_name_is_used():
                     used.setdefault(node.attr, set()).add(file.name)
     strangers = used.keys() - defined - {"_replace"}  # of a named tuple, which is public
     named = {"_flatten_layers", "_inbound_nodes", "_keras_history", "_layers"}
-    named |= {"_trainable_variables"}
+    named |= {"_trainable_variables", "_value"}
     assert "_flatten_layers" in strangers <= named
 
 

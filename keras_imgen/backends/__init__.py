@@ -33,9 +33,13 @@ Each backend has one short module with the same functions:
 `lean(function, channels)`
     The same function of pictures `(1, height, width, channels)`, in less memory if the backend can:
     called as it is, a network of Keras keeps what each layer puts out until the last one is done.
+`kept(model)`
+    A context out of which no error leads without the model's weights.
 `replicas(model)`
     On how many devices the model trains by a strategy of the backend, None without one. Raises
     NotImplementedError for strategies that would go wrong.
+`parts(model)`
+    Into how many equal parts a batch is cut, one for each device; 1 on a single one.
 `replicas_in_step()`
     Inside a step, how many devices there are.
 `apart(seed)`
@@ -65,6 +69,7 @@ __all__ = [
     "lean",
     "marked_errors",
     "one_by_one",
+    "parts",
     "poisson",
     "prepared_step",
     "readable_errors",
@@ -202,6 +207,11 @@ def replicas(model) -> int | None:
     return _backend().replicas(model)
 
 
+def parts(model) -> int:
+    """Return into how many equal parts, one for each device, a batch is cut."""
+    return _backend().parts(model)
+
+
 def one_by_one(model) -> str | None:
     """Return where it is that batches are taken one by one and nothing is compiled, or None."""
     if replicas(model):
@@ -256,10 +266,14 @@ def marked_errors():
 
 
 @contextlib.contextmanager
-def readable_errors():
-    """Turn what a failed check has become inside compiled code into a plain `ValueError`."""
+def readable_errors(model):
+    """Turn what a failed check has become inside compiled code into a plain `ValueError`.
+
+    Whatever the error is, the model has its weights behind it.
+    """
     try:
-        yield
+        with _backend().kept(model):
+            yield
     except Exception as error:
         _, found, rest = str(error).partition(MARK)
         if not found:

@@ -135,8 +135,38 @@ def lean(function, channels):
     return function
 
 
+@contextlib.contextmanager
+def kept(model):
+    """Give a model its weights back: Keras takes them away before a step; see the package."""
+    before = {id(variable): variable.value for variable in _variables(model)}
+    try:
+        yield
+    except BaseException:
+        model.jax_state_sync()
+        model._jax_state = None
+        for variable in _variables(model):
+            if variable._value is None:  # what was not there before is a metric, which sums up
+                zeros = jax.numpy.zeros(variable.shape, variable.dtype)
+                variable.assign(before.get(id(variable), zeros))
+        raise
+
+
+def _variables(model):
+    optimizer = model.optimizer.variables if model.compiled else []
+    return [*model.variables, *model.metrics_variables, *optimizer]
+
+
 def replicas(model):
     """Return None: a step of JAX sees the whole batch, wherever its parts are computed."""
+
+
+def parts(model):
+    """Return how many devices share the batch by `keras.distribution`; see the package."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return 1
+    mesh = distribution.device_mesh
+    return mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
 
 
 def replicas_in_step():

@@ -95,6 +95,11 @@ def poisson(rates, seed):
     return tf.random.stateless_poisson(tf.shape(rates), seed, rates, "float32")
 
 
+def kept(model):
+    """Change nothing: here the model keeps its weights."""
+    return contextlib.nullcontext()
+
+
 def replicas(model):
     """Return how many there are, or refuse; see `keras_imgen.backends`."""
     strategy = model.distribute_strategy
@@ -108,6 +113,11 @@ def replicas(model):
         f"OneDeviceStrategy. Received: {name}. Make and compile the model in the scope of one of "
         "these, or without a strategy."
     )
+
+
+def parts(model):
+    """Return the number of replicas; see `keras_imgen.backends`."""
+    return replicas(model) or 1
 
 
 def replicas_in_step():

@@ -242,7 +242,7 @@ class PictureModel(Stored):
                 kwargs["initial_epoch"] = first_epoch
                 # The last one, so that a checkpoint holds what all the others did.
                 callbacks += [keras.callbacks.History(), resume]
-            with backends.readable_errors():
+            with backends.readable_errors(self):
                 # Keras would shuffle the batches of a dataset by Python's global generator.
                 history = super().fit(x, callbacks=callbacks, shuffle=False, **kwargs)
             check_interrupt()
@@ -267,7 +267,7 @@ class PictureModel(Stored):
             kwargs = counts_checked(kwargs)
             x = held_out_set(self, x, y, batch_size, kwargs)
             kwargs["callbacks"] = [Guard(), *as_callbacks(kwargs.get("callbacks"))]
-        with backends.readable_errors():
+        with backends.readable_errors(self):
             return super().evaluate(x, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, **kwargs):
@@ -284,7 +284,7 @@ class PictureModel(Stored):
         """
         options = {"sample_weight": sample_weight, **kwargs}
         batch = self._checked_batch(x, y, options, training=True)
-        with backends.readable_errors():
+        with backends.readable_errors(self):
             return super().train_on_batch(*batch, **kwargs)
 
     def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
@@ -301,7 +301,7 @@ class PictureModel(Stored):
         """
         options = {"sample_weight": sample_weight, **kwargs}
         batch = self._checked_batch(x, y, options, training=False)
-        with backends.readable_errors():
+        with backends.readable_errors(self):
             return super().test_on_batch(*batch, **kwargs)
 
     def predict(self, x, **kwargs):
@@ -326,7 +326,8 @@ class PictureModel(Stored):
                     f"{' and '.join(map(str, wanted))}. Received: {' and '.join(map(str, found))}. "
                     f"{self._instead_of_predict}"
                 )
-        return super().predict(x, **kwargs)
+        with backends.readable_errors(self):
+            return super().predict(x, **kwargs)
 
     def end_training(self):
         """Do what is left to do when `fit` has come to its end."""

@@ -127,8 +127,8 @@ class Look:
 
     def __init__(self, model, training: bool):
         self.model = model
-        self.replicas = model.replicas or 1
-        self.least = self.replicas * (2 if training and model._needs_batch else 1)
+        self.devices = backends.parts(model)
+        self.least = self.devices * (2 if training and model._needs_batch else 1)
 
     def __call__(self, batch) -> None:
         """Raise a TypeError or ValueError if a batch is not what it must be."""
@@ -139,11 +139,11 @@ class Look:
 
     def check_count(self, count: int) -> None:
         """Raise if a batch holds too few pictures to learn from, or cannot be shared out."""
-        if self.replicas == 1 and count < self.least:
+        if self.devices == 1 and count < self.least:
             raise ValueError(ONE_PICTURE)
-        if count % self.replicas or count < self.least:
+        if count % self.devices or count < self.least:
             raise ValueError(
-                f"On {self.replicas} devices a batch must hold a multiple of {self.replicas} "
+                f"On {self.devices} devices a batch must hold a multiple of {self.devices} "
                 f"pictures, at least {self.least}. Received: a batch of {count}. Choose the batch "
                 "size so that no others are left over, or batch with drop_remainder=True."
             )

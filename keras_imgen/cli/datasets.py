@@ -9,6 +9,7 @@ from keras_imgen import load, load_folder, load_sequences
 from keras_imgen.checks import shown
 from keras_imgen.data import PictureDataset, tfds
 from keras_imgen.data.sources import EMBEDDED
+from keras_imgen.data.streamed import FilePictures
 
 
 def load_data(args, recipe) -> tuple[PictureDataset, PictureDataset]:
@@ -20,6 +21,12 @@ def load_data(args, recipe) -> tuple[PictureDataset, PictureDataset]:
     is_folder = bool(args.data) and _is_folder(name)
     if args.frames is not None and not is_folder:
         raise ValueError("--frames is for a folder of films. Leave it out, or pass --data FOLDER.")
+    if args.stream and (not is_folder or args.family == "sequence"):
+        raise ValueError(
+            "--stream leaves the pictures of a folder in their files. Received: "
+            f"{'films' if is_folder else repr(name)}. Leave it out, or pass --data FOLDER of "
+            "pictures."
+        )
     if args.labels:
         options["labels"] = True
     if is_folder:
@@ -27,7 +34,8 @@ def load_data(args, recipe) -> tuple[PictureDataset, PictureDataset]:
             options.pop("crops", None)
             parts = _hold_out(load_sequences(name, num_frames=args.frames or 10, **options))
         else:
-            parts = _hold_out(load_folder(name, **options), binarize=args.binarize)
+            whole = load_folder(name, stream=bool(args.stream), **options)
+            parts = _hold_out(whole, binarize=args.binarize)
     elif name == "moving_digits" and chosen:
         raise ValueError(
             "moving_digits has a size and channels of its own. Received: "
@@ -159,7 +167,10 @@ def _hold_out(dataset, binarize=None):
 
 def _part(dataset, chosen, **changes):
     """Return a dataset of some of the pictures, otherwise alike."""
-    pictures = [dataset.pictures[i] for i in chosen]
-    pictures = np.stack(pictures) if dataset.crop_size is None else pictures
+    if isinstance(dataset.pictures, FilePictures):
+        pictures = dataset.pictures.part(chosen)
+    else:
+        pictures = [dataset.pictures[i] for i in chosen]
+        pictures = np.stack(pictures) if dataset.crop_size is None else pictures
     labels = None if dataset.labels is None else dataset.labels[chosen]
     return PictureDataset(pictures, labels, **dataset.options | changes)

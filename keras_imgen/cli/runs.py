@@ -23,8 +23,8 @@ from keras_imgen.files import locked, write_whole
 
 # What makes two runs the same run: their results would be equal.
 IDENTITY = (
-    *("family", "data", "size", "crops", "channels", "frames", "labels", "binarize", "sigma"),
-    *("start", "epochs", "batch_size", "seed"),
+    *("family", "data", "size", "crops", "channels", "stream", "frames", "labels"),
+    *("binarize", "sigma", "start", "epochs", "batch_size", "seed"),
 )
 
 

@@ -4,15 +4,10 @@ The `load` functions return a `PictureDataset`, which goes straight into `fit`, 
 one picture.
 """
 
-from keras_imgen.data.dataset import (
-    PictureDataset,
-    binarized,
-    check_pictures,
-    to_float,
-    to_uint8,
-)
+from keras_imgen.data.dataset import PictureDataset, check_pictures
 from keras_imgen.data.examples import load_example
 from keras_imgen.data.film import Film
+from keras_imgen.data.levels import binarized, to_float, to_uint8
 from keras_imgen.data.loading import (
     load,
     load_arrays,

@@ -8,92 +8,11 @@ import keras
 import numpy as np
 
 from keras_imgen import checks
-from keras_imgen.checks import FLOATS, array, dtype_name, whole_number
+from keras_imgen.checks import FLOATS, dtype_name, whole_number
+from keras_imgen.data.levels import binarized, to_float
+from keras_imgen.data.streamed import FilePictures, shapes_of
 
 NOISE = 15.0  # how far observed pictures may leave [0, 1]; what goes farther has another range
-
-
-def to_float(pictures) -> np.ndarray:
-    """Convert pictures of 8 bits (uint8, 0 to 255) to this package's float32 in [0, 1].
-
-    Args:
-        pictures: uint8 array of any shape.
-
-    Raises:
-        ValueError: for another dtype, whose range nobody knows.
-
-    Example:
-        >>> import numpy as np
-        >>> from keras_imgen.data import to_float
-        >>> to_float(np.array([0, 51, 255], "uint8")).tolist()
-        [0.0, 0.20000000298023224, 1.0]
-    """
-    pictures = array(pictures)
-    if pictures.dtype != np.uint8:
-        raise ValueError(
-            "`to_float` converts pictures of 8 bits, of dtype uint8. "
-            f"Received: dtype={pictures.dtype}. Divide other ranges by their largest possible "
-            "value."
-        )
-    return pictures.astype("float32") / np.float32(255)
-
-
-def to_uint8(pictures) -> np.ndarray:
-    """Convert pictures in [0, 1] to 8 bits: clipped to the range and rounded.
-
-    Args:
-        pictures: floating-point array of any shape.
-
-    Raises:
-        ValueError: for whole numbers, which are 8 bits already or in another range.
-
-    Example:
-        >>> import numpy as np
-        >>> from keras_imgen.data import to_uint8
-        >>> to_uint8(np.array([-0.1, 0.2, 1.0])).tolist()
-        [0, 51, 255]
-    """
-    pictures = array(pictures)
-    if "float" not in dtype_name(pictures) and pictures.dtype != bool:
-        raise ValueError(
-            "`to_uint8` converts floating-point pictures in [0, 1]. "
-            f"Received: dtype={pictures.dtype}. Pictures of 8 bits need no conversion."
-        )
-    return np.rint(np.clip(pictures.astype("float32"), 0.0, 1.0) * 255.0).astype("uint8")
-
-
-def binarized(pictures, seed=0) -> np.ndarray:
-    """Draw black and white pictures: each pixel is white as probably as it is bright.
-
-    What likelihoods of `losses.Bernoulli` are measured on. `load(..., binarize="dynamic")` draws
-    so for a whole training.
-
-    Args:
-        pictures: array of 8 bits, or float in [0, 1], of any shape.
-        seed: integer, or a sequence of integers; the same seed draws the same pictures.
-
-    Returns:
-        uint8 array of the same shape, of 0 and 255.
-
-    Source: Salakhutdinov and Murray 2008 (On the quantitative analysis of deep belief networks,
-        ICML), section 5.
-
-    Example:
-        >>> import numpy as np
-        >>> from keras_imgen.data import binarized
-        >>> grey = np.full((1, 100, 100, 1), 0.25, "float32")
-        >>> print(f"{np.mean(binarized(grey)) / 255:.2f}")
-        0.25
-    """
-    pictures = array(pictures)
-    pictures = to_float(pictures) if pictures.dtype == np.uint8 else pictures
-    # Numbers of its own: random pictures made from the same seed would all be black.
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
-    drawn = np.zeros(pictures.shape, "uint8")
-    for start in range(0, len(pictures), 1024):  # the draws are larger than the pictures
-        part = pictures[start : start + 1024]
-        drawn[start : start + 1024][rng.random(part.shape, "float32") < part] = 255
-    return drawn
 
 
 def check_pictures(
@@ -204,10 +123,9 @@ def check_pairs(observed, clean) -> None:
         same = tuple(observed.shape[:-1]) == tuple(clean.shape[:-1])
         sizes = "" if same else f"shapes {tuple(observed.shape)} and {tuple(clean.shape)}"
     else:
+        shapes = zip(shapes_of(observed), shapes_of(clean), strict=True)
         differing = (
-            f"shapes {a.shape} and {b.shape}, pair {i}"
-            for i, (a, b) in enumerate(zip(observed, clean, strict=True))
-            if a.shape[:-1] != b.shape[:-1]
+            f"shapes {a} and {b}, pair {i}" for i, (a, b) in enumerate(shapes) if a[:-1] != b[:-1]
         )
         sizes = next(differing, "")
     if sizes:
@@ -229,7 +147,8 @@ class PictureDataset(keras.utils.PyDataset):
 
     Args:
         pictures: uint8 pictures (0 to 255) or float32 ones in [0, 1]: one array `(N, H, W, C)` or
-            `(N, T, H, W, C)`, or a list of arrays `(H, W, C)` of different sizes.
+            `(N, T, H, W, C)`, or a list of arrays `(H, W, C)` of different sizes; or what is read
+            when it is needed.
         labels: one integer per picture, or None. With labels, batches are `(pictures, labels)`.
         observed: of pairs, what is to be restored, in the same order; as many channels as there
             are. Batches are then `(observed, pictures)`.
@@ -318,7 +237,11 @@ class PictureDataset(keras.utils.PyDataset):
         return full + bool(keep_rest)
 
     def __getitem__(self, index):
-        chosen = self._indices()[index * self.batch_size : (index + 1) * self.batch_size]
+        first, last = index * self.batch_size, (index + 1) * self.batch_size
+        chosen, following = self._indices()[first:last], self._indices()[last:][: self.batch_size]
+        for pictures in (self.pictures, self.observed):
+            if isinstance(pictures, FilePictures):
+                pictures.soon(np.concatenate([chosen, following]) // self.crops)
         batch = self._batch(self.pictures, chosen)
         if self._draws_anew:
             batch = to_float(binarized(batch, (self.seed, self.epoch, index)))
@@ -363,9 +286,25 @@ class PictureDataset(keras.utils.PyDataset):
         if self._order[0] != epoch:
             order = np.arange(self.num_pictures)
             if self.shuffle:
-                np.random.default_rng((self.seed, epoch)).shuffle(order)
+                rng = np.random.default_rng((self.seed, epoch))
+                parts = self._parts(rng)
+                for part in parts:
+                    rng.shuffle(part)
+                order = np.concatenate(parts)
             self._order = (epoch, order)
         return self._order[1]
+
+    def _parts(self, rng):
+        """Return the parts of an epoch that are shuffled one by one; in memory there is but one.
+
+        Of files, all crops of a picture lie in one part, so that it is read once.
+        """
+        if self.crops == 1 or not isinstance(self.pictures, FilePictures):
+            return [np.arange(self.num_pictures)]
+        windows = self.pictures.windows(np.arange(len(self.pictures)))
+        if len(windows) > 1:
+            windows = self.pictures.windows(rng.permutation(len(self.pictures)))
+        return [(each[:, None] * self.crops + np.arange(self.crops)).ravel() for each in windows]
 
     def _first(self, count):
         count = whole_number("count", count, 1)
@@ -394,6 +333,11 @@ class PictureDataset(keras.utils.PyDataset):
 
 
 def _drawn_once(pictures, seed):
+    if isinstance(pictures, FilePictures):
+        raise ValueError(
+            "Black and white pictures that are drawn once are kept in memory. Received: "
+            "`binarize` for pictures that stay in their files. Leave out `stream`, or `binarize`."
+        )
     if isinstance(pictures, np.ndarray):
         return binarized(pictures, seed)
     return [binarized(picture, (seed, i)) for i, picture in enumerate(pictures)]

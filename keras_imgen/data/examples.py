@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_imgen.checks import one_of
-from keras_imgen.data.dataset import to_float
+from keras_imgen.data.levels import to_float
 from keras_imgen.data.photos import read_picture
 from keras_imgen.data.sources import ASSETS
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from keras_imgen import checks
 from keras_imgen.data import frames, videos
-from keras_imgen.data.dataset import to_float, to_uint8
 from keras_imgen.data.folders import list_pictures
+from keras_imgen.data.levels import to_float, to_uint8
 from keras_imgen.data.photos import read_photo, write_photo
 from keras_imgen.data.sources import check_memory
 from keras_imgen.files import write_whole

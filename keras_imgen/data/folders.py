@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from keras_imgen.data import frames
-from keras_imgen.data.photos import read_picture
+from keras_imgen.data.photos import picture_shape, read_picture
 from keras_imgen.data.sources import SUFFIXES, TooLargeError, check_memory, resize, with_channels
+from keras_imgen.data.streamed import FilePictures
 
 
 def list_pictures(path: str | Path) -> tuple[list[Path], list[Path]]:
@@ -63,49 +64,60 @@ def read_folder(
     channels: int | None,
     size: tuple[int, int] | None = None,
     labels: bool = False,
-) -> tuple[list[np.ndarray], np.ndarray | None, list[str] | None]:
+    stream: bool = False,
+) -> tuple[list[np.ndarray] | FilePictures, np.ndarray | None, list[str] | None]:
     """Return all readable pictures of a folder, their labels and the names of the classes.
 
-    With `size`, each is resized as soon as it is read, so that never more than one is whole.
+    With `size`, each is resized as soon as it is read, so that never more than one is whole. With
+    `stream` none is read but the heads of the files.
     """
     files, others = list_pictures(path)
     if labels:
         files = _in_classes(path, files)
-    pictures, kept, unreadable, pixels, most = [], [], [], 0, channels or 1
+    pictures, shapes, kept, unreadable, pixels, most = [], [], [], [], 0, channels or 1
     for file in files:
         try:
-            picture = read_picture(file)
+            picture = None if stream else read_picture(file)
+            shape = picture_shape(file) if stream else picture.shape
         except ValueError as error:
             unreadable.append(str(error))
             continue
+        kept.append(file)
+        shapes.append(shape)
+        if stream:
+            continue
         picture = with_channels(picture, channels) if channels else picture
-        pixels += size[0] * size[1] if size else picture.shape[0] * picture.shape[1]
+        pictures.append(resize(picture, *size) if size else picture)
+        pixels += pictures[-1].shape[0] * pictures[-1].shape[1]
         most = max(most, picture.shape[-1])
         check_memory(
             pixels * most,
-            f"{len(pictures) + 1:,} of the {len(files):,} pictures in {str(path)!r}",
-            "Pass a smaller `size`, channels=1, or a folder of fewer pictures",
+            f"{len(pictures):,} of the {len(files):,} pictures in {str(path)!r}",
+            "Pass a smaller `size`, or leave them in their files: stream=True, or --stream",
         )
-        pictures.append(resize(picture, *size) if size else picture)
-        kept.append(file)
-    _tell(path, pictures, files, unreadable, others, f"No file there ends in {_named(SUFFIXES)}.")
-    grey = sum(picture.shape[-1] == 1 for picture in pictures)
-    if channels is None and 0 < grey < len(pictures):
+    _tell(path, kept, files, unreadable, others, f"No file there ends in {_named(SUFFIXES)}.")
+    grey = sum(shape[-1] == 1 for shape in shapes)
+    if channels is None and 0 < grey < len(shapes):
         warnings.warn(
-            f"{grey} of {len(pictures)} pictures in {str(path)!r} are grey and are used as "
+            f"{grey} of {len(shapes)} pictures in {str(path)!r} are grey and are used as "
             "coloured ones. Pass channels=1 to make all grey, or channels=3 if that is right.",
             stacklevel=3,
         )
-    classes = [_first_below(path, file) for file in kept] if labels else None
+    channels = channels or max(shape[-1] for shape in shapes)
+    if stream:
+        pictures = FilePictures(kept, [(*shape[:2], channels) for shape in shapes], size)
+    else:
+        pictures = with_channels(pictures, channels)
     if not labels:
-        return with_channels(pictures, most), None, None
+        return pictures, None, None
+    classes = [_first_below(path, file) for file in kept]
     names = sorted(set(classes))
     if len(names) < 2:
         raise ValueError(
             "`labels=True` needs a subfolder for each of at least two classes. Received: "
             f"{str(path)!r}, whose readable pictures all lie in {names[0]!r}."
         )
-    return with_channels(pictures, most), np.searchsorted(names, classes), names
+    return pictures, np.searchsorted(names, classes), names
 
 
 def split_off_films(

@@ -10,6 +10,7 @@ from keras_imgen.checks import flag, shown, whole_number
 from keras_imgen.data import asked, folders, pairs, sources, tfds
 from keras_imgen.data.dataset import NOISE, PictureDataset, check_pictures
 from keras_imgen.data.moving import load_moving_digits
+from keras_imgen.data.streamed import FilePictures, shapes_of
 
 
 def load_arrays(
@@ -65,6 +66,7 @@ def load_folder(
     batch_size: int = 32,
     shuffle: bool = True,
     seed: int = 0,
+    stream: bool = False,
 ) -> PictureDataset:
     """Load the PNG and JPEG files of a folder and of all folders in it.
 
@@ -87,11 +89,16 @@ def load_folder(
         batch_size: pictures per batch.
         shuffle: True for training, False for validation and test.
         seed: integer that fixes order and crops.
+        stream: whether the pictures stay in their files, for a folder that is larger than memory:
+            only the head of each file is looked at now, and threads read what the next batch needs.
+            Batches are those that they are in memory; crops of a folder of more than 256 MiB, as
+            bytes of pixels, are shuffled among pictures of so many, so that each is read once.
 
     Raises:
         FileNotFoundError: if there is no such folder, or no readable picture in it.
         ValueError: if sizes differ and no `size` is given, a picture is smaller than a crop, has no
-            partner of its name and size, or all together would need more than 4 GiB of memory.
+            partner of its name and size, or all together would need more than 4 GiB of memory;
+            while batches are read, if a picture in its file is damaged.
 
     Example:
         >>> from keras_imgen import load_folder
@@ -101,6 +108,7 @@ def load_folder(
     """
     checks.path("path", path)
     flag("labels", labels)
+    flag("stream", stream)
     asked.check(size, crops, channels, batch_size, seed)
     options = {"size": size, "crops": crops, "batch_size": batch_size, "shuffle": shuffle}
     if observed is not None:
@@ -110,10 +118,10 @@ def load_folder(
                 "A folder holds classes or pairs. Received: labels=True with `observed`. Leave out "
                 "one of them."
             )
-        pictures, seen = pairs.read_pairs(path, observed, channels)
+        pictures, seen = pairs.read_pairs(path, observed, channels, stream)
         return _dataset(pictures, None, observed=seen, seed=seed, **options)
     pictures, targets, class_names = folders.read_folder(
-        path, channels, None if crops or size is None else asked.pair(size), labels
+        path, channels, None if crops or size is None else asked.pair(size), labels, stream
     )
     return _dataset(pictures, targets, class_names=class_names, seed=seed, **options)
 
@@ -267,11 +275,11 @@ def _dataset(pictures, labels, *, size, crops, observed=None, **options) -> Pict
     """Bring whole pictures, and those of pairs, to one size, by resizing or cropping."""
     if crops:
         crop_size = asked.pair(size)
-        for picture in pictures:
-            if picture.shape[0] < crop_size[0] or picture.shape[1] < crop_size[1]:
+        for height, width, _ in shapes_of(pictures):
+            if height < crop_size[0] or width < crop_size[1]:
                 raise ValueError(
                     "Every picture must be at least as large as the crops. Received: "
-                    f"size={size} for a picture of {picture.shape[0]} x {picture.shape[1]} pixels. "
+                    f"size={size} for a picture of {height} x {width} pixels. "
                     "Pass a smaller `size`, or crops=0 to resize."
                 )
         options |= {"crop_size": crop_size, "crops": int(crops)}
@@ -281,8 +289,10 @@ def _dataset(pictures, labels, *, size, crops, observed=None, **options) -> Pict
     return PictureDataset(pictures, labels, observed=observed, **options)
 
 
-def _of_one_size(pictures, size) -> np.ndarray:
-    if size is not None:
+def _of_one_size(pictures, size) -> np.ndarray | FilePictures:
+    if isinstance(pictures, FilePictures):
+        pictures = pictures if size is None else pictures.resized(asked.pair(size))
+    elif size is not None:
         height, width = asked.pair(size)
         sources.check_memory(
             len(pictures) * height * width * pictures[0].shape[-1],
@@ -290,10 +300,10 @@ def _of_one_size(pictures, size) -> np.ndarray:
             "Pass a smaller `size`, or load a part",
         )
         pictures = [sources.resize(picture, height, width) for picture in pictures]
-    shapes = sorted({picture.shape for picture in pictures})
+    shapes = sorted(set(shapes_of(pictures)))
     if len(shapes) > 1:
         raise ValueError(
             f"Pictures of one batch must have equal sizes. Received: sizes from {shapes[0]} to "
             f"{shapes[-1]}. Pass `size=` to resize them, with `crops=` to take random crops."
         )
-    return np.asarray(pictures)
+    return pictures if isinstance(pictures, FilePictures) else np.asarray(pictures)

@@ -5,13 +5,15 @@ from pathlib import Path
 
 from keras_imgen.checks import shown
 from keras_imgen.data import folders, sources
-from keras_imgen.data.photos import read_picture
+from keras_imgen.data.photos import picture_shape, read_picture
+from keras_imgen.data.streamed import FilePictures
 
 
-def read_pairs(path: str | Path, observed: str | Path, channels: int | None):
+def read_pairs(path: str | Path, observed: str | Path, channels: int | None, stream: bool = False):
     """Return the pictures of two folders whose files have equal names, clean and observed.
 
-    A pair of which a file cannot be read is left out, with one warning.
+    A pair of which a file cannot be read is left out, with one warning. With `stream` none is read
+    but the heads of the files.
     """
     files = [_by_name(folder) for folder in (path, observed)]
     if alone := sorted(files[0].keys() ^ files[1].keys()):
@@ -20,26 +22,25 @@ def read_pairs(path: str | Path, observed: str | Path, channels: int | None):
             f"Received: {len(alone)} without a partner, such as {alone[0]!r}. Add the others, or "
             "take them out."
         )
-    both, unreadable, num_bytes = ([], []), [], 0
+    read = picture_shape if stream else read_picture
+    kept, unreadable, num_bytes = [], [], 0
     for name in files[0]:
         try:
-            pair = [read_picture(folder[name]) for folder in files]
+            pair = [read(folder[name]) for folder in files]
         except ValueError as error:
             unreadable.append(str(error))
             continue
-        if pair[0].shape[:2] != pair[1].shape[:2]:
-            shapes = " and ".join(str(picture.shape) for picture in pair)
+        shapes = pair if stream else [picture.shape for picture in pair]
+        if shapes[0][:2] != shapes[1][:2]:
             raise ValueError(
                 "Both pictures of a pair must have one size. Received: shapes "
-                f"{shapes} for {name!r}. Bring them to one size, place by place."
+                f"{shapes[0]} and {shapes[1]} for {name!r}. Bring them to one size, place by place."
             )
-        for pictures, picture in zip(both, pair, strict=True):
-            pictures.append(picture)
-            num_bytes += picture.size
-        sources.check_memory(
-            num_bytes, f"{len(both[0]):,} pairs in {str(path)!r}", "Pass a folder of fewer pairs"
-        )
-    if not both[0]:
+        kept.append((name, *pair))
+        num_bytes += 0 if stream else sum(picture.size for picture in pair)
+        advice = "Leave them in their files: stream=True, or pass a folder of fewer pairs"
+        sources.check_memory(num_bytes, f"{len(kept):,} pairs in {str(path)!r}", advice)
+    if not kept:
         raise FileNotFoundError(f"{str(path)!r} holds no pair that can be read: {unreadable[:5]}.")
     if unreadable:
         warnings.warn(
@@ -47,9 +48,16 @@ def read_pairs(path: str | Path, observed: str | Path, channels: int | None):
             f"{' '.join(unreadable[:5])} They are left out.",
             stacklevel=3,
         )
+    names, *both = zip(*kept, strict=True)
     if channels is None:
-        channels = max(picture.shape[-1] for picture in (*both[0], *both[1]))
-    return tuple(sources.with_channels(pictures, channels) for pictures in both)
+        shapes = both[0] + both[1] if stream else [picture.shape for picture in both[0] + both[1]]
+        channels = max(shape[-1] for shape in shapes)
+    if not stream:
+        return tuple(sources.with_channels(list(pictures), channels) for pictures in both)
+    return tuple(
+        FilePictures([folder[name] for name in names], [(*s[:2], channels) for s in shapes])
+        for folder, shapes in zip(files, both, strict=True)
+    )
 
 
 def _by_name(folder) -> dict[str, Path]:

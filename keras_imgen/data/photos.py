@@ -15,6 +15,7 @@ import numpy as np
 
 # What a PNG file may say of its colours beside a profile; Pillow carries it, but not by itself.
 COLOUR_CHUNKS = (b"cHRM", b"cICP", b"gAMA", b"sRGB")
+GREYS = ("1", "L", "LA", "I;16", "I;16B")  # Pillow's modes
 TRANSPOSED = (5, 6, 7, 8)  # the camera's orientations that swap rows and columns
 
 
@@ -75,6 +76,24 @@ def read_picture(file: str | Path) -> np.ndarray:
         alpha = _shares(alpha)
         picture = alpha * picture + (1.0 - alpha)
     return np.rint(picture * 255.0).astype("uint8")
+
+
+def picture_shape(file: str | Path) -> tuple[int, int, int]:
+    """Return the shape that `read_picture` would return, by the head of the file alone.
+
+    Raises:
+        ValueError: if it cannot be read, for whatever reason.
+    """
+
+    def shape(image):
+        width, height = image.size
+        # Grey of 16 bits with opacity has a mode of colours; see below.
+        grey = image.mode in GREYS or image.tile[0][3] == "LA;16B"
+        if image.getexif().get(0x0112) in TRANSPOSED:
+            width, height = height, width
+        return height, width, 1 if grey else 3
+
+    return _opened(file, shape)
 
 
 def write_photo(file: str | Path, photo: Photo) -> None:
@@ -165,7 +184,7 @@ def _values(image, file):
     if image.mode == "L" and image.info.get("transparency", 255) < 2**bits < 256:
         image.info["transparency"] *= 255 // (2**bits - 1)  # as Pillow scales the greys themselves
     image, notes = _turned(image)
-    grey, transparent = image.mode in ("1", "L", "LA"), image.has_transparency_data
+    grey, transparent = image.mode in GREYS, image.has_transparency_data
     if image.mode == "CMYK":
         image = _without_ink(image)
     mode = ("LA" if grey else "RGBA") if transparent else ("L" if grey else "RGB")

@@ -1,0 +1,213 @@
+"""Pictures that stay in their files: the same batches as in memory, each file read once."""
+
+import pickle
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import test_photos as photos
+from PIL import Image
+
+import keras_imgen
+from keras_imgen import Restorer, callbacks, cli, degradations, load_folder, networks
+from keras_imgen.data import photos as reading
+from keras_imgen.data import streamed
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder of 23 pictures of sizes from 20 x 20, grey and coloured, of both kinds."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "pictures").mkdir()
+    for number in range(23):
+        height, width = rng.integers(20, 60, 2)
+        shape = (height, width, 3) if number % 3 else (height, width)
+        image = Image.fromarray(rng.integers(0, 256, shape, "uint8"))
+        image.save(tmp_path / "pictures" / f"{number}.{('jpg', 'png')[number % 2]}")
+    return tmp_path / "pictures"
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Return the list of files that were read, whole, since."""
+    files = []
+
+    def read(file):
+        files.append(file)
+        return reading.read_picture(file)
+
+    monkeypatch.setattr(streamed, "read_picture", read)
+    return files
+
+
+def loaded(folder, **options):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* are grey and are used as coloured ones")
+        return load_folder(folder, batch_size=4, seed=3, **options)
+
+
+def batches(dataset, epoch=0):
+    dataset.epoch = epoch
+    return [dataset[index] for index in range(len(dataset))]
+
+
+OPTIONS = [
+    {"size": 32},
+    {"size": (32, 24), "channels": 3, "shuffle": False},
+    {"size": (16, 9), "crops": 5},
+    {"size": 16, "crops": 5, "channels": 1, "shuffle": False},
+    {"size": 16, "crops": 1},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_batches_are_those_that_they_are_in_memory(options, folder):
+    there, here = (loaded(folder, stream=stream, **options) for stream in (False, True))
+    for epoch in (0, 1, 7):
+        for a, b in zip(batches(there, epoch), batches(here, epoch), strict=True):
+            np.testing.assert_array_equal(b[0], a[0])
+    np.testing.assert_array_equal(here.take(6), there.take(6))
+    assert here.image_shape == there.image_shape
+
+
+def test_classes_and_pairs_too(folder, tmp_path):
+    for number, file in enumerate(sorted(folder.iterdir())):
+        target = tmp_path / "classes" / "ab"[number % 2] / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(file.read_bytes())
+    for options in ({"labels": True}, {"observed": tmp_path / "classes"}):
+        path = tmp_path / "classes"
+        sets = [loaded(path, stream=s, size=12, crops=3, **options) for s in (False, True)]
+        for there, here in zip(*map(batches, sets), strict=True):
+            for a, b in zip(there, here, strict=True):
+                np.testing.assert_array_equal(b, a)
+        assert sets[0].class_names == sets[1].class_names
+
+
+@pytest.mark.parametrize("kept", [20_000, 60_000, 2**29])
+def test_each_picture_is_read_once_an_epoch_and_few_are_kept(kept, folder, reads, monkeypatch):
+    monkeypatch.setattr(streamed, "KEPT", kept)
+    dataset = loaded(folder, size=16, crops=5, stream=True)
+    orders = []
+    for epoch in range(2):
+        reads.clear()
+        _ = batches(dataset, epoch)
+        assert len(reads) == len(set(reads))
+        pictures = dataset.pictures
+        held = [pictures.shapes[index] for index in pictures._read]
+        assert pictures._kept == sum(np.prod(shape) for shape in held)
+        assert pictures._kept <= kept or len(held) == 1
+        orders.append(dataset._indices().tolist())
+        assert sorted(orders[-1]) == list(range(23 * 5))
+    assert orders[0] != orders[1]
+    again = loaded(folder, size=16, crops=5, stream=True)
+    for a, b in zip(batches(again, 1), batches(dataset, 1), strict=True):
+        np.testing.assert_array_equal(a[0], b[0])
+
+
+def test_a_picture_larger_than_what_is_kept_is_served(folder, monkeypatch):
+    monkeypatch.setattr(streamed, "KEPT", 10)
+    there, here = (loaded(folder, stream=stream, size=32) for stream in (False, True))
+    for a, b in zip(batches(there), batches(here), strict=True):
+        np.testing.assert_array_equal(b[0], a[0])
+    assert len(here.pictures._read) == 1
+
+
+def test_only_heads_are_read_before_a_batch_is_asked_for(folder, reads):
+    dataset = loaded(folder, size=16, crops=5, stream=True)
+    assert len(reads) <= 1  # of which the dataset learns the shape
+    _ = dataset[0]
+    assert 4 <= len(reads) <= 9  # and those of the batch that follows
+
+
+def test_the_head_of_a_file_tells_the_shape(tmp_path):
+    rng, file = np.random.default_rng(0), tmp_path / "picture.png"
+    for bits in (8, 16):
+        for channels in (1, 2, 3, 4):
+            values = rng.integers(0, 2**bits, (12, 20, channels), dtype=f"uint{bits}")
+            for orientation in range(1, 9):
+                notes = photos.chunk(b"eXIf", photos.notes_of(orientation).tobytes()[6:])
+                for parts in (([notes], ()), ([], [notes])):
+                    file.write_bytes(photos.png(values, *parts[0], late=parts[1]))
+                    assert reading.picture_shape(file) == reading.read_picture(file).shape
+    for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"):
+        image = Image.fromarray(rng.integers(0, 256, (12, 20, 3), "uint8")).convert("RGB")
+        file = tmp_path / ("picture.jpg" if mode in ("CMYK", "YCbCr") else "picture.png")
+        image.convert(mode).save(file)
+        assert reading.picture_shape(file) == reading.read_picture(file).shape, mode
+
+
+def test_what_is_no_picture_is_left_out_and_what_breaks_later_is_named(folder):
+    (folder / "text.png").write_text("no picture")
+    with pytest.warns(UserWarning, match="1 of 24 files .*text.png.* They are left out"):
+        dataset = loaded(folder, size=16, stream=True)
+    assert dataset.num_pictures == 23
+    file, whole = folder / "1.png", (folder / "1.png").read_bytes()
+    file.write_bytes(whole[:200])
+    for _ in range(2):
+        with pytest.raises(ValueError, match="'.*1.png' cannot be read as a picture"):
+            batches(dataset)
+    Image.new("RGB", (7, 9)).save(file)
+    with pytest.raises(ValueError, match="'.*1.png' has changed .*9 x 7 pixels, .* folder anew"):
+        batches(dataset)
+    file.write_bytes(whole)  # mended: nothing has to be loaded anew
+    assert len(batches(dataset)) == 5
+
+
+def test_a_training_on_a_stream_resumes_to_the_same_bits(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(streamed, "KEPT", 20_000)
+
+    def trained(epochs, name):
+        keras.utils.set_random_seed(0)
+        network = networks.dncnn((None, None, 3), depth=3, filters=2, batch_norm=False)
+        model = Restorer(network, degradations.AdditiveNoise(0.1, seed=0), seed=0)
+        model.compile()
+        for end in epochs:
+            data = loaded(folder, size=16, crops=2, channels=3, stream=True)
+            resume = callbacks.Resume(tmp_path / name)
+            model.fit(data, epochs=end, verbose=0, callbacks=[resume])
+        return model.get_weights()
+
+    for a, b in zip(trained((1, 3), "cut"), trained((3,), "whole"), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_an_error_of_a_file_ends_a_training_in_its_sentence(folder):
+    data = loaded(folder, size=16, channels=3, stream=True)
+    for file in folder.glob("*.png"):
+        file.write_bytes(file.read_bytes()[:100])
+    network = networks.dncnn((None, None, 3), depth=3, filters=2, batch_norm=False)
+    model = Restorer(network, degradations.AdditiveNoise(0.1))
+    model.compile()
+    with pytest.raises(ValueError, match=r"^'.*png' cannot be read as a picture: [^|]*$"):
+        model.fit(data, verbose=0)
+
+
+def test_parts_and_copies_are_of_the_same_files(folder):
+    pictures = loaded(folder, size=16, stream=True).pictures
+    some = pickle.loads(pickle.dumps(pictures)).part([3, 1])
+    assert len(some) == 2
+    np.testing.assert_array_equal(some[0], pictures[3])
+    np.testing.assert_array_equal(some[1], pictures[1])
+
+
+def test_what_does_not_go_together_is_refused(folder, tmp_path):
+    with pytest.raises(TypeError, match="`stream` must be True or False. Received: stream=1"):
+        load_folder(folder, stream=1)
+    with pytest.raises(ValueError, match="Pictures of one batch must have equal sizes"):
+        loaded(folder, stream=True)
+    with pytest.raises(ValueError, match="at least as large as the crops. Received: size=58"):
+        loaded(folder, stream=True, size=58, crops=2)
+    data = loaded(folder, size=16, channels=1, stream=True)
+    with pytest.raises(ValueError, match="are kept in memory. Received: `binarize`"):
+        keras_imgen.data.PictureDataset(data.pictures, binarize="static")
+
+
+def test_the_command_streams(folder, tmp_path, capsys):
+    options = ["--data", str(folder), "--size", "16", "--crops", "2", "--channels", "3"]
+    options += ["--epochs", "1", "--stream", "--out", str(tmp_path / "run")]
+    assert cli.main(["train", "denoise", *options]) == 0
+    assert (tmp_path / "run" / "model.keras").is_file()
+    assert cli.main(["train", "denoise", "--stream", "--out", str(tmp_path / "other")]) == 2
+    assert "--stream leaves the pictures of a folder in their files" in capsys.readouterr().err

@@ -34,12 +34,18 @@ Each backend has one short module with the same functions:
     The same function of pictures `(1, height, width, channels)`, in less memory if the backend can:
     called as it is, a network of Keras keeps what each layer puts out until the last one is done.
 `kept(model)`
-    A context out of which no error leads without the model's weights.
+    A context around what Keras does with a model, out of which no error leads without the weights,
+    and in which Keras takes a batch for this process's own part of it.
 `replicas(model)`
     On how many devices the model trains by a strategy of the backend, None without one. Raises
     NotImplementedError for strategies that would go wrong.
 `parts(model)`
     Into how many equal parts a batch is cut, one for each device; 1 on a single one.
+`hosts()`
+    The number of this process among those that train one model, and how many they are: (0, 1) of
+    one alone. Raises ValueError if there are several and each would train for itself.
+`agreed(text)`
+    Whether all those processes were asked about the same text. All must ask.
 `replicas_in_step()`
     Inside a step, how many devices there are.
 `apart(seed)`
@@ -58,14 +64,17 @@ __all__ = [
     "SeedGenerator",
     "apply",
     "check",
+    "check_agreed",
     "compiled",
     "cond",
     "draw_apart",
     "drawn",
     "gradients",
+    "hosts",
     "in_place",
     "in_reading",
     "input_gradients",
+    "is_first",
     "lean",
     "marked_errors",
     "one_by_one",
@@ -75,6 +84,7 @@ __all__ = [
     "readable_errors",
     "recorded",
     "replicas",
+    "rows_of",
     "share",
     "unrecorded",
     "with_shape",
@@ -210,6 +220,39 @@ def replicas(model) -> int | None:
 def parts(model) -> int:
     """Return into how many equal parts, one for each device, a batch is cut."""
     return _backend().parts(model)
+
+
+def hosts() -> tuple[int, int]:
+    """Return the number of this process among those that train one model, and how many they are."""
+    return _backend().hosts()
+
+
+def is_first() -> bool:
+    """Return whether this process is the one that writes files."""
+    return hosts()[0] == 0
+
+
+def check_agreed(text: str) -> None:
+    """Raise if processes that train one model would not train the same one on the same data."""
+    if not _backend().agreed(text):
+        raise ValueError(
+            f"All {hosts()[1]} processes must begin with the same data, seed and weights. Received "
+            f"by one of them: {text[:300]}. Give all of them the same program, arguments and "
+            "folder, on a disk that all of them see."
+        )
+
+
+def rows_of(dataset, rank: int, count: int):
+    """Return a `tf.data.Dataset` of what one of so many processes takes of each batch."""
+    import tensorflow as tf
+
+    def own(rows):
+        share = tf.shape(rows)[0] // count
+        return rows[rank * share : (rank + 1) * share]
+
+    return dataset.map(
+        lambda *batch: tf.nest.map_structure(own, batch[0] if len(batch) == 1 else batch)
+    )
 
 
 def one_by_one(model) -> str | None:

@@ -3,9 +3,12 @@
 import contextlib
 import contextvars
 import functools
+import hashlib
 
 import jax
 import keras
+import numpy as np
+from jax.experimental import multihost_utils
 
 # The variables of the step that is running: all that it may change.
 _known = contextvars.ContextVar("known", default=())
@@ -138,6 +141,9 @@ def lean(function, channels):
 @contextlib.contextmanager
 def kept(model):
     """Give a model its weights back: Keras takes them away before a step; see the package."""
+    distribution = keras.distribution.distribution()
+    if distribution is not None:
+        distribution.auto_shard_dataset = False  # it has been done
     before = {id(variable): variable.value for variable in _variables(model)}
     try:
         yield
@@ -167,6 +173,25 @@ def parts(model):
         return 1
     mesh = distribution.device_mesh
     return mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
+
+
+def hosts():
+    """Return number and count of processes that share a distribution; see the package."""
+    count = jax.process_count()
+    distribution = keras.distribution.distribution()
+    if count > 1 and type(distribution) is not keras.distribution.DataParallel:
+        raise ValueError(
+            f"{count} processes train one model by keras.distribution.DataParallel. Received: "
+            f"{type(distribution).__name__}. Call keras.distribution.set_distribution(keras."
+            "distribution.DataParallel(auto_shard_dataset=False)) before the model is made."
+        )
+    return jax.process_index(), count
+
+
+def agreed(text):
+    """Compare what all processes have; see `keras_imgen.backends`."""
+    digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), "uint8")
+    return bool(np.all(multihost_utils.process_allgather(digest) == digest))
 
 
 def replicas_in_step():

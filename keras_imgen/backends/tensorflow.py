@@ -120,6 +120,11 @@ def parts(model):
     return replicas(model) or 1
 
 
+def hosts():
+    """Return that this process is alone; see `keras_imgen.backends`."""
+    return 0, 1
+
+
 def replicas_in_step():
     """Return how many there are, inside a step."""
     return tf.distribute.get_strategy().num_replicas_in_sync

@@ -145,6 +145,11 @@ def parts(model):
     return 1
 
 
+def hosts():
+    """Return that this process is alone; see `keras_imgen.backends`."""
+    return 0, 1
+
+
 def replicas_in_step():
     """Return 1; see `replicas`."""
     return 1

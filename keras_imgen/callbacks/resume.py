@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import tempfile
 import warnings
 import zipfile
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_imgen import checks
+from keras_imgen import backends, checks
 from keras_imgen.callbacks.rollback import Rollback
 from keras_imgen.files import locked, write_whole
 from keras_imgen.saving import damage
@@ -103,7 +104,9 @@ class Resume(keras.callbacks.Callback):
             How many epochs need no more training.
         """
         self._companions = [c for c in companions if isinstance(c, tuple(_MEMORY))]
-        with locked(self.folder):
+        # Of several processes the first one writes; the others read what it has written.
+        lock = locked(self.folder) if backends.is_first() else contextlib.nullcontext()
+        with lock:
             if message := model.left_out():
                 raise ValueError(message)
             self._setup = setup_of(model)
@@ -179,7 +182,8 @@ class Resume(keras.callbacks.Callback):
         """Bring the model to the last whole epoch that the folder holds."""
         self.logs, self._data, self._memory = [], None, []
         for file in (self.folder / "checkpoints").glob(".unfinished-*"):
-            file.unlink()  # of a process that was killed
+            if backends.is_first():
+                file.unlink()  # of a process that was killed
         checkpoints = self._checkpoints()
         for file in checkpoints:
             try:
@@ -251,6 +255,10 @@ class Resume(keras.callbacks.Callback):
             "callbacks": memories,
         }
         path = self.folder / "checkpoints" / f"{_stem(self.epoch)}.keras"
+        if not backends.is_first():  # saving is done together, on JAX; writing is not
+            with tempfile.TemporaryDirectory() as elsewhere:
+                keras.saving.save_model(self.model, Path(elsewhere, path.name))
+            return
         with write_whole(path) as unfinished:
             keras.saving.save_model(self.model, unfinished)  # `save` would write it whole by itself
             with zipfile.ZipFile(unfinished, "a") as archive:

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_imgen import checks, plotting
+from keras_imgen import backends, checks, plotting
 from keras_imgen.callbacks.first import first_batch, labels_for
 from keras_imgen.checks import whole_number
 from keras_imgen.data import sources
@@ -58,6 +58,8 @@ class EpochPicture(keras.callbacks.Callback):
         if (epoch + 1) % self.every:
             return
         self.image = self.draw()
+        if not backends.is_first():  # of several processes, which all have drawn it
+            return
         if self.folder is not None:
             self._write(self.folder / f"epoch_{epoch + 1:04d}.png")
         if self.show:
@@ -276,6 +278,8 @@ class TrainingGif(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         """Write the GIF."""
+        if not backends.is_first():
+            return
         if not (files := [file for file in self._files() if self._is_ours(file)]):
             raise FileNotFoundError(
                 f"{str(self.folder)!r} holds no picture to join. Put a SampleGrid or BeforeAfter "

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_imgen.data import PictureDataset
-from keras_imgen.training.sets import Stream
+from keras_imgen.training.sets import Share, Stream
 
 ADVICE = "training has diverged. Lower the learning rate"
 
@@ -89,8 +89,9 @@ class Guard(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Note the epoch."""
         self.place = f"epoch {epoch + 1}, "
-        if isinstance(self.dataset, PictureDataset | Stream):
-            self.dataset.epoch = self.begun + epoch
+        dataset = self.dataset.dataset if isinstance(self.dataset, Share) else self.dataset
+        if isinstance(dataset, PictureDataset | Stream):
+            dataset.epoch = self.begun + epoch
 
     def on_epoch_end(self, epoch, logs=None):
         """Note that the epoch is whole."""

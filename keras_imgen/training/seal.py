@@ -25,23 +25,24 @@ class Seal(keras.layers.Layer):
     def save_own_variables(self, store):
         """Store the digest of each group."""
         for what, variables in self._groups().items():
-            store[what] = _digest(variables)
+            store[what] = digest(variables)
 
     def load_own_variables(self, store):
         """Raise unless what has been loaded into the model is what was saved."""
         stored = set(store.keys())  # none in files of format 0
         for what, variables in self._groups().items():
             # A model that is loaded without compiling has no optimizer to compare.
-            if what in stored and variables and not np.array_equal(store[what], _digest(variables)):
+            if what in stored and variables and not np.array_equal(store[what], digest(variables)):
                 raise ValueError(
                     f"The {what} in the file are damaged or those of another model. Load the whole "
                     "model with keras_imgen.load_model(path), which says more."
                 )
 
 
-def _digest(variables) -> np.ndarray:
-    digest = hashlib.sha256()
+def digest(variables) -> np.ndarray:
+    """Return 32 bytes that are others if any value of the variables is another."""
+    found = hashlib.sha256()
     for variable in variables:
         # Backends differ in the types of integers; every value fits into this one.
-        digest.update(ops.convert_to_numpy(variable).astype("float64").tobytes())
-    return np.frombuffer(digest.digest(), "uint8")
+        found.update(ops.convert_to_numpy(variable).astype("float64").tobytes())
+    return np.frombuffer(found.digest(), "uint8")

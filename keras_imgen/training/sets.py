@@ -3,6 +3,8 @@
 Each batch is looked at when it is read, where no compiler can leave the look out.
 """
 
+import json
+
 import keras
 import numpy as np
 
@@ -17,6 +19,7 @@ from keras_imgen.training.batches import (
     check_labels,
     checked_batch,
 )
+from keras_imgen.training.seal import digest
 
 
 def counts_checked(options: dict) -> dict:
@@ -54,14 +57,16 @@ def training_set(model, x, y, batch_size, options: dict) -> tuple:
     if held_out is not None:
         steps = options.get("validation_steps")
         held_out = _fixed(_served(model, held_out, held_out_size, steps, name="validation_data"))
-        options["validation_data"] = _looked_at(held_out, Look(model, training=False))
-    return _looked_at(x, Look(model, training=True)), _described(x, given), options
+        options["validation_data"] = _shared(_looked_at(held_out, Look(model, training=False)))
+    described = _described(x, given)
+    check_alike(model, described)
+    return _shared(_looked_at(x, Look(model, training=True))), described, options
 
 
 def held_out_set(model, x, y, batch_size, options: dict):
     """Return what `evaluate` iterates over, checked."""
     x = _served(model, taken(model, x, y, options), batch_size, options.get("steps"))
-    return _looked_at(_fixed(x), Look(model, training=False))
+    return _shared(_looked_at(_fixed(x), Look(model, training=False)))
 
 
 def taken(model, x, y, options, name="x"):
@@ -229,6 +234,57 @@ class _LookedAt(keras.utils.PyDataset):
 
     def on_epoch_end(self):
         self.dataset.on_epoch_end()
+
+
+def _shared(x):
+    """Return of each batch what this process takes of it, all of it if there is but one."""
+    rank, count = backends.hosts()
+    if count == 1:
+        return x
+    own = isinstance(x, keras.utils.PyDataset)
+    return Share(x, rank, count) if own else backends.rows_of(x, rank, count)
+
+
+class Share(keras.utils.PyDataset):
+    """What one of several processes takes of each batch of a dataset, which all of them read.
+
+    Args:
+        dataset: the whole batches.
+        rank: the number of the process, from 0.
+        count: how many they are.
+    """
+
+    def __init__(self, dataset, rank, count):
+        super().__init__()
+        self.dataset, self.rank, self.count = dataset, rank, count
+
+    @property
+    def num_batches(self):
+        """As of the whole batches."""
+        return self.dataset.num_batches
+
+    def __getitem__(self, index):
+        def own(rows):
+            share = len(rows) // self.count
+            return rows[self.rank * share : (self.rank + 1) * share]
+
+        return keras.tree.map_structure(own, self.dataset[index])
+
+    def on_epoch_begin(self):
+        """Tell the dataset."""
+        self.dataset.on_epoch_begin()
+
+    def on_epoch_end(self):
+        """Tell the dataset."""
+        self.dataset.on_epoch_end()
+
+
+def check_alike(model, described: dict) -> None:
+    """Raise if other processes would train another model, or on other data."""
+    if backends.hosts()[1] > 1:
+        begin = {"seed": model.seed, "epochs": model.epochs_trained}
+        begin["weights"] = digest(model.variables).tobytes().hex()
+        backends.check_agreed(json.dumps({**described, **begin}))
 
 
 def _described(x, given) -> dict:

@@ -1,0 +1,222 @@
+"""Two processes on JAX train what one trains; what would go wrong ends in an error, not a hang."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import keras_imgen
+
+pytestmark = pytest.mark.slow  # each process imports JAX and compiles
+
+SECONDS = 400
+
+PROGRAM = """
+import json, os, pathlib, sys
+rank, count, port, what = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+import keras
+if count > 1:
+    if what == "die":  # Keras waits for 100 s
+        import jax
+        keras.utils.set_random_seed(0)
+        jax.distributed.initialize(f"127.0.0.1:{port}", count, rank, heartbeat_timeout_seconds=20)
+    else:
+        keras.distribution.initialize(f"127.0.0.1:{port}", count, rank)
+    if what != "no distribution":
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+import numpy as np
+from keras_imgen import GAN, VAE, Diffusion, Restorer
+from keras_imgen import callbacks, degradations, load_arrays, networks
+
+SHAPE = (8, 8, 1)
+SGD = keras.optimizers.SGD
+pictures = np.random.default_rng(0).random((33, *SHAPE), "float32")
+
+def vae():
+    model = VAE(networks.vae_encoder(SHAPE, 2, 2), networks.vae_decoder(SHAPE, 2, 2), seed=0)
+    model.compile(SGD(1e-4))
+    return model
+
+def gan():
+    discriminator = networks.dcgan_discriminator(SHAPE, 2)  # with batch normalisation
+    model = GAN(networks.dcgan_generator(SHAPE, 2, 2), discriminator, seed=0)
+    model.compile(SGD(1e-3), SGD(1e-3))
+    return model
+
+def diffusion():
+    model = Diffusion(networks.diffusion_unet(SHAPE, (2,)), seed=0)
+    model.compile(SGD(1e-4))
+    return model
+
+def restorer():
+    noise = degradations.AdditiveNoise(0.1, seed=0)
+    model = Restorer(networks.dncnn(depth=3, filters=2), noise, seed=0)
+    model.compile(SGD(1e-3))
+    return model
+
+def report(**more):
+    path = pathlib.Path(f"{what}_{rank}_of_{count}.json")
+    path.write_text(json.dumps(more))
+
+def weights(model):
+    return [keras.ops.convert_to_numpy(w).tolist() for w in model.weights]
+
+if what == "train":
+    found = {}
+    for build in (vae, gan, diffusion, restorer):
+        keras.utils.set_random_seed(0)
+        model = build()
+        if build is restorer:
+            shown = callbacks.BeforeAfter(pictures[:2], f"shown {count}")
+        else:
+            shown = callbacks.SampleGrid(f"drawn {build.__name__} {count}", n=4, scale=1)
+        history = model.fit(pictures, batch_size=8, epochs=2, validation_data=pictures[:16],
+                            validation_batch_size=8, callbacks=[shown], verbose=0).history
+        figures = {name: values[-1] for name, values in history.items()}
+        made = model.sample(3, seed=0) if hasattr(model, "sample") else model.restore(pictures[:3])
+        found[build.__name__] = {
+            "figures": figures, "weights": weights(model), "made": np.asarray(made).tolist()}
+    try:
+        import tensorflow as tf
+        stream = tf.data.Dataset.from_tensor_slices(pictures[:32]).batch(8)
+        found["stream"] = model.fit(stream, verbose=0).history["loss"]
+    except ImportError:
+        pass
+    report(**found)
+elif what == "resume":
+    found = []
+    for name, ends in (("cut", (1, 3)), ("whole", (3,))):
+        for end in ends:
+            keras.utils.set_random_seed(0)
+            model = restorer()
+            data = load_arrays(pictures, batch_size=8, seed=5)
+            resume = callbacks.Resume(f"run {name} {count}")
+            model.fit(data, epochs=end, callbacks=[resume], verbose=0)
+        found.append(weights(model))
+    report(same=found[0] == found[1], weights=found[0])
+elif what == "other data":
+    try:
+        restorer().fit(pictures[: 32 - 8 * rank], batch_size=8, verbose=0)
+    except ValueError as error:
+        report(said=str(error))
+elif what == "no distribution":
+    try:
+        restorer().fit(pictures, batch_size=8, verbose=0)
+    except ValueError as error:
+        report(said=str(error))
+elif what == "die":
+    class Tell(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            pathlib.Path(f"alive {rank}").write_text(str(epoch))
+    restorer().fit(pictures, batch_size=8, epochs=10**6, callbacks=[Tell()], verbose=0)
+"""
+
+
+def free_port():
+    with socket.socket() as connection:
+        connection.bind(("127.0.0.1", 0))
+        return connection.getsockname()[1]
+
+
+@contextlib.contextmanager
+def processes(folder, what, count):
+    """Start processes that do one thing together; kill what is left of them in the end."""
+    root = str(Path(keras_imgen.__file__).parents[1])
+    more = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    more["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    port, started = str(free_port()), []
+    try:
+        for rank in range(count):
+            with open(folder / f"{what}_{rank}.err", "w") as errors:
+                program = [sys.executable, "-c", PROGRAM, str(rank), str(count), port, what]
+                options = {"cwd": folder, "env": {**os.environ, **more}, "stderr": errors}
+                started.append(subprocess.Popen(program, **options))
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def reports(folder, what, count):
+    with processes(folder, what, count) as started:
+        for rank, process in enumerate(started):
+            code = process.wait(SECONDS)
+            assert code == 0, (folder / f"{what}_{rank}.err").read_text()[-3000:]
+    files = [folder / f"{what}_{rank}_of_{count}.json" for rank in range(count)]
+    return [json.loads(file.read_text()) for file in files]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    pytest.importorskip("jax")
+    return tmp_path_factory.mktemp("hosts")
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    """Return what one process reports, and what two do."""
+    return reports(folder, "train", 1)[0], reports(folder, "train", 2)
+
+
+@pytest.mark.parametrize("family", ["vae", "gan", "diffusion", "restorer"])
+def test_two_processes_train_what_one_trains(family, trained):
+    alone, (first, second) = trained
+    assert first[family] == second[family]  # to the bit
+    for name, value in alone[family]["figures"].items():
+        assert first[family]["figures"][name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+    for a, b in zip(first[family]["weights"], alone[family]["weights"], strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(first[family]["made"], alone[family]["made"], rtol=0, atol=1e-4)
+
+
+def test_streams_are_shared_out_too(trained):
+    alone, (first, second) = trained
+    if "stream" not in alone:
+        pytest.skip("needs TensorFlow")
+    assert first["stream"] == second["stream"] == pytest.approx(alone["stream"], rel=1e-4)
+
+
+def test_one_of_them_writes(trained, folder):
+    for name in ("drawn vae", "drawn gan", "drawn diffusion", "shown"):
+        files = sorted(file.name for file in (folder / f"{name} 2").iterdir())
+        assert files == ["epoch_0001.png", "epoch_0002.png"], name
+
+
+def test_all_of_them_resume(folder):
+    (alone,), (first, second) = reports(folder, "resume", 1), reports(folder, "resume", 2)
+    assert alone["same"]
+    assert first["same"]
+    assert first == second
+    for a, b in zip(first["weights"], alone["weights"], strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+
+
+def test_processes_with_other_data_are_refused(folder):
+    for report in reports(folder, "other data", 2):
+        assert report["said"].startswith("All 2 processes must begin with the same data, seed and")
+        assert "\n" not in report["said"]
+
+
+def test_processes_that_would_train_for_themselves_are_refused(folder):
+    for report in reports(folder, "no distribution", 2):
+        assert "2 processes train one model by keras.distribution.DataParallel" in report["said"]
+
+
+def test_if_one_is_killed_the_other_ends(folder):
+    with processes(folder, "die", 2) as (first, second):
+        begin = time.monotonic()
+        while not all((folder / f"alive {rank}").exists() for rank in (0, 1)):
+            assert time.monotonic() < begin + SECONDS
+            assert first.poll() is second.poll() is None
+            time.sleep(0.1)
+        second.send_signal(signal.SIGKILL)
+        assert first.wait(60) != 0

@@ -69,15 +69,18 @@ def report(**more):
 def weights(model):
     return [keras.ops.convert_to_numpy(w).tolist() for w in model.weights]
 
-if what == "train":
+if what == "devices":
+    keras.distribution.set_distribution(keras.distribution.DataParallel())
+    assert len(keras.distribution.list_devices()) == 2
+if what in ("train", "devices"):
     found = {}
     for build in (vae, gan, diffusion, restorer):
         keras.utils.set_random_seed(0)
         model = build()
         if build is restorer:
-            shown = callbacks.BeforeAfter(pictures[:2], f"shown {count}")
+            shown = callbacks.BeforeAfter(pictures[:2], f"shown {what} {count}")
         else:
-            shown = callbacks.SampleGrid(f"drawn {build.__name__} {count}", n=4, scale=1)
+            shown = callbacks.SampleGrid(f"drawn {build.__name__} {what} {count}", n=4, scale=1)
         history = model.fit(pictures, batch_size=8, epochs=2, validation_data=pictures[:16],
                             validation_batch_size=8, callbacks=[shown], verbose=0).history
         figures = {name: values[-1] for name, values in history.items()}
@@ -132,6 +135,8 @@ def processes(folder, what, count):
     root = str(Path(keras_imgen.__file__).parents[1])
     more = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
     more["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    if what == "devices":
+        more["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
     port, started = str(free_port()), []
     try:
         for rank in range(count):
@@ -171,11 +176,26 @@ def trained(folder):
 def test_two_processes_train_what_one_trains(family, trained):
     alone, (first, second) = trained
     assert first[family] == second[family]  # to the bit
-    for name, value in alone[family]["figures"].items():
-        assert first[family]["figures"][name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
-    for a, b in zip(first[family]["weights"], alone[family]["weights"], strict=True):
+    assert_alike(alone[family], first[family])
+
+
+def assert_alike(alone, shared):
+    for name, value in alone["figures"].items():
+        assert shared["figures"][name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+    for a, b in zip(shared["weights"], alone["weights"], strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(first[family]["made"], alone[family]["made"], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(shared["made"], alone["made"], rtol=0, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def devices(folder):
+    """Return what one process reports that has two devices."""
+    return reports(folder, "devices", 1)[0]
+
+
+@pytest.mark.parametrize("family", ["vae", "gan", "diffusion", "restorer"])
+def test_two_devices_train_what_one_trains(family, trained, devices):
+    assert_alike(trained[0][family], devices[family])
 
 
 def test_streams_are_shared_out_too(trained):
@@ -187,7 +207,7 @@ def test_streams_are_shared_out_too(trained):
 
 def test_one_of_them_writes(trained, folder):
     for name in ("drawn vae", "drawn gan", "drawn diffusion", "shown"):
-        files = sorted(file.name for file in (folder / f"{name} 2").iterdir())
+        files = sorted(file.name for file in (folder / f"{name} train 2").iterdir())
         assert files == ["epoch_0001.png", "epoch_0002.png"], name
 
 

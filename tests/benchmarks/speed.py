@@ -1,0 +1,182 @@
+"""Time a training step on each backend, and what it costs to leave pictures in their files.
+
+    pip install -e ".[test]" torch
+    python tests/benchmarks/speed.py backends [--turns 5] [--only gan vae ...]
+
+One process for each backend that is installed; they take turns at `fit` on the same pictures, and
+the median of the turns is divided by that of TensorFlow; one that needs more than a minute for
+a turn is left out. Float32, all defaults of `compile`. The
+shapes are those that others are timed by: DCGAN 28 x 28, batch 64; VAE, batch 128; DnCNN of 17
+layers, 40 x 40, batch 32; two ConvLSTM layers of 32 maps, 4 films of 10 frames of 64 x 64.
+
+    python tests/benchmarks/speed.py input [--turns 5]
+
+A folder of 48 photographs of 1536 x 1024 (the embedded ones, enlarged), 16 crops of 64 x 64 of
+each: an epoch of `dncnn(depth=6, filters=32)` with the pictures in memory, in their files, and
+files alone.
+"""
+
+import argparse
+import importlib.util
+import os
+import select
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+BACKENDS = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}  # and their packages
+STEPS = {"gan": 20, "vae": 20, "diffusion": 6, "dncnn": 2, "convlstm": 2}  # of a turn
+PATIENCE = 60  # seconds for a turn, and for the first one, in which it compiles
+
+
+def made(family):
+    """Return a compiled model and the pictures of a turn."""
+    import keras
+
+    from keras_imgen import GAN, VAE, Diffusion, Restorer, degradations, load_arrays, networks
+
+    keras.utils.set_random_seed(0)
+    shape, batch = (28, 28, 1), 64
+    if family == "gan":
+        model = GAN(networks.dcgan_generator(shape), networks.dcgan_discriminator(shape), seed=0)
+    elif family == "vae":
+        model, batch = VAE(networks.vae_encoder(shape), networks.vae_decoder(shape), seed=0), 128
+    elif family == "diffusion":
+        model = Diffusion(networks.diffusion_unet(shape), seed=0)
+    elif family == "dncnn":
+        shape, batch = (40, 40, 1), 32
+        network = networks.dncnn((None, None, 1), depth=17, filters=64)
+        model = Restorer(network, degradations.AdditiveNoise(25 / 255, seed=0), seed=0)
+    else:
+        shape, batch = (10, 64, 64, 1), 4
+        frames = h = keras.Input(shape)
+        for _ in range(2):
+            h = networks.ConvLSTM(32)(h)
+        network = keras.Model(frames, keras.layers.Conv3D(1, 1)(h))
+        model = Restorer(network, degradations.AdditiveNoise(0.1, seed=0), seed=0)
+    model.compile()
+    pictures = np.random.default_rng(0).random((STEPS[family] * batch, *shape), "float32")
+    return model, load_arrays(pictures, batch_size=batch)
+
+
+def serve(family):
+    """Take a turn whenever a line comes, and say how many seconds a step took."""
+    model, data = made(family)
+    for _ in sys.stdin:
+        begin = time.perf_counter()
+        model.fit(data, epochs=1, verbose=0)
+        print((time.perf_counter() - begin) / STEPS[family], flush=True)
+
+
+def backends(args):
+    """Print the time of a step on each backend, and its ratio to TensorFlow's."""
+    print("| step | " + " | ".join(BACKENDS) + " |\n| --- |" + " --- |" * len(BACKENDS), flush=True)
+    for family in args.only or STEPS:
+        children, seconds = {}, {}
+        for name, package in BACKENDS.items():
+            if importlib.util.find_spec(package) is None:
+                continue
+            program = [sys.executable, __file__, "serve", "--only", family]
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+            environment = {**os.environ, "KERAS_BACKEND": name}
+            options = {"env": environment, "stderr": subprocess.DEVNULL, **pipes}
+            children[name], seconds[name] = subprocess.Popen(program, **options), []
+        for turn in range(args.turns + 1):
+            for name, child in list(children.items()):
+                child.stdin.write("\n")
+                child.stdin.flush()
+                if not select.select([child.stdout], [], [], PATIENCE)[0]:
+                    children.pop(name).kill()
+                    seconds[name] = None
+                    continue
+                value = float(child.stdout.readline())
+                if turn:  # in the first one it compiles
+                    seconds[name].append(value)
+        for child in children.values():
+            child.stdin.close()
+            child.wait()
+        cells = []
+        for name in BACKENDS:
+            if name not in seconds:
+                cells.append("not installed")
+                continue
+            if seconds[name] is None:
+                cells.append(f"more than {PATIENCE} s for {STEPS[family]} steps")
+                continue
+            ratios = np.divide(seconds[name], seconds["tensorflow"])
+            spread = f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
+            cells.append(f"{1000 * statistics.median(seconds[name]):.0f} ms, {spread}")
+        print(f"| {family} | {' | '.join(cells)} |", flush=True)
+
+
+def photographs(folder):
+    """Write large photographs."""
+    from PIL import Image
+
+    from keras_imgen.data.sources import ASSETS
+
+    files = sorted((ASSETS / "photos" / "train").glob("*.png"))
+    for number in range(48):
+        image = Image.open(files[number % len(files)]).convert("RGB")
+        image.resize((1536, 1024)).save(folder / f"{number}.jpg", quality=90)
+
+
+def input(args):
+    """Print the time of an epoch with pictures in memory and in files, in turns."""
+    import keras
+
+    from keras_imgen import Restorer, degradations, load_folder, networks
+
+    with tempfile.TemporaryDirectory() as folder:
+        photographs(Path(folder))
+        options = {"size": 64, "crops": 16, "batch_size": 32}
+        network = networks.dncnn((None, None, 3), depth=6, filters=32, batch_norm=False)
+        model = Restorer(network, degradations.AdditiveNoise(0.1, seed=0), seed=0)
+        model.compile()
+        memory, stream = (load_folder(folder, stream=s, **options) for s in (False, True))
+        seconds = {"in memory": [], "in files": [], "files alone": []}
+        for turn in range(args.turns + 1):
+            for name, data in (("in memory", memory), ("in files", stream), ("files alone", None)):
+                begin = time.perf_counter()
+                if data is None:
+                    alone = load_folder(folder, stream=True, **options)
+                    for index in range(len(alone)):
+                        alone[index]
+                else:
+                    data.pictures = data.pictures if name == "in memory" else fresh(data.pictures)
+                    model.fit(data, epochs=1, verbose=0)
+                if turn:
+                    seconds[name].append(time.perf_counter() - begin)
+        for name, values in seconds.items():
+            print(f"{name}: {statistics.median(values):.2f} s an epoch of {len(memory)} steps")
+        ratios = np.divide(seconds["in files"], seconds["in memory"])
+        print(f"ratio {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})")
+        print(f"{keras.backend.backend()}, {os.cpu_count()} cores")
+
+
+def fresh(pictures):
+    """Return the same pictures, of which nothing is kept from the epoch before."""
+    return pictures.part(range(len(pictures)))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("kind", choices=("backends", "input", "serve"))
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--only", nargs="+", choices=STEPS)
+    args = parser.parse_args()
+    if args.kind == "serve":
+        serve(*args.only)
+    else:
+        {"backends": backends, "input": input}[args.kind](args)
+
+
+if __name__ == "__main__":
+    main()

@@ -157,7 +157,6 @@ class Restorer(Sequences, Prior, PictureModel):
             restored = known * observed[..., :-1] + (1.0 - known) * restored
         return restored
 
-    @backends.unrecorded()
     def restore(
         self,
         observed,

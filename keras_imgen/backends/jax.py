@@ -142,8 +142,9 @@ def lean(function, channels):
 def kept(model):
     """Give a model its weights back: Keras takes them away before a step; see the package."""
     distribution = keras.distribution.distribution()
-    if distribution is not None:
-        distribution.auto_shard_dataset = False  # it has been done
+    shards = getattr(distribution, "auto_shard_dataset", None)
+    if shards:  # it has been done
+        distribution.auto_shard_dataset = False
     before = {id(variable): variable.value for variable in _variables(model)}
     try:
         yield
@@ -155,6 +156,9 @@ def kept(model):
                 zeros = jax.numpy.zeros(variable.shape, variable.dtype)
                 variable.assign(before.get(id(variable), zeros))
         raise
+    finally:
+        if shards:
+            distribution.auto_shard_dataset = True
 
 
 def _variables(model):

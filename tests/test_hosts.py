@@ -109,12 +109,21 @@ elif what == "resume":
         found.append(weights(model))
     report(same=found[0] == found[1], weights=found[0])
 elif what == "refused":
-    said = []
-    for _ in range(2):
+    def sigma(model):
+        model.degradation = degradations.AdditiveNoise(0.1 + 0.1 * rank, seed=0)
+    others = {
+        "no distribution": lambda: restorer().fit(pictures, batch_size=8),
+        "number": lambda: restorer().fit(pictures[: 32 - 8 * rank], batch_size=8, verbose=0),
+        "pictures": lambda: restorer().fit(np.abs(rank - pictures), batch_size=8, verbose=0),
+        "order": lambda: restorer().fit(load_arrays(pictures, batch_size=8, seed=rank), verbose=0),
+        "degradation": lambda: (model := restorer(), sigma(model), model.fit(pictures, verbose=0)),
+    }
+    said = {}
+    for name, case in others.items():
         try:
-            restorer().fit(pictures[: 32 - 8 * rank], batch_size=8, verbose=0)
+            case()
         except ValueError as error:
-            said.append(str(error))
+            said[name] = str(error)
         keras.distribution.set_distribution(keras.distribution.DataParallel())
     report(said=said)
 elif what == "die":
@@ -224,10 +233,14 @@ def test_all_of_them_resume(folder):
 
 def test_what_would_train_apart_is_refused(folder):
     for report in reports(folder, "refused", 2):
-        alone, other = report["said"]
+        said = report["said"]
+        assert set(said) == {"no distribution", "number", "pictures", "order", "degradation"}
+        alone = said.pop("no distribution")
         assert "2 processes train one model by keras.distribution.DataParallel" in alone
-        assert other.startswith("All 2 processes must begin with the same data, seed and weights")
-        assert "\n" not in alone + other
+        for name, other in said.items():
+            wanted = "All 2 processes must begin with the same data, seed and weights"
+            assert other.startswith(wanted), name
+            assert "\n" not in other
 
 
 def test_if_one_is_killed_the_other_ends(folder):

@@ -149,7 +149,9 @@ def test_what_is_no_picture_is_left_out_and_what_breaks_later_is_named(folder):
         with pytest.raises(ValueError, match="'.*1.png' cannot be read as a picture"):
             batches(dataset)
     Image.new("RGB", (7, 9)).save(file)
-    with pytest.raises(ValueError, match="'.*1.png' has changed .*9 x 7 pixels, .* folder anew"):
+    with pytest.raises(
+        ValueError, match="'.*1.png' has changed .*9 x 7 pixels, .* take it out and load"
+    ):
         batches(dataset)
     file.write_bytes(whole)  # mended: nothing has to be loaded anew
     assert len(batches(dataset)) == 5

@@ -54,11 +54,11 @@ class FilePictures(Sequence):
     def __getitem__(self, index):
         try:
             return self._asked(index).result()
-        except ValueError:
+        except ValueError as error:
             with self._lock:  # to be read again when the file is mended
                 if self._read.pop(index, None) is not None:
                     self._kept -= np.prod(self.shapes[index])
-            raise
+            raise ValueError(f"{error} Mend it, or take it out and load the folder anew.") from None
 
     def __reduce__(self):
         return FilePictures, (self.files, self._whole, self.size)
@@ -122,7 +122,7 @@ class FilePictures(Sequence):
             raise ValueError(
                 f"{str(self.files[index])!r} has changed while it was in use. Received: "
                 f"{picture.shape[0]} x {picture.shape[1]} pixels, which were "
-                f"{self._whole[index][0]} x {self._whole[index][1]}. Load the folder anew."
+                f"{self._whole[index][0]} x {self._whole[index][1]}."
             )
         picture = with_channels(picture, self._whole[index][2])
         return resize(picture, *self.size) if self.size else picture

@@ -32,25 +32,23 @@ def export(model, answer: Callable, inputs: list, filepath, format: str, **kwarg
 
     Raises:
         ImportError: if a package that the format needs is missing.
-        NotImplementedError: if the backend does not know the format.
+        NotImplementedError: on PyTorch.
     """
     checks.path("filepath", filepath)
     kwargs.setdefault("input_signature", inputs if len(inputs) == 1 else [inputs])
     kwargs.setdefault("verbose", False)
-    on_torch = keras.backend.backend() == "torch"
-    if on_torch and format == "tf_saved_model":
+    if keras.backend.backend() == "torch":
         raise NotImplementedError(
-            "PyTorch writes no files of TensorFlow. Received: format='tf_saved_model'. Export in "
-            "the format 'torch' (a path that ends with .pt2) or 'onnx', or load the model in a "
-            "process with KERAS_BACKEND=tensorflow."
+            "On PyTorch, Keras exports a model for one size of picture and of batch alone. "
+            f"Received: format={format!r}. Save the model, load the file in a process with "
+            "KERAS_BACKEND=tensorflow, and export it there."
         )
     try:
         _Answer(model, answer).export(str(filepath), format=format, **kwargs)
-    except (ImportError, RuntimeError) as error:
-        if not isinstance(error, ImportError) and "is not installed" not in str(error):
-            raise
-        missing = getattr(error, "name", None) or str(error)
+    except ImportError as error:
+        missing = error.name or str(error)
+        other = "" if format == "tf_saved_model" else ", or export in the format 'tf_saved_model'"
         raise ImportError(
             f"Exporting in the format {format!r} needs a package that is missing: {missing}. "
-            f"Install it, or export in the format {'torch' if on_torch else 'tf_saved_model'!r}."
+            f"Install it{other}."
         ) from None

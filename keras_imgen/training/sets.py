@@ -3,10 +3,12 @@
 Each batch is looked at when it is read, where no compiler can leave the look out.
 """
 
+import hashlib
 import json
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_imgen import backends
 from keras_imgen.checks import number, shown, whole_number
@@ -59,7 +61,7 @@ def training_set(model, x, y, batch_size, options: dict) -> tuple:
         held_out = _fixed(_served(model, held_out, held_out_size, steps, name="validation_data"))
         options["validation_data"] = _shared(_looked_at(held_out, Look(model, training=False)))
     described = _described(x, given)
-    check_alike(model, described)
+    check_alike(model, x, described)
     return _shared(_looked_at(x, Look(model, training=True))), described, options
 
 
@@ -150,7 +152,7 @@ class Look:
             raise ValueError(
                 f"On {self.devices} devices a batch must hold a multiple of {self.devices} "
                 f"pictures, at least {self.least}. Received: a batch of {count}. Choose the batch "
-                "size so that no others are left over, or batch with drop_remainder=True."
+                "size, and of held-out pictures their number, so that no others are left over."
             )
 
 
@@ -279,12 +281,20 @@ class Share(keras.utils.PyDataset):
         self.dataset.on_epoch_end()
 
 
-def check_alike(model, described: dict) -> None:
+def check_alike(model, x, described: dict) -> None:
     """Raise if other processes would train another model, or on other data."""
     if backends.hosts()[1] > 1:
+        whole = isinstance(x, keras.utils.PyDataset)
+        first = keras.tree.flatten(x[0] if whole else next(iter(x.take(1))))
+        if isinstance(x, PictureDataset) and isinstance(x.pictures, np.ndarray):
+            first.append(x.pictures)
         begin = {"seed": model.seed, "epochs": model.epochs_trained}
+        begin["first batch"] = hashlib.sha256(
+            b"".join(np.ascontiguousarray(ops.convert_to_numpy(part)).tobytes() for part in first)
+        ).hexdigest()
         begin["weights"] = digest(model.variables).tobytes().hex()
-        backends.check_agreed(json.dumps({**described, **begin}))
+        setup = keras.saving.serialize_keras_object(model)
+        backends.check_agreed(json.dumps({**described, **begin, "model": setup}, default=str))
 
 
 def _described(x, given) -> dict:

@@ -295,7 +295,7 @@ def there(request, tmp_path_factory):
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert process.returncode == 0, process.stderr
     return json.loads((folder / "report.json").read_text()), here, folder

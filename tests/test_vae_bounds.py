@@ -380,3 +380,13 @@ def test_of_greys_a_bernoulli_likelihood_is_none():
     with pytest.raises(ValueError, match="Received: greys.*binarized"):
         vae.log_likelihood(pictures(3), 5)
     assert np.isfinite(vae.log_likelihood(np.round(pictures(3)), 5)).all()
+
+
+@pytest.mark.parametrize("length", [0.0, 1e-30, 1e-8])
+def test_a_way_from_the_origin_is_a_line_and_of_tiny_latents_an_arc(length):
+    start, end = np.array([length, 0.0]), np.array([0.0, 1.0])
+    way = on_arc(start, end, 3)
+    assert np.all(np.isfinite(way))
+    np.testing.assert_allclose(way[[0, 2]], [start, end], atol=1e-7)
+    middle = end / 2 if length == 0.0 else (1.0 + length) / 2 * np.sqrt([0.5, 0.5])
+    np.testing.assert_allclose(way[1], middle, atol=1e-6)

@@ -6,7 +6,7 @@ from pathlib import Path
 from keras_imgen.checks import shown
 from keras_imgen.data import folders, sources
 from keras_imgen.data.photos import picture_shape, read_picture
-from keras_imgen.data.streamed import FilePictures
+from keras_imgen.data.streamed import FilePictures, shapes_of
 
 
 def read_pairs(path: str | Path, observed: str | Path, channels: int | None, stream: bool = False):
@@ -30,7 +30,7 @@ def read_pairs(path: str | Path, observed: str | Path, channels: int | None, str
         except ValueError as error:
             unreadable.append(str(error))
             continue
-        shapes = pair if stream else [picture.shape for picture in pair]
+        shapes = pair if stream else shapes_of(pair)
         if shapes[0][:2] != shapes[1][:2]:
             raise ValueError(
                 "Both pictures of a pair must have one size. Received: shapes "
@@ -50,7 +50,7 @@ def read_pairs(path: str | Path, observed: str | Path, channels: int | None, str
         )
     names, *both = zip(*kept, strict=True)
     if channels is None:
-        shapes = both[0] + both[1] if stream else [picture.shape for picture in both[0] + both[1]]
+        shapes = both[0] + both[1] if stream else shapes_of(both[0] + both[1])
         channels = max(shape[-1] for shape in shapes)
     if not stream:
         return tuple(sources.with_channels(list(pictures), channels) for pictures in both)

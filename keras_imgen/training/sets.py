@@ -213,29 +213,37 @@ def _looked_at(x, look: Look):
     return _LookedAt(x, look)
 
 
-class _LookedAt(keras.utils.PyDataset):
-    """A dataset of somebody's own, each batch of which is looked at."""
+class _Wrapped(keras.utils.PyDataset):
+    """A dataset whose batches are made of those of another one, in its order."""
 
-    def __init__(self, dataset, look):
+    def __init__(self, dataset):
         settings = ("workers", "use_multiprocessing", "max_queue_size")
         super().__init__(**{name: getattr(dataset, name) for name in settings})
-        self.dataset, self.look = dataset, look
+        self.dataset = dataset
 
     @property
     def num_batches(self):
         return self.dataset.num_batches
-
-    def __getitem__(self, index):
-        batch = self.dataset[index]
-        with backends.marked_errors():
-            self.look(batch)
-        return batch
 
     def on_epoch_begin(self):
         self.dataset.on_epoch_begin()
 
     def on_epoch_end(self):
         self.dataset.on_epoch_end()
+
+
+class _LookedAt(_Wrapped):
+    """A dataset of somebody's own, each batch of which is looked at."""
+
+    def __init__(self, dataset, look):
+        super().__init__(dataset)
+        self.look = look
+
+    def __getitem__(self, index):
+        batch = self.dataset[index]
+        with backends.marked_errors():
+            self.look(batch)
+        return batch
 
 
 def _shared(x):
@@ -247,7 +255,7 @@ def _shared(x):
     return Share(x, rank, count) if own else backends.rows_of(x, rank, count)
 
 
-class Share(keras.utils.PyDataset):
+class Share(_Wrapped):
     """What one of several processes takes of each batch of a dataset, which all of them read.
 
     Args:
@@ -257,13 +265,8 @@ class Share(keras.utils.PyDataset):
     """
 
     def __init__(self, dataset, rank, count):
-        super().__init__()
-        self.dataset, self.rank, self.count = dataset, rank, count
-
-    @property
-    def num_batches(self):
-        """As of the whole batches."""
-        return self.dataset.num_batches
+        super().__init__(dataset)
+        self.rank, self.count = rank, count
 
     def __getitem__(self, index):
         def own(rows):
@@ -271,14 +274,6 @@ class Share(keras.utils.PyDataset):
             return rows[self.rank * share : (self.rank + 1) * share]
 
         return keras.tree.map_structure(own, self.dataset[index])
-
-    def on_epoch_begin(self):
-        """Tell the dataset."""
-        self.dataset.on_epoch_begin()
-
-    def on_epoch_end(self):
-        """Tell the dataset."""
-        self.dataset.on_epoch_end()
 
 
 def check_alike(model, x, described: dict) -> None:

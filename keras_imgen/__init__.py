@@ -4,6 +4,8 @@ import importlib
 import sys
 from pathlib import Path
 
+from keras_imgen.processor import choose_convolutions
+
 __version__ = "0.1.0"
 
 # The public API: what is listed here is public, nothing else is.
@@ -59,4 +61,5 @@ def _is_command() -> bool:
 # Importing Keras takes seconds. The command shows its help without it; everybody else gets the
 # whole package at once, because Keras can only load files of classes that have been imported.
 if not _is_command():
+    choose_convolutions()
     globals().update({name: __getattr__(name) for name in (*_NAMES, *_MODULES)})

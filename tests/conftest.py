@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import keras_imgen  # noqa: F401, before TensorFlow, whose quickest convolutions it chooses
+
 if os.environ["KERAS_BACKEND"] == "torch":  # which has tests, too: `KERAS_BACKEND=torch pytest`
     import torch
 

@@ -250,6 +250,12 @@ def direction_of_a_metric():
     return "_direction" in inspect.getsource(monitor_callback)
 
 
+def state_of_onednn():
+    from tensorflow.python.util import _pywrap_util_port
+
+    return _pywrap_util_port.IsMklEnabled() in (False, True)
+
+
 USED = {  # what is relied upon: where
     layers_within: "training/parts.py, stored.py",
     variables_of_an_optimizer: "training/parts.py",
@@ -277,6 +283,7 @@ USED = {  # what is relied upon: where
     no_strategy: "backends/tensorflow.py",
     layers_without_xla: "degradations/noise.py",
     direction_of_a_metric: "metrics/restoration.py",
+    state_of_onednn: "processor.py",
 }
 
 

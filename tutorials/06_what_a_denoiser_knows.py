@@ -33,6 +33,7 @@ if importlib.util.find_spec("keras_imgen") is None:
             "to the path or the address of its repository, and run this cell again."
         )
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", str(found[0])], check=True)
+importlib.import_module("keras_imgen")  # before TensorFlow, whose quickest convolutions it chooses
 
 if "get_ipython" in globals():  # the check of an exercise says what it found, and nothing else
     tell = lambda shell, kind, error, trace, tb_offset=None: print(f"Not yet: {error}")

@@ -15,6 +15,7 @@ from pathlib import Path
 from keras_imgen import __version__
 from keras_imgen.cli import ranges
 from keras_imgen.interrupts import deferred
+from keras_imgen.processor import choose_convolutions
 
 FAMILIES = ("gan", "vae", "diffusion", "denoise", "inpaint", "sequence")
 
@@ -72,6 +73,8 @@ def _run(args):
         from keras_imgen.cli import early  # and NumPy, which the help does without
 
         early.check(args)
+        if args.function in ("train", "demo"):  # of a single picture the others are quicker
+            choose_convolutions()
         with deferred() as check_interrupt:  # TensorFlow, while it loads, makes an error of it
             command = _import_quietly(f"keras_imgen.cli.{args.module}")
         check_interrupt()

@@ -272,11 +272,10 @@ class Restorer(Sequences, Prior, PictureModel):
         if observed.ndim == 5 or max(observed.shape[1:3]) <= side:
             at_a_time = side**2 // math.prod(observed.shape[1:-1])
             return in_batches(self._restored, observed, size=max(at_a_time, 1))
-        view = self._view_for_tiles(observed, tile)
-        if view is None:  # one by one
-            tile, view = max(observed.shape[1:3]), View(0, 1)
+        largest = max(observed.shape[1:3])
+        view = self._view_for_tiles(observed, tile) or View(0, largest)  # which is not cut
         channels = self.image_shape[-1]
-        return in_tiles(self._lean_restored(), observed, channels, tile, view, progress)
+        return in_tiles(self._lean_restored(), observed, channels, tile or largest, view, progress)
 
     def _restored(self, observed):
         """Return restored pictures as tensors."""

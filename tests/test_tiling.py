@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from many_networks import NETWORKS, OF_HOLES, STRANGE, lively, strange, tempered
 
-from keras_imgen import Restorer, degradations, networks
+from keras_imgen import Restorer, backends, degradations, networks
 from keras_imgen.inference import View, tiles
 
 
@@ -66,7 +66,21 @@ def test_the_network_is_compiled_once_for_tiles_of_all_sizes(monkeypatch):
     monkeypatch.setattr(model.network, "call", counted)
     for _ in range(2):
         model.restore(np.zeros((2, 150, 131, 1), "float32"), tile=64)
-    assert seen == [(1, None, None, 1)]
+    assert seen == [(None, None, None, 1)]
+
+
+@pytest.mark.parametrize("together", [1, 2, 3])
+def test_stripes_of_tiles_that_are_restored_together_are_of_one_size(together, monkeypatch):
+    model = Restorer(lively(NETWORKS["unet"]()), degradations.AdditiveNoise(0.1))
+    pictures = np.random.default_rng(1).random((2, 150, 331, 1), "float32")
+    whole = model.restore(pictures, tile=None)
+    shapes, restored = [], model._lean_restored()
+    monkeypatch.setattr(model._made, "lean", lambda x: shapes.append(x.shape) or restored(x))
+    monkeypatch.setattr(backends, "together", lambda: together)
+    np.testing.assert_allclose(model.restore(pictures, tile=64), whole, atol=1e-5, rtol=0)
+    assert len({shape[1:3] for shape in shapes}) == 1
+    assert {shape[0] for shape in shapes[:-1]} <= {together, *(shapes[-1][:1])}
+    assert shapes[0][0] == together
 
 
 @pytest.mark.parametrize("build", [NETWORKS["dncnn"], NETWORKS["drunet"], NETWORKS["unet"]])

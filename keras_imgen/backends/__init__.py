@@ -31,8 +31,10 @@ Each backend has one short module with the same functions:
 `compiled(function)`
     The same function of tensors or arrays, quicker if it is called again and again with one shape.
 `lean(function, channels)`
-    The same function of pictures `(1, height, width, channels)`, in less memory if the backend can:
+    The same function of pictures `(n, height, width, channels)`, in less memory if the backend can:
     called as it is, a network of Keras keeps what each layer puts out until the last one is done.
+`together()`
+    How many pictures a network is best given at once, if each is large.
 `kept(model)`
     A context around what Keras does with a model, out of which no error leads without the weights,
     and in which Keras takes a batch for this process's own part of it.
@@ -86,6 +88,7 @@ __all__ = [
     "replicas",
     "rows_of",
     "share",
+    "together",
     "unrecorded",
     "with_shape",
 ]
@@ -180,8 +183,13 @@ def compiled(function):
 
 
 def lean(function, channels: int):
-    """Return the same function of one picture of any size, in less memory if possible."""
+    """Return the same function of pictures of any size, in less memory if possible."""
     return _backend().lean(function, channels)
+
+
+def together() -> int:
+    """Return how many pictures a network is best given at once, if each is large."""
+    return _backend().together()
 
 
 def in_reading(dataset, look):

@@ -111,6 +111,11 @@ def check(condition, message, value):
     return jax.numpy.where(condition, value, jax.numpy.nan)
 
 
+def together():
+    """Return that each picture may come alone."""
+    return 1
+
+
 def drawn(seed):
     """Return a seed for `poisson`; see `keras_imgen.backends`."""
     seed = seed.next() if isinstance(seed, keras.random.SeedGenerator) else [seed, 0]

@@ -114,6 +114,11 @@ def _as_tensor(x):
     return keras.ops.convert_to_tensor(x) if isinstance(x, np.ndarray) else x
 
 
+def together():
+    """Return that each picture may come alone."""
+    return 1
+
+
 def drawn(seed):
     """Return a seed for `poisson`; see `keras_imgen.backends`."""
     seed = seed.next() if isinstance(seed, keras.random.SeedGenerator) else [seed, 0]

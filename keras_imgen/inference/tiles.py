@@ -1,6 +1,7 @@
 """Cuts a picture into tiles that see enough to be restored as in the whole."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_imgen import backends
 from keras_imgen.inference.derived import View
 
 
@@ -31,50 +33,58 @@ class Tile(NamedTuple):
 
 
 def tiles(side: int, size: int, view: View) -> Iterator[Tile]:
-    """Cut a side into tiles.
+    """Cut a side into tiles that see equally many pixels, so that several make a batch.
 
     Args:
         side: pixels of the whole side.
-        size: pixels of a tile without its margin, a multiple of `view.grid`.
+        size: at most so many pixels of a tile without its margin, but not less than `view.grid`.
         view: of the network, by `view_of`.
 
     Example:
         >>> from keras_imgen.inference import View, tiles
         >>> [(tile.seen.start, tile.seen.stop) for tile in tiles(100, 64, View(8, 8))]
-        [(0, 76), (56, 100)]
+        [(0, 76), (24, 100)]
     """
+    size = max(size // view.grid, 1) * view.grid
+    count = math.ceil(side / size)
+    size = math.ceil(side / count / view.grid) * view.grid
     # A layer with strides pads odd sides elsewhere than even ones. So that it does the same to a
     # tile as to the picture, both leave the same rest when divided by the grid.
-    rest = side % view.grid
+    length = min(size + 2 * view.margin + side % view.grid, side)
     for start in range(0, side, size):
-        first = max(0, start - view.margin)
-        last = min(start + size + view.margin + rest, side)
+        first = min(max(0, start - view.margin), side - length)
         stop = min(start + size, side)
-        yield Tile(slice(first, last), slice(start - first, stop - first), slice(start, stop))
+        seen, made = slice(first, first + length), slice(start - first, stop - first)
+        yield Tile(seen, made, slice(start, stop))
 
 
 def in_tiles(restored: Callable, observed, channels: int, size: int, view: View, progress: bool):
     """Return pictures restored tile by tile.
 
     Args:
-        restored: function from one observed picture, `(1, height, width, channels)`, of any size.
+        restored: function from observed pictures, `(n, height, width, channels)`, of any size.
         observed: pictures, as an array.
         channels: of the restored ones.
-        size: pixels of a tile a side.
+        size: pixels of a tile a side; where the backend is quicker with several pictures at once,
+            so many stripes of a tile are restored together.
         view: of the network.
         progress: whether to show a bar.
     """
-    size = max(size // view.grid, 1) * view.grid
-    # A tile is put in its place before the next one is made.
+    together = backends.together()
+    # What has been made is put in its place before more is.
     whole = np.empty((*observed.shape[:-1], channels), "float32")
-    rows, columns = (list(tiles(side, size, view)) for side in observed.shape[1:3])
-    places = list(itertools.product(range(len(observed)), rows, columns))
-    bar = keras.utils.Progbar(len(places), unit_name="tile") if progress else None
+    height, width = observed.shape[1:3]
+    rows, columns = list(tiles(height, size, view)), list(tiles(width, size // together, view))
+    places = list(itertools.product(rows, columns))
+    bar = keras.utils.Progbar(len(observed) * len(places), unit_name="tile") if progress else None
     if bar is not None:
         bar.update(0)
-    for index, y, x in places:
-        part = restored(observed[index : index + 1, y.seen, x.seen])
-        whole[index, y.place, x.place] = ops.convert_to_numpy(part)[0, y.made, x.made]
-        if bar is not None:
-            bar.add(1)
+    for picture, answer in zip(observed, whole, strict=True):
+        for start in range(0, len(places), together):
+            some = places[start : start + together]
+            parts = restored(np.stack([picture[y.seen, x.seen] for y, x in some]))
+            for (y, x), part in zip(some, ops.convert_to_numpy(parts), strict=True):
+                answer[y.place, x.place] = part[y.made, x.made]
+            if bar is not None:
+                bar.add(len(some))
     return whole

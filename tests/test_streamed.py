@@ -12,7 +12,7 @@ from PIL import Image
 import keras_imgen
 from keras_imgen import Restorer, callbacks, cli, degradations, load_folder, networks
 from keras_imgen.data import photos as reading
-from keras_imgen.data import streamed
+from keras_imgen.data import sources, streamed
 
 
 @pytest.fixture
@@ -212,4 +212,28 @@ def test_the_command_streams(folder, tmp_path, capsys):
     assert cli.main(["train", "denoise", *options]) == 0
     assert (tmp_path / "run" / "model.keras").is_file()
     assert cli.main(["train", "denoise", "--stream", "--out", str(tmp_path / "other")]) == 2
-    assert "--stream leaves the pictures of a folder in their files" in capsys.readouterr().err
+    assert (
+        "--stream leaves the pictures of a folder or of a TFDS set in their files"
+        in capsys.readouterr().err
+    )
+
+
+def test_a_tree_of_imagenet_streams_with_its_classes(tmp_path):
+    rng, classes = np.random.default_rng(0), ["n01440764", "n01443537", "n02099601"]
+    for number in range(18):
+        file = tmp_path / "train" / classes[number % 3] / f"{classes[number % 3]}_{number}.JPEG"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shape = (*rng.integers(40, 60, 2), *((3,) if number % 5 else ()))  # a few are grey
+        Image.fromarray(rng.integers(0, 256, shape, "uint8")).save(file, "JPEG")
+    data = loaded(tmp_path / "train", size=32, channels=3, labels=True, stream=True)
+    assert data.class_names == classes
+    seen = [label for _, labels in batches(data) for label in labels]
+    assert data.image_shape == (32, 32, 3)
+    assert len(seen) == 16
+    np.testing.assert_array_equal(np.bincount(data.labels), [6, 6, 6])
+    for index, picture in enumerate(data.take(18)):
+        name = classes[data.labels[index]]
+        assert data.pictures.places[index].parent.name == name
+        whole = reading.read_picture(data.pictures.places[index])
+        expected = sources.resize(sources.with_channels(whole, 3), 32, 32)
+        np.testing.assert_array_equal(keras_imgen.data.to_uint8(picture), expected)

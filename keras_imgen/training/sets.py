@@ -21,6 +21,7 @@ from keras_imgen.training.batches import (
     check_labels,
     checked_batch,
 )
+from keras_imgen.training.grain import GrainBatches, from_grain
 from keras_imgen.training.seal import digest
 
 
@@ -54,7 +55,7 @@ def training_set(model, x, y, batch_size, options: dict) -> tuple:
     elif held_out is not None:
         held_out = taken(model, held_out, None, {}, "validation_data")
     x = _served(model, x, batch_size, steps, shuffle)
-    if isinstance(x, PictureDataset) and steps:
+    if isinstance(x, PictureDataset | GrainBatches) and steps:
         x = Stream(x, options.pop("steps_per_epoch"))
     if held_out is not None:
         steps = options.get("validation_steps")
@@ -73,6 +74,7 @@ def held_out_set(model, x, y, batch_size, options: dict):
 
 def taken(model, x, y, options, name="x"):
     """Return a dataset as it is, all else as one checked `Batch`; refuse what no model takes."""
+    x = from_grain(x, name)
     given = {key: options.get(key) for key in ("sample_weight", "class_weight")}
     if y is None or not (model.num_classes or model.learns_pairs):
         given = {"y": y, **given}
@@ -169,6 +171,7 @@ def _served(model, x, batch_size, steps, shuffle=False, name="x"):
         )
     own = isinstance(x, keras.utils.PyDataset)
     kind = "keras.utils.PyDataset" if own else "tf.data.Dataset"
+    kind = "grain.MapDataset" if isinstance(x, GrainBatches) else kind
     endless = x.num_batches is None if own else int(x.cardinality()) == -1
     if endless and steps is None:
         raise ValueError(
@@ -274,6 +277,11 @@ class Share(_Wrapped):
             return rows[self.rank * share : (self.rank + 1) * share]
 
         return keras.tree.map_structure(own, self.dataset[index])
+
+
+def unwrapped(x):
+    """Return the dataset of which one was made here, or the same one."""
+    return unwrapped(x.dataset) if isinstance(x, _Wrapped) else x
 
 
 def check_alike(model, x, described: dict) -> None:

@@ -914,3 +914,23 @@ def test_a_batch_of_arrays_is_checked_as_arrays_are(vae, place):
     wide = Batch(np.repeat(CLEAN, 3, axis=-1))
     given = {"x": CLEAN, place: wide}
     refused(ValueError, f"`{place}` must fit the network", lambda: vae.fit(**given, verbose=0), vae)
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_predict_of_several_processes_or_uneven_batches_is_refused(count, monkeypatch):
+    noise = degradations.AdditiveNoise(0.1, seed=0)
+    model = Restorer(networks.dncnn(depth=3, filters=2, batch_norm=False), noise, seed=0)
+    pictures = CLEAN[:count]
+    assert model.predict(pictures, verbose=0).shape == pictures.shape
+    with monkeypatch.context() as context:
+        context.setattr(keras_imgen.backends, "hosts", lambda: (0, 2))
+        with pytest.raises(NotImplementedError, match=r"one process alone. Received: 2 .* Call re"):
+            model.predict(pictures, verbose=0)
+    monkeypatch.setattr(keras_imgen.backends, "parts", lambda model: 2)
+    if count == 3:
+        with pytest.raises(ValueError, match="must hold a multiple of 2 .* Received: a batch of 3"):
+            model.predict(pictures, verbose=0)
+        with pytest.raises(ValueError, match="must hold a multiple of 2 .* Received: a batch of 1"):
+            model.predict(pictures, batch_size=2, verbose=0)
+    else:
+        assert model.predict(pictures, batch_size=2, verbose=0).shape == pictures.shape

@@ -72,7 +72,8 @@ def load_folder(
 
     Files that cannot be read are left out, with one warning that names them, and files of other
     kinds, with one that counts them; so are hidden ones and links to folders, without. Only PNG and
-    JPEG are ever decoded, whatever a file is called.
+    JPEG are ever decoded, whatever a file is called. Pictures that `size` makes larger are counted
+    in a warning.
 
     Args:
         path: the folder.
@@ -118,10 +119,10 @@ def load_folder(
                 "A folder holds classes or pairs. Received: labels=True with `observed`. Leave out "
                 "one of them."
             )
-        pictures, seen = pairs.read_pairs(path, observed, channels, stream)
+        pictures, seen = pairs.read_pairs(path, observed, channels, size, crops, stream)
         return _dataset(pictures, None, observed=seen, seed=seed, **options)
     pictures, targets, class_names = folders.read_folder(
-        path, channels, None if crops or size is None else asked.pair(size), labels, stream
+        path, channels, size, crops, labels, stream
     )
     return _dataset(pictures, targets, class_names=class_names, seed=seed, **options)
 
@@ -290,13 +291,10 @@ def _dataset(pictures, labels, *, size, crops, observed=None, **options) -> Pict
     """Bring whole pictures, and those of pairs, to one size, by resizing or cropping."""
     if crops:
         crop_size = asked.pair(size)
-        for height, width, _ in shapes_of(pictures):
-            if height < crop_size[0] or width < crop_size[1]:
-                raise ValueError(
-                    "Every picture must be at least as large as the crops. Received: "
-                    f"size={size} for a picture of {height} x {width} pixels. "
-                    "Pass a smaller `size`, or crops=0 to resize."
-                )
+        for number, shape in enumerate(shapes_of(pictures)):
+            streamed = isinstance(pictures, StreamedPictures)
+            what = pictures.named(pictures.places[number]) if streamed else "a picture"
+            asked.check_crop(size, shape, what)
         options |= {"crop_size": crop_size, "crops": int(crops)}
         return PictureDataset(pictures, labels, observed=observed, **options)
     pictures = _of_one_size(pictures, size)

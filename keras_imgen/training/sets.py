@@ -72,6 +72,31 @@ def held_out_set(model, x, y, batch_size, options: dict):
     return _shared(_looked_at(_fixed(x), Look(model, training=False)))
 
 
+def check_predicted(model, x, batch_size) -> None:
+    """Raise unless `predict` can take this: of arrays, by their shapes and their number."""
+    if (count := backends.hosts()[1]) > 1:
+        raise NotImplementedError(
+            f"`predict` works in one process alone. Received: {count} that share the model. "
+            f"{model._instead_of_predict}"
+        )
+    wanted = [tuple(spec.shape) for spec in model._inputs()]
+    found = x if isinstance(x, list | tuple) else [x]
+    if not all(hasattr(each, "shape") for each in found):
+        return
+    found = [tuple(each.shape) for each in found]
+    if len(found) != len(wanted) or not all(map(_fits, found, wanted)):
+        raise ValueError(
+            f"`predict` of this {type(model).__name__} takes arrays of shape "
+            f"{' and '.join(map(str, wanted))}. Received: {' and '.join(map(str, found))}. "
+            f"{model._instead_of_predict}"
+        )
+    if backends.replicas(model):  # which share out any number
+        return
+    count, batch_size = found[0][0], batch_size or 32
+    for size in {min(count, batch_size), count % batch_size} - {0}:
+        Look(model, training=False).check_count(size)
+
+
 def taken(model, x, y, options, name="x"):
     """Return a dataset as it is, all else as one checked `Batch`; refuse what no model takes."""
     x = from_grain(x, name)
@@ -350,3 +375,8 @@ def _finite(pictures):
     if isinstance(pictures, np.ndarray) and np.issubdtype(pictures.dtype, np.floating):
         return np.where(np.isfinite(pictures), pictures, 0.0)
     return pictures
+
+
+def _fits(shape, wanted):
+    pairs = zip(shape, wanted, strict=False)
+    return len(shape) == len(wanted) and all(b in (None, a) for a, b in pairs)

@@ -219,7 +219,10 @@ def _check(builder, name, split, labels, picture_key, stream):
 
 
 def _check_memory(num_bytes, name, split):
-    advice = f"Load a part of it, for example split='{split}[:10%]'"
+    advice = (
+        f"Load a part of it, for example split='{split}[:10%]', or leave it in its files: "
+        "stream=True, or --stream"
+    )
     sources.check_memory(num_bytes, f"{name!r}, or what was read of it", advice)
 
 

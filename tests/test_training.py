@@ -15,6 +15,8 @@ import pytest
 import keras_imgen
 from keras_imgen import GAN, VAE, Diffusion, Restorer, degradations, networks
 from keras_imgen.models import Batch
+from keras_imgen.training.guard import Guard
+from keras_imgen.training.sets import Share
 
 SHAPE = (12, 20, 1)
 CLEAN = np.random.default_rng(0).random((8, *SHAPE), "float32")
@@ -914,6 +916,13 @@ def test_a_batch_of_arrays_is_checked_as_arrays_are(vae, place):
     wide = Batch(np.repeat(CLEAN, 3, axis=-1))
     given = {"x": CLEAN, place: wide}
     refused(ValueError, f"`{place}` must fit the network", lambda: vae.fit(**given, verbose=0), vae)
+
+
+def test_each_process_is_told_the_epoch():
+    data = keras_imgen.load_arrays(CLEAN, batch_size=4)
+    guard = Guard(Share(data, 1, 2), begun=2)
+    guard.on_epoch_begin(3)
+    assert data.epoch == 5
 
 
 @pytest.mark.parametrize("count", [3, 4])

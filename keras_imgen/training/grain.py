@@ -45,7 +45,7 @@ def from_grain(x, name: str):
         TypeError: for a dataset of Grain that has no random access.
     """
     grain = sys.modules.get("grain")  # whoever has such a dataset has imported it
-    if grain is None:
+    if not hasattr(grain, "MapDataset"):
         return x
     if isinstance(x, grain.MapDataset):
         return GrainBatches(x)

@@ -13,7 +13,7 @@ layers, 40 x 40, batch 32; two ConvLSTM layers of 32 maps, 4 films of 10 frames 
 
 A folder of 48 photographs of 1536 x 1024 (the embedded ones, enlarged), 16 crops of 64 x 64 of
 each, or the training part of a set that TFDS has prepared: an epoch of `dncnn(depth=6, filters=32)`
-with the pictures in memory, in their files, and files alone; of a set 200 steps of it. Then the
+with the pictures in memory, in their files, and files alone; of a set 100 steps of it. Then the
 memory that a process takes at most which loads the pictures and reads an epoch of batches.
 """
 
@@ -172,7 +172,7 @@ def _times(args, folder):
     network = networks.dncnn((None, None, channels), depth=6, filters=32, batch_norm=False)
     model = Restorer(network, degradations.AdditiveNoise(0.1, seed=0), seed=0)
     model.compile()
-    steps = len(memory) if args.set is None else min(200, len(memory))
+    steps = len(memory) if args.set is None else min(100, len(memory))
     seconds = {"in memory": [], "in files": [], "files alone": []}
     for turn in range(args.turns + 1):
         for name, data in (("in memory", memory), ("in files", stream), ("files alone", None)):

@@ -217,10 +217,10 @@ def test_the_command_streams(folder, tmp_path, capsys):
     assert cli.main(["train", "denoise", *options]) == 0
     assert (tmp_path / "run" / "model.keras").is_file()
     assert cli.main(["train", "denoise", "--stream", "--out", str(tmp_path / "other")]) == 2
-    assert (
-        "--stream leaves the pictures of a folder or of a TFDS set in their files"
-        in capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert "--stream leaves the pictures of a folder or of a TFDS set in their files" in said
+    assert cli.main(["train", "sequence", "--data", str(folder), "--stream"]) == 2
+    assert "Received: films. Leave it out" in capsys.readouterr().err
 
 
 def test_a_tree_of_imagenet_streams_with_its_classes(tmp_path):

@@ -12,9 +12,9 @@ layers, 40 x 40, batch 32; two ConvLSTM layers of 32 maps, 4 films of 10 frames 
     python tests/benchmarks/speed.py input [--turns 5] [--set cifar10 [--data-dir FOLDER]]
 
 A folder of 48 photographs of 1536 x 1024 (the embedded ones, enlarged), 16 crops of 64 x 64 of
-each, or the training part of a set that TFDS has prepared: an epoch of `dncnn(depth=6, filters=32)`
-with the pictures in memory, in their files, and files alone; of a set 100 steps of it. Then the
-memory that a process takes at most which loads the pictures and reads an epoch of batches.
+each: an epoch of `dncnn(depth=6, filters=32)` with the pictures in memory, in their files, and
+files alone. Of these, or of the training part of a set that TFDS has prepared: the seconds of
+processor that it takes to load the pictures and to read an epoch of batches, and the memory.
 """
 
 import argparse
@@ -134,13 +134,13 @@ def input(args):
     with tempfile.TemporaryDirectory() as folder:
         if args.set is None:
             photographs(Path(folder))
-        _times(args, folder)
+            _times(args, folder)
         for where in ("memory", "files"):
             options = ["--set", args.set] if args.set else []
             options += ["--data-dir", args.data_dir] if args.data_dir else []
             program = [sys.executable, __file__, "peak", "--folder", folder, "--where", where]
             done = subprocess.run([*program, *options], capture_output=True, text=True, check=True)
-            print(f"in {where}: {done.stdout.strip()} at most")
+            print(f"in {where}: {done.stdout.strip()}", flush=True)
 
 
 def loaded(args, folder, stream):
@@ -153,13 +153,19 @@ def loaded(args, folder, stream):
 
 
 def peak(args):
-    """Print the memory of this process after an epoch of batches, which none learns."""
+    """Print what it costs to load pictures and to read an epoch of batches, which none learns."""
     import resource
 
+    import keras_imgen  # noqa: F401
+
+    begin = time.process_time()
     data = loaded(args, args.folder, args.where == "files")
+    between = time.process_time()
     for index in range(len(data)):
         data[index]
-    print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    load, read = between - begin, time.process_time() - between
+    print(f"load {load:.1f} s, read {read:.1f} s of processor, {memory:.2f} GiB at most")
 
 
 def _times(args, folder):
@@ -168,27 +174,24 @@ def _times(args, folder):
     from keras_imgen import Restorer, degradations, networks
 
     memory, stream = (loaded(args, folder, stream) for stream in (False, True))
-    channels = memory.image_shape[-1]
-    network = networks.dncnn((None, None, channels), depth=6, filters=32, batch_norm=False)
+    network = networks.dncnn((None, None, 3), depth=6, filters=32, batch_norm=False)
     model = Restorer(network, degradations.AdditiveNoise(0.1, seed=0), seed=0)
     model.compile()
-    steps = len(memory) if args.set is None else min(100, len(memory))
     seconds = {"in memory": [], "in files": [], "files alone": []}
     for turn in range(args.turns + 1):
         for name, data in (("in memory", memory), ("in files", stream), ("files alone", None)):
             begin = time.perf_counter()
             if data is None:
-                alone = loaded(args, folder, True) if args.set is None else stream
-                alone.pictures = fresh(alone.pictures)
-                for index in range(steps):
+                alone = loaded(args, folder, True)
+                for index in range(len(alone)):
                     alone[index]
             else:
                 data.pictures = data.pictures if name == "in memory" else fresh(data.pictures)
-                model.fit(data, epochs=1, steps_per_epoch=steps, verbose=0)
+                model.fit(data, epochs=1, verbose=0)
             if turn:
                 seconds[name].append(time.perf_counter() - begin)
     for name, values in seconds.items():
-        print(f"{name}: {statistics.median(values):.2f} s for {steps} steps")
+        print(f"{name}: {statistics.median(values):.2f} s an epoch of {len(memory)} steps")
     ratios = np.divide(seconds["in files"], seconds["in memory"])
     print(f"ratio {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})")
     print(f"{keras.backend.backend()}, {os.cpu_count()} cores", flush=True)

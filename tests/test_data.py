@@ -945,7 +945,7 @@ def test_folder_without_a_readable_picture(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No file there ends in .png, .jpg, .jpeg"):
         load_folder(tmp_path)
     (tmp_path / "a.png").write_text("no picture")
-    with pytest.raises(FileNotFoundError, match=r"1 of 1 files .*a.png"):
+    with pytest.raises(FileNotFoundError, match=r"1 of 1 files .* is unreadable: .*a.png"):
         load_folder(tmp_path)
     for missing in (tmp_path / "none", tmp_path / "a.png"):
         with pytest.raises(FileNotFoundError, match=r"There is no folder .*PNG or JPEG files"):
@@ -957,8 +957,25 @@ def test_folder_of_different_sizes_needs_a_size(tmp_path, colours):
     write(tmp_path / "b.png", colours[1:])
     with pytest.raises(ValueError, match=r"\(11, 20, 3\) to \(12, 20, 3\). Pass `size=`"):
         load_folder(tmp_path)
-    with pytest.raises(ValueError, match=r"size=12 for a picture of 11 x 20 pixels"):
-        load_folder(tmp_path, size=12, crops=1)
+    for stream in (False, True):
+        with pytest.raises(ValueError, match=r"size=12 for '.*b\.png' of 11 x 20 pixels"):
+            load_folder(tmp_path, size=12, crops=1, stream=stream)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("pairs", [False, True])
+def test_pictures_that_a_size_enlarges_are_told_once(pairs, stream, tmp_path, colours):
+    for number, rows in enumerate((12, 11, 10)):
+        write(tmp_path / "a" / f"{number}.png", colours[:rows])
+    options = {"stream": stream, "observed": tmp_path / "a" if pairs else None}
+    load_folder(tmp_path / "a", size=(10, 20), **options)  # which are warnings here, as errors
+    for size, told in (
+        ((11, 8), r"1 of 3 pictures in .*a' is enlarged to 11 x 8 pixels, such as '.*2.png' of 10"),
+        ((12, 20), r"2 of 3 pictures in .*a' are enlarged to 12 x 20 pixels, such as '.*1.png' of"),
+    ):
+        with pytest.warns(UserWarning, match=told) as caught:
+            assert load_folder(tmp_path / "a", size=size, **options).num_pictures == 3
+        assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_folder_resizes_as_it_reads(tmp_path):
@@ -1102,7 +1119,8 @@ def test_thin_pictures_are_read_and_resized(tmp_path):
     write(tmp_path / "a.png", np.full((1, 300), 7, "uint8"))
     write(tmp_path / "b.png", np.full((300, 1), 7, "uint8"))
     write(tmp_path / "c.png", np.full((1, 1), 7, "uint8"))
-    assert np.all(load_folder(tmp_path, size=(5, 8)).pictures == 7)
+    with pytest.warns(UserWarning, match="3 of 3 pictures in .* are enlarged to 5 x 8 pixels"):
+        assert np.all(load_folder(tmp_path, size=(5, 8)).pictures == 7)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
@@ -1390,7 +1408,9 @@ def test_a_part_without_pictures_is_refused(prepared):
 @pytest.mark.usefixtures("offline")
 def test_sets_too_large_for_memory_are_refused(prepared, monkeypatch):
     monkeypatch.setattr(sources, "MAX_BYTES", 1000)
-    with pytest.raises(ValueError, match=r"Load a part of it, for example split='train\[:10%\]'"):
+    with pytest.raises(
+        ValueError, match=r"Load a part of it, for example split='train\[:10%\]'.* --stream"
+    ):
         load("tiny", data_dir=prepared)
     assert load("tiny", "train[:40%]", data_dir=prepared).num_pictures == 4
 

@@ -313,8 +313,10 @@ def test_two_folders_are_read_as_pairs(tmp_path):
     assert cut.shape == (2, 5, 6, 3)
     np.testing.assert_allclose(observed, cut / 2, atol=0.6 / 255)
     assert load_folder(clean, observed=seen, size=6, channels=1)[0][0].shape == (2, 6, 6, 1)
+    with pytest.raises(ValueError, match=r"size=9 for '.*a.png' of 8 x 9 pixels"):
+        load_folder(clean, observed=seen, size=9, crops=1)
     (seen / "b" / "c.png").write_bytes(b"no picture")
-    with pytest.warns(UserWarning, match="1 of 2 pairs.*left out"):
+    with pytest.warns(UserWarning, match="1 of 2 pairs .* is unreadable: .* It is left out"):
         assert load_folder(clean, observed=seen).num_pictures == 1
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 import keras_imgen
 from keras_imgen import Restorer, callbacks, cli, degradations, load_folder, networks
 from keras_imgen.data import photos as reading
-from keras_imgen.data import streamed
+from keras_imgen.data import sources, streamed
 
 
 @pytest.fixture
@@ -44,6 +44,7 @@ def reads(monkeypatch):
 def loaded(folder, **options):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* are grey and are used as coloured ones")
+        warnings.filterwarnings("ignore", ".* enlarged to")
         return load_folder(folder, batch_size=4, seed=3, **options)
 
 
@@ -140,7 +141,9 @@ def test_the_head_of_a_file_tells_the_shape(tmp_path):
 
 def test_what_is_no_picture_is_left_out_and_what_breaks_later_is_named(folder):
     (folder / "text.png").write_text("no picture")
-    with pytest.warns(UserWarning, match="1 of 24 files .*text.png.* They are left out"):
+    with pytest.warns(
+        UserWarning, match="1 of 24 files .* is unreadable: .*text.png.* It is left out"
+    ):
         dataset = loaded(folder, size=16, stream=True)
     assert dataset.num_pictures == 23
     file, whole = folder / "1.png", (folder / "1.png").read_bytes()
@@ -199,7 +202,9 @@ def test_what_does_not_go_together_is_refused(folder, tmp_path):
         load_folder(folder, stream=1)
     with pytest.raises(ValueError, match="Pictures of one batch must have equal sizes"):
         loaded(folder, stream=True)
-    with pytest.raises(ValueError, match="at least as large as the crops. Received: size=58"):
+    with pytest.raises(
+        ValueError, match=r"large as the crops. Received: size=58 for '.*\d.jpg' of"
+    ):
         loaded(folder, stream=True, size=58, crops=2)
     data = loaded(folder, size=16, channels=1, stream=True)
     with pytest.raises(ValueError, match="are kept in memory. Received: `binarize`"):
@@ -212,4 +217,28 @@ def test_the_command_streams(folder, tmp_path, capsys):
     assert cli.main(["train", "denoise", *options]) == 0
     assert (tmp_path / "run" / "model.keras").is_file()
     assert cli.main(["train", "denoise", "--stream", "--out", str(tmp_path / "other")]) == 2
-    assert "--stream leaves the pictures of a folder in their files" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "--stream leaves the pictures of a folder or of a TFDS set in their files" in said
+    assert cli.main(["train", "sequence", "--data", str(folder), "--stream"]) == 2
+    assert "Received: films. Leave it out" in capsys.readouterr().err
+
+
+def test_a_tree_of_imagenet_streams_with_its_classes(tmp_path):
+    rng, classes = np.random.default_rng(0), ["n01440764", "n01443537", "n02099601"]
+    for number in range(18):
+        file = tmp_path / "train" / classes[number % 3] / f"{classes[number % 3]}_{number}.JPEG"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shape = (*rng.integers(40, 60, 2), *((3,) if number % 5 else ()))  # a few are grey
+        Image.fromarray(rng.integers(0, 256, shape, "uint8")).save(file, "JPEG")
+    data = loaded(tmp_path / "train", size=32, channels=3, labels=True, stream=True)
+    assert data.class_names == classes
+    seen = [label for _, labels in batches(data) for label in labels]
+    assert data.image_shape == (32, 32, 3)
+    assert len(seen) == 16
+    np.testing.assert_array_equal(np.bincount(data.labels), [6, 6, 6])
+    for index, picture in enumerate(data.take(18)):
+        name = classes[data.labels[index]]
+        assert data.pictures.places[index].parent.name == name
+        whole = reading.read_picture(data.pictures.places[index])
+        expected = sources.resize(sources.with_channels(whole, 3), 32, 32)
+        np.testing.assert_array_equal(keras_imgen.data.to_uint8(picture), expected)

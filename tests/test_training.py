@@ -15,6 +15,8 @@ import pytest
 import keras_imgen
 from keras_imgen import GAN, VAE, Diffusion, Restorer, degradations, networks
 from keras_imgen.models import Batch
+from keras_imgen.training.guard import Guard
+from keras_imgen.training.sets import Share
 
 SHAPE = (12, 20, 1)
 CLEAN = np.random.default_rng(0).random((8, *SHAPE), "float32")
@@ -914,3 +916,30 @@ def test_a_batch_of_arrays_is_checked_as_arrays_are(vae, place):
     wide = Batch(np.repeat(CLEAN, 3, axis=-1))
     given = {"x": CLEAN, place: wide}
     refused(ValueError, f"`{place}` must fit the network", lambda: vae.fit(**given, verbose=0), vae)
+
+
+def test_each_process_is_told_the_epoch():
+    data = keras_imgen.load_arrays(CLEAN, batch_size=4)
+    guard = Guard(Share(data, 1, 2), begun=2)
+    guard.on_epoch_begin(3)
+    assert data.epoch == 5
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_predict_of_several_processes_or_uneven_batches_is_refused(count, monkeypatch):
+    noise = degradations.AdditiveNoise(0.1, seed=0)
+    model = Restorer(networks.dncnn(depth=3, filters=2, batch_norm=False), noise, seed=0)
+    pictures = CLEAN[:count]
+    assert model.predict(pictures, verbose=0).shape == pictures.shape
+    with monkeypatch.context() as context:
+        context.setattr(keras_imgen.backends, "hosts", lambda: (0, 2))
+        with pytest.raises(NotImplementedError, match=r"one process alone. Received: 2 .* Call re"):
+            model.predict(pictures, verbose=0)
+    monkeypatch.setattr(keras_imgen.backends, "parts", lambda model: 2)
+    if count == 3:
+        with pytest.raises(ValueError, match="must hold a multiple of 2 .* Received: a batch of 3"):
+            model.predict(pictures, verbose=0)
+        with pytest.raises(ValueError, match="must hold a multiple of 2 .* Received: a batch of 1"):
+            model.predict(pictures, batch_size=2, verbose=0)
+    else:
+        assert model.predict(pictures, batch_size=2, verbose=0).shape == pictures.shape

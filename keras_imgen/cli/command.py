@@ -177,7 +177,7 @@ def _parser():
     )
     train.add_argument("--crops", type=_count(0), help="random crops per picture; 0 resizes")
     train.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 colour")
-    more = "a folder larger than memory: read its files when they are needed"
+    more = "larger than memory: read what a batch needs from the files"
     train.add_argument("--stream", action="store_true", default=None, help=more)
     train.add_argument("--frames", type=_count(2), help="frames of a sequence in a folder [10]")
     train.add_argument(

@@ -9,7 +9,7 @@ from keras_imgen import load, load_folder, load_sequences
 from keras_imgen.checks import shown
 from keras_imgen.data import PictureDataset, tfds
 from keras_imgen.data.sources import EMBEDDED
-from keras_imgen.data.streamed import FilePictures
+from keras_imgen.data.streamed import StreamedPictures
 
 
 def load_data(args, recipe) -> tuple[PictureDataset, PictureDataset]:
@@ -21,12 +21,15 @@ def load_data(args, recipe) -> tuple[PictureDataset, PictureDataset]:
     is_folder = bool(args.data) and _is_folder(name)
     if args.frames is not None and not is_folder:
         raise ValueError("--frames is for a folder of films. Leave it out, or pass --data FOLDER.")
-    if args.stream and (not is_folder or args.family == "sequence"):
+    embedded = name in EMBEDDED and not is_folder
+    if args.stream and (embedded or args.family == "sequence"):
         raise ValueError(
-            "--stream leaves the pictures of a folder in their files. Received: "
-            f"{'films' if is_folder else repr(name)}. Leave it out, or pass --data FOLDER of "
-            "pictures."
+            "--stream leaves the pictures of a folder or of a TFDS set in their files. Received: "
+            f"{repr(name) if embedded else 'films'}. Leave it out, or pass --data FOLDER of "
+            "pictures, or a name such as cifar10."
         )
+    if args.stream:
+        options["stream"] = True
     if args.labels:
         options["labels"] = True
     if is_folder:
@@ -34,7 +37,7 @@ def load_data(args, recipe) -> tuple[PictureDataset, PictureDataset]:
             options.pop("crops", None)
             parts = _hold_out(load_sequences(name, num_frames=args.frames or 10, **options))
         else:
-            whole = load_folder(name, stream=bool(args.stream), **options)
+            whole = load_folder(name, **options)
             parts = _hold_out(whole, binarize=args.binarize)
     elif name == "moving_digits" and chosen:
         raise ValueError(
@@ -65,6 +68,7 @@ def load_unseen(name: str, model, config: dict, count: int, seed: int) -> Pictur
     *size, channels = model.image_shape
     options = {"size": tuple(size), "channels": channels, "crops": trained.get("crops")}
     options |= {"batch_size": count, "seed": seed, "labels": bool(model.num_classes)}
+    options["stream"] = bool(trained.get("stream")) and name not in EMBEDDED
     how = {"shuffle": True, "binarize": trained.get("binarize")}
     try:
         if not _is_folder(name):
@@ -167,7 +171,7 @@ def _hold_out(dataset, binarize=None):
 
 def _part(dataset, chosen, **changes):
     """Return a dataset of some of the pictures, otherwise alike."""
-    if isinstance(dataset.pictures, FilePictures):
+    if isinstance(dataset.pictures, StreamedPictures):
         pictures = dataset.pictures.part(chosen)
     else:
         pictures = [dataset.pictures[i] for i in chosen]

@@ -30,3 +30,20 @@ def pair(size) -> tuple[int, int]:
     advice = "It is a side in whole pixels, or a pair (height, width)."
     sides = size if isinstance(size, Sequence | np.ndarray) and len(size) == 2 else (size, size)
     return tuple(whole_number("size", side, 1, advice) for side in sides)
+
+
+def check_crop(size, shape, what: str):
+    """Raise unless a picture is as large as the crops of it, at least.
+
+    Args:
+        size: of the crops.
+        shape: of the picture.
+        what: how the error calls it.
+    """
+    height, width = pair(size)
+    if shape[0] < height or shape[1] < width:
+        raise ValueError(
+            "Every picture must be at least as large as the crops. Received: "
+            f"size={size} for {what} of {shape[0]} x {shape[1]} pixels. "
+            "Pass a smaller `size`, or crops=0 to resize."
+        )

@@ -10,7 +10,7 @@ import numpy as np
 from keras_imgen import checks
 from keras_imgen.checks import FLOATS, dtype_name, whole_number
 from keras_imgen.data.levels import binarized, to_float
-from keras_imgen.data.streamed import FilePictures, shapes_of
+from keras_imgen.data.streamed import StreamedPictures, shapes_of
 
 NOISE = 15.0  # how far observed pictures may leave [0, 1]; what goes farther has another range
 
@@ -240,7 +240,7 @@ class PictureDataset(keras.utils.PyDataset):
         first, last = index * self.batch_size, (index + 1) * self.batch_size
         chosen, following = self._indices()[first:last], self._indices()[last:][: self.batch_size]
         for pictures in (self.pictures, self.observed):
-            if isinstance(pictures, FilePictures):
+            if isinstance(pictures, StreamedPictures):
                 pictures.soon(np.concatenate([chosen, following]) // self.crops)
         batch = self._batch(self.pictures, chosen)
         if self._draws_anew:
@@ -299,7 +299,7 @@ class PictureDataset(keras.utils.PyDataset):
 
         Of files, all crops of a picture lie in one part, so that it is read once.
         """
-        if self.crops == 1 or not isinstance(self.pictures, FilePictures):
+        if self.crops == 1 or not isinstance(self.pictures, StreamedPictures):
             return [np.arange(self.num_pictures)]
         windows = self.pictures.windows(np.arange(len(self.pictures)))
         if len(windows) > 1:
@@ -333,7 +333,7 @@ class PictureDataset(keras.utils.PyDataset):
 
 
 def _drawn_once(pictures, seed):
-    if isinstance(pictures, FilePictures):
+    if isinstance(pictures, StreamedPictures):
         raise ValueError(
             "Black and white pictures that are drawn once are kept in memory. Received: "
             "`binarize` for pictures that stay in their files. Leave out `stream`, or `binarize`."

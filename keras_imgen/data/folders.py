@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_imgen.data import frames
+from keras_imgen.data import asked, frames
 from keras_imgen.data.photos import picture_shape, read_picture
 from keras_imgen.data.sources import SUFFIXES, TooLargeError, check_memory, resize, with_channels
 from keras_imgen.data.streamed import FilePictures
@@ -62,15 +62,17 @@ def told_others(path: str | Path, others: list[Path]) -> str:
 def read_folder(
     path: str | Path,
     channels: int | None,
-    size: tuple[int, int] | None = None,
+    size=None,
+    crops: int = 0,
     labels: bool = False,
     stream: bool = False,
 ) -> tuple[list[np.ndarray] | FilePictures, np.ndarray | None, list[str] | None]:
     """Return all readable pictures of a folder, their labels and the names of the classes.
 
-    With `size`, each is resized as soon as it is read, so that never more than one is whole. With
-    `stream` none is read but the heads of the files.
+    With `size` and no `crops`, each is resized as soon as it is read, so that never more than one
+    is whole. With `stream` none is read but the heads of the files.
     """
+    sides = None if crops or size is None else asked.pair(size)
     files, others = list_pictures(path)
     if labels:
         files = _in_classes(path, files)
@@ -82,12 +84,14 @@ def read_folder(
         except ValueError as error:
             unreadable.append(str(error))
             continue
+        if crops:
+            asked.check_crop(size, shape, repr(str(file)))
         kept.append(file)
         shapes.append(shape)
         if stream:
             continue
         picture = with_channels(picture, channels) if channels else picture
-        pictures.append(resize(picture, *size) if size else picture)
+        pictures.append(resize(picture, *sides) if sides else picture)
         pixels += pictures[-1].shape[0] * pictures[-1].shape[1]
         most = max(most, picture.shape[-1])
         check_memory(
@@ -96,6 +100,8 @@ def read_folder(
             "Pass a smaller `size`, or leave them in their files: stream=True, or --stream",
         )
     _tell(path, kept, files, unreadable, others, f"No file there ends in {_named(SUFFIXES)}.")
+    if sides:
+        tell_enlarged(path, kept, shapes, sides)
     grey = sum(shape[-1] == 1 for shape in shapes)
     if channels is None and 0 < grey < len(shapes):
         warnings.warn(
@@ -105,7 +111,7 @@ def read_folder(
         )
     channels = channels or max(shape[-1] for shape in shapes)
     if stream:
-        pictures = FilePictures(kept, [(*shape[:2], channels) for shape in shapes], size)
+        pictures = FilePictures(kept, [(*shape[:2], channels) for shape in shapes], sides)
     else:
         pictures = with_channels(pictures, channels)
     if not labels:
@@ -118,6 +124,37 @@ def read_folder(
             f"{str(path)!r}, whose readable pictures all lie in {names[0]!r}."
         )
     return pictures, np.searchsorted(names, classes), names
+
+
+def tell_enlarged(path, files: list[Path], shapes: list[tuple], sides: tuple[int, int]) -> None:
+    """Warn if pictures are made larger, which shows nothing that is not in the small ones.
+
+    Args:
+        path: their folder.
+        files: their files.
+        shapes: of each as it is in its file.
+        sides: height and width that each gets.
+    """
+    pairs = zip(files, shapes, strict=True)
+    small = [(file, s) for file, s in pairs if s[0] < sides[0] or s[1] < sides[1]]
+    if small:
+        file, (height, width, _) = small[0]
+        warnings.warn(
+            f"{len(small)} of {len(files)} pictures in {str(path)!r} {are(small)} enlarged to "
+            f"{sides[0]} x {sides[1]} pixels, such as {str(file)!r} of {height} x {width}. Pass a "
+            "smaller `size` if that is not right.",
+            stacklevel=4,
+        )
+
+
+def are(some: list) -> str:
+    """Return "is" for one and "are" for several."""
+    return "is" if len(some) == 1 else "are"
+
+
+def left_out(some: list) -> str:
+    """Return the sentence that these are left out."""
+    return f"{'It is' if len(some) == 1 else 'They are'} left out."
 
 
 def split_off_films(
@@ -182,8 +219,8 @@ def read_films(
     _tell(path, sequences, list(films), unreadable, others, wanted)
     if short:
         warnings.warn(
-            f"{len(short)} of {len(films)} films in {str(path)!r} have fewer than {num_frames} "
-            f"frames: {', '.join(short[:5])}. They are left out.",
+            f"{len(short)} of {len(films)} films in {str(path)!r} {are(short)} shorter than "
+            f"{num_frames} frames: {', '.join(short[:5])}. {left_out(short)}",
             stacklevel=3,
         )
     most = max(sequence.shape[-1] for sequence in sequences)
@@ -201,15 +238,16 @@ def _tell(path, read, files, unreadable, others, wanted):
     message = ""
     if unreadable:
         some = " ".join(unreadable[:5]) + (" ..." if len(unreadable) > 5 else "")
-        message = f"{len(unreadable)} of {len(files)} files in {str(path)!r} are unreadable: {some}"
-    left_out = told_others(path, others) if others else ""
+        message = f"{len(unreadable)} of {len(files)} files in {str(path)!r} {are(unreadable)} "
+        message += f"unreadable: {some}"
+    foreign = told_others(path, others) if others else ""
     if not read:
-        reason = f"{message or wanted} {left_out}".strip()
+        reason = f"{message or wanted} {foreign}".strip()
         raise FileNotFoundError(f"{str(path)!r} holds no picture that can be read. {reason}")
     if unreadable:
-        warnings.warn(f"{message} They are left out.", stacklevel=4)
+        warnings.warn(f"{message} {left_out(unreadable)}", stacklevel=4)
     if others:
-        warnings.warn(left_out, stacklevel=4)
+        warnings.warn(foreign, stacklevel=4)
 
 
 def _in_classes(path, files):

@@ -10,7 +10,7 @@ from keras_imgen.checks import flag, shown, whole_number
 from keras_imgen.data import asked, folders, pairs, sources, tfds
 from keras_imgen.data.dataset import NOISE, PictureDataset, check_pictures
 from keras_imgen.data.moving import load_moving_digits
-from keras_imgen.data.streamed import FilePictures, shapes_of
+from keras_imgen.data.streamed import StreamedPictures, shapes_of
 
 
 def load_arrays(
@@ -72,7 +72,8 @@ def load_folder(
 
     Files that cannot be read are left out, with one warning that names them, and files of other
     kinds, with one that counts them; so are hidden ones and links to folders, without. Only PNG and
-    JPEG are ever decoded, whatever a file is called.
+    JPEG are ever decoded, whatever a file is called. Pictures that `size` makes larger are counted
+    in a warning.
 
     Args:
         path: the folder.
@@ -118,10 +119,10 @@ def load_folder(
                 "A folder holds classes or pairs. Received: labels=True with `observed`. Leave out "
                 "one of them."
             )
-        pictures, seen = pairs.read_pairs(path, observed, channels, stream)
+        pictures, seen = pairs.read_pairs(path, observed, channels, size, crops, stream)
         return _dataset(pictures, None, observed=seen, seed=seed, **options)
     pictures, targets, class_names = folders.read_folder(
-        path, channels, None if crops or size is None else asked.pair(size), labels, stream
+        path, channels, size, crops, labels, stream
     )
     return _dataset(pictures, targets, class_names=class_names, seed=seed, **options)
 
@@ -191,6 +192,7 @@ def load(
     binarize: str | None = None,
     data_dir: str | Path | None = None,
     picture_key: str = "image",
+    stream: bool = False,
 ) -> PictureDataset:
     """Load a set of pictures by name: an embedded one, which needs no network, or any of TFDS.
 
@@ -218,10 +220,14 @@ def load(
             `PictureDataset`.
         data_dir: where TFDS keeps its data; by default TFDS's own folder.
         picture_key: feature of a TFDS set that holds the pictures, such as "hr" in "div2k".
+        stream: whether the pictures of a TFDS set stay in its files, for one that is larger than
+            memory; as in `load_folder`. With labels, or pictures of several sizes, the set is read
+            through once before the first batch.
 
     Raises:
         ValueError: for an unknown name or split, or a set without what was asked for or too large
-            for memory. Names are names: neither paths nor addresses.
+            for memory; while batches are read, if a record is damaged. Names are names: neither
+            paths nor addresses.
         ConnectionError: if a TFDS set is neither on this machine nor can be downloaded.
         OSError: if a TFDS set is damaged, or its download failed.
 
@@ -235,6 +241,12 @@ def load(
     for argument, value in (("name", name), ("split", split), ("picture_key", picture_key)):
         if not isinstance(value, str):
             raise TypeError(f"`{argument}` must be a string. Received: {shown(value)}.")
+    flag("stream", stream)
+    if stream and name in sources.EMBEDDED:
+        raise ValueError(
+            "Embedded sets are small, and lie in memory. Received: stream=True for "
+            f"{name!r}. Leave it out; it is for sets of TFDS, and for `load_folder`."
+        )
     cropped = 64 if name == "photos" and size is None else size
     asked.check(cropped, 0 if crops is None else crops, channels, batch_size, seed)
     shuffle = split.startswith("train") if shuffle is None else shuffle
@@ -263,8 +275,12 @@ def load(
         if crops is None:
             crops = 64 if split == "train" else 1
     else:
-        pictures, targets, class_names = tfds.read_tfds(name, split, labels, data_dir, picture_key)
-    if channels is not None and name != "photos":
+        pictures, targets, class_names = tfds.read_tfds(
+            name, split, labels, data_dir, picture_key, stream
+        )
+    if stream and channels is not None:
+        pictures = pictures.with_channels(channels)
+    elif channels is not None and name != "photos":
         pictures = sources.with_channels(pictures, channels)
     if labels:
         options["class_names"] = class_names
@@ -275,13 +291,10 @@ def _dataset(pictures, labels, *, size, crops, observed=None, **options) -> Pict
     """Bring whole pictures, and those of pairs, to one size, by resizing or cropping."""
     if crops:
         crop_size = asked.pair(size)
-        for height, width, _ in shapes_of(pictures):
-            if height < crop_size[0] or width < crop_size[1]:
-                raise ValueError(
-                    "Every picture must be at least as large as the crops. Received: "
-                    f"size={size} for a picture of {height} x {width} pixels. "
-                    "Pass a smaller `size`, or crops=0 to resize."
-                )
+        for number, shape in enumerate(shapes_of(pictures)):
+            streamed = isinstance(pictures, StreamedPictures)
+            what = pictures.named(pictures.places[number]) if streamed else "a picture"
+            asked.check_crop(size, shape, what)
         options |= {"crop_size": crop_size, "crops": int(crops)}
         return PictureDataset(pictures, labels, observed=observed, **options)
     pictures = _of_one_size(pictures, size)
@@ -289,8 +302,8 @@ def _dataset(pictures, labels, *, size, crops, observed=None, **options) -> Pict
     return PictureDataset(pictures, labels, observed=observed, **options)
 
 
-def _of_one_size(pictures, size) -> np.ndarray | FilePictures:
-    if isinstance(pictures, FilePictures):
+def _of_one_size(pictures, size) -> np.ndarray | StreamedPictures:
+    if isinstance(pictures, StreamedPictures):
         pictures = pictures if size is None else pictures.resized(asked.pair(size))
     elif size is not None:
         height, width = asked.pair(size)
@@ -306,4 +319,4 @@ def _of_one_size(pictures, size) -> np.ndarray | FilePictures:
             f"Pictures of one batch must have equal sizes. Received: sizes from {shapes[0]} to "
             f"{shapes[-1]}. Pass `size=` to resize them, with `crops=` to take random crops."
         )
-    return pictures if isinstance(pictures, FilePictures) else np.asarray(pictures)
+    return pictures if isinstance(pictures, StreamedPictures) else np.asarray(pictures)

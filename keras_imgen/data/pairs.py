@@ -4,12 +4,19 @@ import warnings
 from pathlib import Path
 
 from keras_imgen.checks import shown
-from keras_imgen.data import folders, sources
+from keras_imgen.data import asked, folders, sources
 from keras_imgen.data.photos import picture_shape, read_picture
 from keras_imgen.data.streamed import FilePictures, shapes_of
 
 
-def read_pairs(path: str | Path, observed: str | Path, channels: int | None, stream: bool = False):
+def read_pairs(
+    path: str | Path,
+    observed: str | Path,
+    channels: int | None,
+    size=None,
+    crops: int = 0,
+    stream: bool = False,
+):
     """Return the pictures of two folders whose files have equal names, clean and observed.
 
     A pair of which a file cannot be read is left out, with one warning. With `stream` none is read
@@ -36,6 +43,8 @@ def read_pairs(path: str | Path, observed: str | Path, channels: int | None, str
                 "Both pictures of a pair must have one size. Received: shapes "
                 f"{shapes[0]} and {shapes[1]} for {name!r}. Bring them to one size, place by place."
             )
+        if crops:
+            asked.check_crop(size, shapes[0], repr(str(files[0][name])))
         kept.append((name, *pair))
         num_bytes += 0 if stream else sum(picture.size for picture in pair)
         advice = "Leave them in their files: stream=True, or pass a folder of fewer pairs"
@@ -44,11 +53,15 @@ def read_pairs(path: str | Path, observed: str | Path, channels: int | None, str
         raise FileNotFoundError(f"{str(path)!r} holds no pair that can be read: {unreadable[:5]}.")
     if unreadable:
         warnings.warn(
-            f"{len(unreadable)} of {len(files[0])} pairs in {str(path)!r} are unreadable: "
-            f"{' '.join(unreadable[:5])} They are left out.",
+            f"{len(unreadable)} of {len(files[0])} pairs in {str(path)!r} "
+            f"{folders.are(unreadable)} unreadable: {' '.join(unreadable[:5])} "
+            f"{folders.left_out(unreadable)}",
             stacklevel=3,
         )
     names, *both = zip(*kept, strict=True)
+    if size is not None and not crops:
+        shapes = list(both[0]) if stream else shapes_of(both[0])
+        folders.tell_enlarged(path, [files[0][name] for name in names], shapes, asked.pair(size))
     if channels is None:
         shapes = both[0] + both[1] if stream else shapes_of(both[0] + both[1])
         channels = max(shape[-1] for shape in shapes)

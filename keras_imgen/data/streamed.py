@@ -1,5 +1,7 @@
-"""`FilePictures`: pictures of a folder larger than memory, read when a batch needs them."""
+"""`StreamedPictures`: pictures of a set larger than memory, read when a batch needs them."""
 
+import copy
+import math
 import os
 import threading
 from collections import OrderedDict
@@ -13,72 +15,88 @@ from keras_imgen.data.photos import read_picture
 from keras_imgen.data.sources import resize, with_channels
 
 KEPT = 2**29  # bytes of pictures that are kept when they have been read
+OWN = {"_lock", "_pool", "_read", "_kept"}  # what a copy has of its own
 THREADS = min(4, os.cpu_count() or 1)  # decoding lets go of Python's lock
 
 
-class FilePictures(Sequence):
-    """Pictures that stay in their files, as a list of arrays of 8 bits.
+class StreamedPictures(Sequence):
+    """Pictures that stay where they are stored, as a list of arrays of 8 bits.
 
     Threads read what is asked for `soon`, so that the next batch is there when this one has been
-    learned. The last ones that were read are kept, up to half a GiB.
+    learned. The last ones that were read are kept, up to half a GiB. A subclass says how one is
+    read, how it is called in an error, and what is to be done about one that cannot be read.
 
     Args:
-        files: PNG or JPEG files.
-        shapes: of each file's picture, `(height, width, channels)`, as `photos.picture_shape` tells
-            it; all of as many channels.
+        places: where each is stored, as the subclass understands it.
+        shapes: of each picture as it is served, `(height, width, channels)`, but for `size`; all of
+            as many channels.
         size: `(height, width)` to which each is resized, or None.
-
-    Attributes:
-        shapes: of each picture as it is here.
-
-    Example:
-        >>> from keras_imgen.data.sources import ASSETS
-        >>> from keras_imgen.data.streamed import FilePictures
-        >>> file = sorted((ASSETS / "photos" / "test").glob("*.png"))[0]
-        >>> FilePictures([file], [(256, 256, 1)], size=(32, 48))[0].shape
-        (32, 48, 1)
     """
 
-    def __init__(
-        self, files: Sequence[Path], shapes: Sequence[tuple], size: tuple[int, int] | None = None
-    ):
-        self.files, self.size = list(files), size
-        self._whole = list(shapes)
-        self.shapes = [(*(size or shape[:2]), shape[2]) for shape in shapes]
-        self._lock, self._pool = threading.Lock(), None
-        self._read, self._kept = OrderedDict(), 0  # the reading of each picture, and their bytes
+    advice = ""
+
+    def __init__(self, places, shapes: Sequence[tuple], size: tuple[int, int] | None = None):
+        self.places, self._whole, self.size = places, list(shapes), size
+        self._nothing_read()
+
+    def read(self, place) -> np.ndarray:
+        """Return the picture that is stored at a place, or raise a ValueError that names it."""
+        raise NotImplementedError
+
+    def named(self, place) -> str:
+        """Return what an error calls the picture at a place."""
+        return repr(str(place))
+
+    @property
+    def shapes(self) -> list[tuple]:
+        """The shape of each picture as it is here."""
+        return [self._shape(index) for index in range(len(self))]
 
     def __len__(self):
-        return len(self.files)
+        return len(self.places)
 
     def __getitem__(self, index):
         try:
             return self._asked(index).result()
         except ValueError as error:
-            with self._lock:  # to be read again when the file is mended
-                if self._read.pop(index, None) is not None:
-                    self._kept -= np.prod(self.shapes[index])
-            raise ValueError(f"{error} Mend it, or take it out and load the folder anew.") from None
+            raise ValueError(f"{error} {self.advice}") from None
 
-    def __reduce__(self):
-        return FilePictures, (self.files, self._whole, self.size)
+    def __getstate__(self):
+        return {name: self.__dict__[name] for name in self.__dict__.keys() - OWN}
 
-    def part(self, chosen) -> "FilePictures":
+    def __setstate__(self, state):
+        self.__dict__ |= state
+        self._nothing_read()
+
+    def part(self, chosen) -> "StreamedPictures":
         """Return some of the pictures.
 
         Args:
             chosen: their numbers.
         """
-        rows = [[values[i] for i in chosen] for values in (self.files, self._whole)]
-        return FilePictures(*rows, self.size)
+        some = copy.copy(self)
+        some.places, some._whole = ([row[i] for i in chosen] for row in (self.places, self._whole))
+        return some
 
-    def resized(self, size: tuple[int, int]) -> "FilePictures":
+    def resized(self, size: tuple[int, int]) -> "StreamedPictures":
         """Return the same pictures, each resized when it has been read.
 
         Args:
             size: height and width.
         """
-        return FilePictures(self.files, self._whole, size)
+        resized = copy.copy(self)
+        resized.size = size
+        return resized
+
+    def with_channels(self, channels: int) -> "StreamedPictures":
+        """Return the same pictures, each made grey or coloured when it has been read.
+
+        Args:
+            channels: 1 or 3.
+        """
+        changed = copy.copy(self)
+        changed._whole = [(*shape[:2], channels) for shape in self._whole]
+        return changed
 
     def soon(self, chosen) -> None:
         """Begin to read pictures.
@@ -88,7 +106,7 @@ class FilePictures(Sequence):
         """
         num_bytes = 0
         for index in dict.fromkeys(map(int, chosen)):
-            num_bytes += np.prod(self.shapes[index])
+            num_bytes += math.prod(self._shape(index))
             if num_bytes > KEPT // 2:  # the rest would push them out again
                 return
             self._asked(index)
@@ -99,28 +117,41 @@ class FilePictures(Sequence):
         Args:
             order: numbers of pictures.
         """
-        num_bytes = np.cumsum([np.prod(self.shapes[i]) for i in order])
+        num_bytes = np.cumsum([math.prod(self._shape(i)) for i in order])
         return np.split(order, np.flatnonzero(np.diff(num_bytes // (KEPT // 2))) + 1)
 
     def _asked(self, index):
         with self._lock:
-            if index in self._read:
+            reading = self._read.get(index)
+            if reading and reading.done() and reading.exception():  # it may have been mended since
+                self._forget(index)
+            elif reading:
                 self._read.move_to_end(index)
-                return self._read[index]
+                return reading
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(THREADS, "pictures")
             self._read[index] = reading = self._pool.submit(self._picture, index)
-            self._kept += np.prod(self.shapes[index])
+            self._kept += math.prod(self._shape(index))
             while self._kept > KEPT and len(self._read) > 1:
-                oldest, _ = self._read.popitem(last=False)
-                self._kept -= np.prod(self.shapes[oldest])
+                self._forget(next(iter(self._read)))
             return reading
 
+    def _forget(self, index):
+        del self._read[index]
+        self._kept -= math.prod(self._shape(index))
+
+    def _shape(self, index):
+        return (*(self.size or self._whole[index][:2]), self._whole[index][2])
+
+    def _nothing_read(self):
+        self._lock, self._pool = threading.Lock(), None
+        self._read, self._kept = OrderedDict(), 0  # the reading of each picture, and their bytes
+
     def _picture(self, index):
-        picture = read_picture(self.files[index])
+        picture = self.read(self.places[index])
         if picture.shape[:2] != self._whole[index][:2]:
             raise ValueError(
-                f"{str(self.files[index])!r} has changed while it was in use. Received: "
+                f"{self.named(self.places[index])} has changed while it was in use. Received: "
                 f"{picture.shape[0]} x {picture.shape[1]} pixels, which were "
                 f"{self._whole[index][0]} x {self._whole[index][1]}."
             )
@@ -128,8 +159,31 @@ class FilePictures(Sequence):
         return resize(picture, *self.size) if self.size else picture
 
 
+class FilePictures(StreamedPictures):
+    """Pictures of a folder that stay in their files.
+
+    Args:
+        places: PNG or JPEG files.
+        shapes: of each file's picture, as `photos.picture_shape` tells it.
+        size: as in `StreamedPictures`.
+
+    Example:
+        >>> from keras_imgen.data.sources import ASSETS
+        >>> from keras_imgen.data.streamed import FilePictures
+        >>> file = sorted((ASSETS / "photos" / "test").glob("*.png"))[0]
+        >>> FilePictures([file], [(256, 256, 1)], size=(32, 48))[0].shape
+        (32, 48, 1)
+    """
+
+    advice = "Mend it, or take it out and load the folder anew."
+
+    def read(self, place: Path) -> np.ndarray:
+        """Return the picture in a file."""
+        return read_picture(place)
+
+
 def shapes_of(pictures) -> list[tuple]:
-    """Return the shape of each picture of a list, which may still be in its file."""
-    if isinstance(pictures, FilePictures):
+    """Return the shape of each picture of a list, which may still be where it is stored."""
+    if isinstance(pictures, StreamedPictures):
         return pictures.shapes
     return [picture.shape for picture in pictures]

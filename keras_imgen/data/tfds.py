@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_imgen.checks import shown
 from keras_imgen.data import sources
+from keras_imgen.data.records import RecordPictures, find_records, picture_size
 from keras_imgen.data.sources import EMBEDDED
 
 HOST = "storage.googleapis.com"  # where TFDS keeps its catalogue
@@ -21,9 +22,17 @@ NAME = re.compile(r"\w{1,100}(/\w[\w.+-]{0,99}){0,2}(:[\d.*]{1,20})?", re.ASCII)
 
 
 def read_tfds(
-    name: str, split: str, labels: bool, data_dir: str | Path | None, picture_key: str = "image"
+    name: str,
+    split: str,
+    labels: bool,
+    data_dir: str | Path | None,
+    picture_key: str = "image",
+    stream: bool = False,
 ):
-    """Return the pictures (uint8, one array or a list), labels and class names of one split."""
+    """Return the pictures (uint8, one array or a list), labels and class names of one split.
+
+    With `stream` the pictures are left in their files.
+    """
     if not NAME.fullmatch(name):
         raise UnknownSetError(name)
     try:
@@ -35,20 +44,59 @@ def read_tfds(
         ) from error
     folder = _folder(data_dir or tensorflow_datasets.core.constants.DATA_DIR)
     builder = _builder(tensorflow_datasets, name, folder)
-    _check(builder, name, split, labels, picture_key)
-    pictures, targets, num_bytes = [], [], 0
+    _check(builder, name, split, labels, picture_key, stream)
+    read = _find if stream else _read
     with _named(f"The data of {name!r} in {str(folder)!r} cannot be read"):
-        for example in tensorflow_datasets.as_numpy(builder.as_dataset(split=split)):
-            pictures.append(example[picture_key])
-            targets.append(example["label"] if labels else 0)
-            num_bytes += example[picture_key].nbytes
-            if num_bytes > sources.MAX_BYTES:  # of pictures whose sizes were not known before
-                break
+        pictures, targets, num_bytes = read(builder, split, labels, picture_key)
     _check_memory(num_bytes, name, split)
-    if len({picture.shape for picture in pictures}) == 1:
-        pictures = np.stack(pictures)
     names = getattr(builder.info.features["label"], "names", None) if labels else None
     return pictures, np.asarray(targets, "int32"), names
+
+
+def _read(builder, split, labels, key):
+    """Return pictures and labels, and the bytes of as many as memory should hold."""
+    pictures, targets, num_bytes = [], [], 0
+    for example in _examples(builder, split):
+        pictures.append(example[key])
+        targets.append(example["label"] if labels else 0)
+        num_bytes += example[key].nbytes
+        if num_bytes > sources.MAX_BYTES:  # of pictures whose sizes were not known before
+            break
+    if len({picture.shape for picture in pictures}) == 1:
+        pictures = np.stack(pictures)
+    return pictures, targets, num_bytes
+
+
+def _find(builder, split, labels, key):
+    """Return pictures left in their files and labels, and that they need no memory.
+
+    The set is read through if there are labels, or pictures of several sizes.
+    """
+    import tensorflow_datasets
+
+    files = builder.info.splits[split].file_instructions
+    places, shape = find_records(files), builder.info.features[key].shape
+    shapes, targets = [], []
+    names = ([key] if None in shape else []) + (["label"] if labels else [])
+    if names:
+        decoding = tensorflow_datasets.decode
+        skipped = {key: decoding.SkipDecoding()} if key in names else None
+        decoders = decoding.PartialDecoding(dict.fromkeys(names, True), decoders=skipped)
+        for batch in _examples(builder, split, batch_size=256, decoders=decoders):
+            shapes += [(*picture_size(each), shape[-1]) for each in batch.get(key, ())]
+            targets += [int(label) for label in batch.get("label", ())]
+    files = [file.filename for file in files]
+    shapes = shapes or [shape] * len(places)
+    return RecordPictures(builder.data_dir, key, files, places, shapes), targets, 0
+
+
+def _examples(builder, split, **options):
+    """Return the examples of a split, file by file."""
+    import tensorflow_datasets
+
+    in_order = tensorflow_datasets.ReadConfig(interleave_cycle_length=1)
+    dataset = builder.as_dataset(split=split, read_config=in_order, **options)
+    return tensorflow_datasets.as_numpy(dataset)
 
 
 class UnknownSetError(ValueError):
@@ -130,7 +178,7 @@ def _version(info: Path):
     return [int(part) if part.isdigit() else -1 for part in info.parent.name.split(".")]
 
 
-def _check(builder, name, split, labels, picture_key):
+def _check(builder, name, split, labels, picture_key, stream):
     features = builder.info.features
     wanted = (picture_key, "label") if labels else (picture_key,)
     if missing := [key for key in wanted if key not in features]:
@@ -150,14 +198,31 @@ def _check(builder, name, split, labels, picture_key):
     if features[picture_key].np_dtype != np.uint8 or None in shape[2:]:
         raise ValueError(
             f"The pictures of {name!r} must be uint8 with a fixed number of channels. "
-            f"Received: {features['image']}."
+            f"Received: {features[picture_key]}."
         )
+    kept_as = builder.info.file_format.value
+    if kept_as == "array_record" or (stream and kept_as != "tfrecord"):
+        raise ValueError(
+            "Sets of TFDS are read from TFRecord files, the kind that it prepares by default. "
+            f"Received: {name!r} in files of the kind {kept_as}. Prepare it anew without "
+            "`file_format`, or hand it to `fit` as a dataset of Grain."
+        )
+    if stream:
+        if type(features[picture_key]).__name__ != "Image":
+            raise ValueError(
+                "Pictures that stay in their files must be PNG or JPEG there. Received: "
+                f"{features[picture_key]} in {name!r}. Leave out `stream`."
+            )
+        return
     if None not in shape:
         _check_memory(count * int(np.prod(shape)), name, split)
 
 
 def _check_memory(num_bytes, name, split):
-    advice = f"Load a part of it, for example split='{split}[:10%]'"
+    advice = (
+        f"Load a part of it, for example split='{split}[:10%]', or leave it in its files: "
+        "stream=True, or --stream"
+    )
     sources.check_memory(num_bytes, f"{name!r}, or what was read of it", advice)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from keras import ops
 
 from keras_imgen.data import PictureDataset
-from keras_imgen.training.sets import Share, Stream
+from keras_imgen.training.grain import GrainBatches
+from keras_imgen.training.sets import Stream, unwrapped
 
 ADVICE = "training has diverged. Lower the learning rate"
 
@@ -89,8 +90,8 @@ class Guard(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Note the epoch."""
         self.place = f"epoch {epoch + 1}, "
-        dataset = self.dataset.dataset if isinstance(self.dataset, Share) else self.dataset
-        if isinstance(dataset, PictureDataset | Stream):
+        dataset = unwrapped(self.dataset)
+        if isinstance(dataset, PictureDataset | GrainBatches | Stream):
             dataset.epoch = self.begun + epoch
 
     def on_epoch_end(self, epoch, logs=None):

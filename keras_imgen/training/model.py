@@ -13,7 +13,14 @@ from keras_imgen.settings import as_meant
 from keras_imgen.training.batches import Batch, step_batch
 from keras_imgen.training.guard import Guard, as_callbacks, resume_among, unsaved
 from keras_imgen.training.optimizers import check_trainable, of_any_backend, prepare_optimizer
-from keras_imgen.training.sets import Look, counts_checked, held_out_set, taken, training_set
+from keras_imgen.training.sets import (
+    Look,
+    check_predicted,
+    counts_checked,
+    held_out_set,
+    taken,
+    training_set,
+)
 from keras_imgen.training.stored import Stored
 
 
@@ -204,9 +211,9 @@ class PictureModel(Stored):
 
         Args:
             x: what `keras_imgen.load` and its siblings return, an array of pictures in [0, 1], a
-                `tf.data.Dataset` or a `keras.utils.PyDataset`. A batch is the pictures alone,
-                `(pictures, ...)`, or a dict with the key `"image"`. A conditional model needs
-                `(pictures, labels)`, or the keys `"image"` and `"label"`.
+                `tf.data.Dataset`, `grain.MapDataset` or `keras.utils.PyDataset`. A batch is the
+                pictures alone, `(pictures, ...)`, or a dict with the key `"image"`. A conditional
+                model needs `(pictures, labels)`, or the keys `"image"` and `"label"`.
             y: labels of a conditional model, one whole number per picture, if `x` is an array; the
                 others learn from the pictures alone.
             batch_size: pictures per batch if `x` is an array; 32 by default.
@@ -313,19 +320,10 @@ class PictureModel(Stored):
 
         Raises:
             ValueError: if the arrays are not of the shapes that `call` takes, with a word on what
-                to call instead.
+                to call instead; if several devices cannot share a batch.
+            NotImplementedError: if several processes share the model.
         """
-        wanted = [tuple(spec.shape) for spec in self._inputs()]
-        found = x if isinstance(x, list | tuple) else [x]
-        if all(hasattr(each, "shape") for each in found):
-            found = [tuple(each.shape) for each in found]
-            fits = len(found) == len(wanted) and all(map(_fits, found, wanted))
-            if not fits:
-                raise ValueError(
-                    f"`predict` of this {type(self).__name__} takes arrays of shape "
-                    f"{' and '.join(map(str, wanted))}. Received: {' and '.join(map(str, found))}. "
-                    f"{self._instead_of_predict}"
-                )
+        check_predicted(self, x, kwargs.get("batch_size"))
         with backends.readable_errors(self):
             return super().predict(x, **kwargs)
 
@@ -393,8 +391,3 @@ class PictureModel(Stored):
         name = getattr(callback, "monitor", None)
         if isinstance(name, str) and getattr(callback, "mode", None) == "auto":
             callback.mode = self._directions.get(name.removeprefix("val_"), "auto")
-
-
-def _fits(shape, wanted):
-    pairs = zip(shape, wanted, strict=False)
-    return len(shape) == len(wanted) and all(b in (None, a) for a, b in pairs)

@@ -21,6 +21,7 @@ from keras_imgen.training.batches import (
     check_labels,
     checked_batch,
 )
+from keras_imgen.training.grain import GrainBatches, from_grain
 from keras_imgen.training.seal import digest
 
 
@@ -54,7 +55,7 @@ def training_set(model, x, y, batch_size, options: dict) -> tuple:
     elif held_out is not None:
         held_out = taken(model, held_out, None, {}, "validation_data")
     x = _served(model, x, batch_size, steps, shuffle)
-    if isinstance(x, PictureDataset) and steps:
+    if isinstance(x, PictureDataset | GrainBatches) and steps:
         x = Stream(x, options.pop("steps_per_epoch"))
     if held_out is not None:
         steps = options.get("validation_steps")
@@ -71,8 +72,34 @@ def held_out_set(model, x, y, batch_size, options: dict):
     return _shared(_looked_at(_fixed(x), Look(model, training=False)))
 
 
+def check_predicted(model, x, batch_size) -> None:
+    """Raise unless `predict` can take this: of arrays, by their shapes and their number."""
+    if (count := backends.hosts()[1]) > 1:
+        raise NotImplementedError(
+            f"`predict` works in one process alone. Received: {count} that share the model. "
+            f"{model._instead_of_predict}"
+        )
+    wanted = [tuple(spec.shape) for spec in model._inputs()]
+    found = x if isinstance(x, list | tuple) else [x]
+    if not all(hasattr(each, "shape") for each in found):
+        return
+    found = [tuple(each.shape) for each in found]
+    if len(found) != len(wanted) or not all(map(_fits, found, wanted)):
+        raise ValueError(
+            f"`predict` of this {type(model).__name__} takes arrays of shape "
+            f"{' and '.join(map(str, wanted))}. Received: {' and '.join(map(str, found))}. "
+            f"{model._instead_of_predict}"
+        )
+    if backends.replicas(model):  # which share out any number
+        return
+    count, batch_size = found[0][0], batch_size or 32
+    for size in {min(count, batch_size), count % batch_size} - {0}:
+        Look(model, training=False).check_count(size)
+
+
 def taken(model, x, y, options, name="x"):
     """Return a dataset as it is, all else as one checked `Batch`; refuse what no model takes."""
+    x = from_grain(x, name)
     given = {key: options.get(key) for key in ("sample_weight", "class_weight")}
     if y is None or not (model.num_classes or model.learns_pairs):
         given = {"y": y, **given}
@@ -169,6 +196,7 @@ def _served(model, x, batch_size, steps, shuffle=False, name="x"):
         )
     own = isinstance(x, keras.utils.PyDataset)
     kind = "keras.utils.PyDataset" if own else "tf.data.Dataset"
+    kind = "grain.MapDataset" if isinstance(x, GrainBatches) else kind
     endless = x.num_batches is None if own else int(x.cardinality()) == -1
     if endless and steps is None:
         raise ValueError(
@@ -276,6 +304,11 @@ class Share(_Wrapped):
         return keras.tree.map_structure(own, self.dataset[index])
 
 
+def unwrapped(x):
+    """Return the dataset of which one was made here, or the same one."""
+    return unwrapped(x.dataset) if isinstance(x, _Wrapped) else x
+
+
 def check_alike(model, x, described: dict) -> None:
     """Raise if other processes would train another model, or on other data."""
     if backends.hosts()[1] > 1:
@@ -342,3 +375,8 @@ def _finite(pictures):
     if isinstance(pictures, np.ndarray) and np.issubdtype(pictures.dtype, np.floating):
         return np.where(np.isfinite(pictures), pictures, 0.0)
     return pictures
+
+
+def _fits(shape, wanted):
+    pairs = zip(shape, wanted, strict=False)
+    return len(shape) == len(wanted) and all(b in (None, a) for a, b in pairs)

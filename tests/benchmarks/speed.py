@@ -9,11 +9,12 @@ a turn is left out. Float32, all defaults of `compile`. The
 shapes are those that others are timed by: DCGAN 28 x 28, batch 64; VAE, batch 128; DnCNN of 17
 layers, 40 x 40, batch 32; two ConvLSTM layers of 32 maps, 4 films of 10 frames of 64 x 64.
 
-    python tests/benchmarks/speed.py input [--turns 5]
+    python tests/benchmarks/speed.py input [--turns 5] [--set cifar10 [--data-dir FOLDER]]
 
 A folder of 48 photographs of 1536 x 1024 (the embedded ones, enlarged), 16 crops of 64 x 64 of
 each: an epoch of `dncnn(depth=6, filters=32)` with the pictures in memory, in their files, and
-files alone.
+files alone. Of these, or of the training part of a set that TFDS has prepared: the seconds of
+processor that it takes to load the pictures and to read an epoch of batches, and the memory.
 """
 
 import argparse
@@ -129,36 +130,71 @@ def photographs(folder):
 
 
 def input(args):
-    """Print the time of an epoch with pictures in memory and in files, in turns."""
+    """Print the time of an epoch with pictures in memory and in files, in turns, and the memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        if args.set is None:
+            photographs(Path(folder))
+            _times(args, folder)
+        for where in ("memory", "files"):
+            options = ["--set", args.set] if args.set else []
+            options += ["--data-dir", args.data_dir] if args.data_dir else []
+            program = [sys.executable, __file__, "peak", "--folder", folder, "--where", where]
+            done = subprocess.run([*program, *options], capture_output=True, text=True, check=True)
+            print(f"in {where}: {done.stdout.strip()}", flush=True)
+
+
+def loaded(args, folder, stream):
+    """Return the pictures, in memory or in their files."""
+    from keras_imgen import load, load_folder
+
+    if args.set is None:
+        return load_folder(folder, size=64, crops=16, batch_size=32, stream=stream)
+    return load(args.set, data_dir=args.data_dir, batch_size=32, stream=stream)
+
+
+def peak(args):
+    """Print what it costs to load pictures and to read an epoch of batches, which none learns."""
+    import resource
+
+    import keras_imgen  # noqa: F401
+
+    begin = time.process_time()
+    data = loaded(args, args.folder, args.where == "files")
+    between = time.process_time()
+    for index in range(len(data)):
+        data[index]
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    load, read = between - begin, time.process_time() - between
+    print(f"load {load:.1f} s, read {read:.1f} s of processor, {memory:.2f} GiB at most")
+
+
+def _times(args, folder):
     import keras
 
-    from keras_imgen import Restorer, degradations, load_folder, networks
+    from keras_imgen import Restorer, degradations, networks
 
-    with tempfile.TemporaryDirectory() as folder:
-        photographs(Path(folder))
-        options = {"size": 64, "crops": 16, "batch_size": 32}
-        network = networks.dncnn((None, None, 3), depth=6, filters=32, batch_norm=False)
-        model = Restorer(network, degradations.AdditiveNoise(0.1, seed=0), seed=0)
-        model.compile()
-        memory, stream = (load_folder(folder, stream=s, **options) for s in (False, True))
-        seconds = {"in memory": [], "in files": [], "files alone": []}
-        for turn in range(args.turns + 1):
-            for name, data in (("in memory", memory), ("in files", stream), ("files alone", None)):
-                begin = time.perf_counter()
-                if data is None:
-                    alone = load_folder(folder, stream=True, **options)
-                    for index in range(len(alone)):
-                        alone[index]
-                else:
-                    data.pictures = data.pictures if name == "in memory" else fresh(data.pictures)
-                    model.fit(data, epochs=1, verbose=0)
-                if turn:
-                    seconds[name].append(time.perf_counter() - begin)
-        for name, values in seconds.items():
-            print(f"{name}: {statistics.median(values):.2f} s an epoch of {len(memory)} steps")
-        ratios = np.divide(seconds["in files"], seconds["in memory"])
-        print(f"ratio {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})")
-        print(f"{keras.backend.backend()}, {os.cpu_count()} cores")
+    memory, stream = (loaded(args, folder, stream) for stream in (False, True))
+    network = networks.dncnn((None, None, 3), depth=6, filters=32, batch_norm=False)
+    model = Restorer(network, degradations.AdditiveNoise(0.1, seed=0), seed=0)
+    model.compile()
+    seconds = {"in memory": [], "in files": [], "files alone": []}
+    for turn in range(args.turns + 1):
+        for name, data in (("in memory", memory), ("in files", stream), ("files alone", None)):
+            begin = time.perf_counter()
+            if data is None:
+                alone = loaded(args, folder, True)
+                for index in range(len(alone)):
+                    alone[index]
+            else:
+                data.pictures = data.pictures if name == "in memory" else fresh(data.pictures)
+                model.fit(data, epochs=1, verbose=0)
+            if turn:
+                seconds[name].append(time.perf_counter() - begin)
+    for name, values in seconds.items():
+        print(f"{name}: {statistics.median(values):.2f} s an epoch of {len(memory)} steps")
+    ratios = np.divide(seconds["in files"], seconds["in memory"])
+    print(f"ratio {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})")
+    print(f"{keras.backend.backend()}, {os.cpu_count()} cores", flush=True)
 
 
 def fresh(pictures):
@@ -168,14 +204,18 @@ def fresh(pictures):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kind", choices=("backends", "input", "serve"))
+    parser.add_argument("kind", choices=("backends", "input", "peak", "serve"))
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=STEPS)
+    parser.add_argument("--set", help="of TFDS, instead of photographs")
+    parser.add_argument("--data-dir", help="where TFDS has prepared it")
+    parser.add_argument("--folder", help=argparse.SUPPRESS)
+    parser.add_argument("--where", choices=("memory", "files"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.kind == "serve":
         serve(*args.only)
     else:
-        {"backends": backends, "input": input}[args.kind](args)
+        {"backends": backends, "input": input, "peak": peak}[args.kind](args)
 
 
 if __name__ == "__main__":

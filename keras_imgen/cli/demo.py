@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 
 from keras_imgen import load_model, plotting
-from keras_imgen.cli.command import MAX_MINUTES
 from keras_imgen.cli.datasets import load_data
+from keras_imgen.cli.options import MAX_MINUTES
 from keras_imgen.cli.pace import Pace, compile_step, plain_pace, quicker_pace
 from keras_imgen.cli.page import SHOWN, too_short, write_page
 from keras_imgen.cli.progress import Progress

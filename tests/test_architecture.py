@@ -46,7 +46,16 @@ PUBLIC = [
 ALLOWED = {
     "__main__": {"cli"},
     "__init__": set(PUBLIC),
-    "cli": {*PUBLIC, "checks", "files", "interrupts", "matching", "sigma", "pretrained"},
+    "cli": {
+        *PUBLIC,
+        "backends",
+        "checks",
+        "files",
+        "interrupts",
+        "matching",
+        "sigma",
+        "pretrained",
+    },
     "callbacks": {
         *("backends", "checks", "data", "files", "inference", "losses", "metrics", "plotting"),
         *("saving", "training"),

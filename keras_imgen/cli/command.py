@@ -15,6 +15,7 @@ from keras_imgen import __version__
 from keras_imgen.cli import options, ranges
 from keras_imgen.interrupts import deferred
 
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 FAMILIES = ("gan", "vae", "diffusion", "denoise", "inpaint", "sequence")
 
 # What `load_pretrained` knows.
@@ -216,6 +217,23 @@ def _parser():
         default=0,
         help="random seed [%(default)s]",
     )
+    train.add_argument(
+        "--hosts",
+        type=options.hosts,
+        help="train one model on several machines, on JAX: give each the same command with these "
+        "addresses, the first with a free port, such as 10.0.0.1:1234,10.0.0.2, and its --host; "
+        "srun says both",
+    )
+    train.add_argument(
+        "--host", type=options.count(0), help="which of the --hosts this one is; the first is 0"
+    )
+    train.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="compute in half precision, quicker on processors with AMX (bfloat16) and on graphics "
+        "cards; auto times a few steps and keeps the quickest [%(default)s]",
+    )
     train.add_argument("--out", type=options.path, help="folder of the results [runs/FAMILY]")
 
     sample = command("sample", "apply", "Draw new pictures with a trained model that draws.")
@@ -333,7 +351,13 @@ def _parser():
         "--solutions", action="store_true", help="the teacher's copies, exercises solved"
     )
 
-    command("doctor", "doctor", "Show versions, devices and what can be reached.")
+    doctor = command("doctor", "doctor", "Show versions, devices and what can be reached.")
+    doctor.add_argument(
+        "--time",
+        action="store_true",
+        help="time training steps, too: by each backend that is installed, in float32 and in "
+        "bfloat16; takes some minutes",
+    )
     return parser
 
 

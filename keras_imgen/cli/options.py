@@ -65,6 +65,20 @@ def tile(text):
     return None if text.lower() == "none" else count(64)(text)
 
 
+def hosts(text):
+    """Return the addresses of two hosts or more, that of the first with its port."""
+    found = [part.strip() for part in text.split(",")]
+    example = "such as 10.0.0.1:1234,10.0.0.2"
+    if len(found) < 2 or not all(found):
+        raise argparse.ArgumentTypeError(f"must be two hosts or more, {example}, not {text!r}")
+    name, _, port = found[0].rpartition(":")
+    if not name or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise argparse.ArgumentTypeError(
+            f"must say by which port the first host is reached, {example}, not {text!r}"
+        )
+    return found
+
+
 def count(least: int, most: int = sys.maxsize):
     """Return a converter to whole numbers from `least` to `most`."""
 

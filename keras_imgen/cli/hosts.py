@@ -1,0 +1,130 @@
+"""Several processes, on as many hosts, that train one model: which they are, and who writes."""
+
+import contextlib
+import json
+import os
+import warnings
+from dataclasses import dataclass
+
+import keras
+
+from keras_imgen import backends
+
+WAIT = 300  # seconds until all processes must have come
+HEARTBEAT = 20  # seconds without a sign of one of them, after which the others end
+# What `srun` tells each task that it starts, and JAX reads by itself.
+SLURM = ("SLURM_JOB_ID", "SLURM_STEP_NODELIST", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID")
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The processes of a training.
+
+    Attributes:
+        count: how many they are.
+        rank: the number of this one, from 0.
+        address: where the first one listens, `name:port`; None: where SLURM says.
+    """
+
+    count: int
+    rank: int
+    address: str | None = None
+
+
+def asked(args) -> Hosts | None:
+    """Return the processes that `--hosts` or SLURM tell of, or None if this one is alone."""
+    if args.hosts is not None:
+        return Hosts(len(args.hosts), args.host, args.hosts[0])
+    if not all(name in os.environ for name in SLURM):
+        return None
+    # In an interactive job, SLURM_NTASKS is what the job may start, not what runs.
+    count = int(os.environ.get("SLURM_STEP_NUM_TASKS", os.environ["SLURM_NTASKS"]))
+    return Hosts(count, int(os.environ["SLURM_PROCID"])) if count > 1 else None
+
+
+@contextlib.contextmanager
+def joined(args, run: dict):
+    """Make this process one of those that train a model together, if there are several.
+
+    Args:
+        args: the arguments; `hosts` and `host` tell where, else SLURM does.
+        run: what all of them must have been asked for.
+
+    Raises:
+        ValueError: if the backend cannot, or the processes were asked for different things.
+        TimeoutError: if not all of them have come within `WAIT` seconds.
+    """
+    hosts = asked(args)
+    if hosts is None:
+        yield
+        return
+    _check(args, hosts)
+    _connect(hosts)
+    before = keras.distribution.distribution()
+    # `fit` gives each process its part of a batch; Keras need not.
+    data_parallel = keras.distribution.DataParallel(auto_shard_dataset=False)
+    keras.distribution.set_distribution(data_parallel)
+    try:
+        if not backends.is_first():
+            warnings.simplefilter("ignore")  # the first one has said it
+        backends.check_agreed(json.dumps(run))
+        yield
+    finally:
+        keras.distribution.set_distribution(before)
+
+
+@contextlib.contextmanager
+def all_ready():
+    """Let the processes go on behind this only if none of them has met an error inside.
+
+    What runs inside must not wait for the others.
+    """
+    several = backends.hosts()[1] > 1
+    try:
+        yield
+    except Exception:
+        if several:
+            backends.agreed("failed")
+        raise
+    if several and not backends.agreed("ready"):
+        raise RuntimeError(
+            "Another one of the processes that train this model cannot begin, and says why where "
+            "it runs. Nothing was trained."
+        )
+
+
+def _check(args, hosts):
+    where = "--hosts" if args.hosts is not None else "srun, which started several tasks,"
+    if keras.backend.backend() != "jax":
+        apart = " For trainings apart start `env -u SLURM_STEP_NODELIST keras-imgen train ...`."
+        raise ValueError(
+            f"{where} trains one model in {hosts.count} processes, which only JAX can. Received: "
+            f"the backend {keras.backend.backend()}. Set KERAS_BACKEND=jax in the environment of "
+            f"each.{apart if args.hosts is None else ''}"
+        )
+    if args.precision == "auto":
+        raise ValueError(
+            "--precision auto times the steps of one process. Received: it with "
+            f"{hosts.count} processes. Pass --precision float32 or bfloat16."
+        )
+
+
+def _connect(hosts):
+    """Wait for the other processes, for so long and no longer."""
+    import jax
+
+    try:
+        jax.distributed.initialize(
+            hosts.address,
+            hosts.count if hosts.address else None,
+            hosts.rank if hosts.address else None,
+            initialization_timeout=WAIT,
+            heartbeat_timeout_seconds=HEARTBEAT,
+        )
+    except Exception as error:
+        raise TimeoutError(
+            f"{hosts.count} processes train this model together, and did not find each other "
+            f"within {WAIT} s. Received: this one is number {hosts.rank}, and the first one is "
+            f"expected at {hosts.address or 'the address that SLURM says'}. Start all of them, "
+            f"numbered from 0 to {hosts.count - 1}, within that time, and let that port through."
+        ) from error

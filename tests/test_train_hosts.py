@@ -1,0 +1,284 @@
+"""`keras-imgen train` in two processes: what one trains; every mistake is one sentence."""
+
+import contextlib
+import csv
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from small_runs import run
+
+import keras_imgen
+from keras_imgen.cli import datasets, hosts
+from keras_imgen.data import PictureDataset
+from keras_imgen.files import locked
+
+SECONDS = 400  # until a process must have ended
+
+
+def free_port():
+    with socket.socket() as connection:
+        connection.bind(("127.0.0.1", 0))
+        return connection.getsockname()[1]
+
+
+def free_job():
+    """Return the number of a job whose port, by which its tasks find each other, is free."""
+    for job in range(1000, 1100):
+        with contextlib.suppress(OSError), socket.socket() as connection:
+            connection.bind(("127.0.0.1", 65535 - 2**12 + 1 + job % 2**12))
+            return job
+    raise OSError("no port is free")
+
+
+def addresses():
+    return ("--hosts", f"127.0.0.1:{free_port()},127.0.0.1")
+
+
+def slurm(rank, job):
+    return {
+        "SLURM_JOB_ID": str(job),
+        "SLURM_STEP_NODELIST": "127.0.0.1",
+        "SLURM_NTASKS": "2",
+        "SLURM_PROCID": str(rank),
+        "SLURM_LOCALID": "0",
+    }
+
+
+@contextlib.contextmanager
+def started(folder, *commands, wait=SECONDS):
+    """Start processes with these arguments and environments; kill what is left in the end."""
+    root = str(Path(keras_imgen.__file__).parents[1])
+    program = (
+        "import sys\nfrom keras_imgen.cli import main\nfrom keras_imgen.cli import hosts\n"
+        f"hosts.WAIT = {wait}\nsys.exit(main())"
+    )
+    more = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    more["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    processes = []
+    try:
+        for argv, environment in commands:
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+            options = {"cwd": folder, "env": {**os.environ, **more, **environment}, **pipes}
+            argv = [sys.executable, "-c", program, *map(str, argv)]
+            processes.append(subprocess.Popen(argv, **options))
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def ended(folder, *commands, **options):
+    """Return status, what is printed and what complained of processes when all have ended."""
+    with started(folder, *commands, **options) as processes:
+        said = [process.communicate(timeout=SECONDS) for process in processes]
+        return [(p.returncode, *texts) for p, texts in zip(processes, said, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with pictures; two of them are held out, which two processes can share."""
+    pytest.importorskip("jax")
+    folder = tmp_path_factory.mktemp("hosts")
+    (folder / "pictures").mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        pixels = rng.integers(0, 256, (16, 16), dtype="uint8")
+        Image.fromarray(pixels).save(folder / "pictures" / f"{number:02}.png")
+    return folder
+
+
+def training(out, *more):
+    options = ("--size", 16, "--batch-size", 6, "--epochs", 6, "--out", out, *more)
+    return ("train", "vae", "--data", "pictures", *options)
+
+
+@pytest.fixture(scope="module")
+def whole(folder):
+    """What two processes and one say while they train, each to its end."""
+    where = addresses()
+    two = [(training("two", *where, "--host", rank), {}) for rank in (0, 1)]
+    said = ended(folder, *two)
+    return said, ended(folder, (training("one"), {}))
+
+
+def weights(folder, name):
+    return [np.asarray(v) for v in keras_imgen.load_model(folder / name / "model.keras").variables]
+
+
+def figures(folder, name):
+    with open(folder / name / "history.csv") as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_trains(whole, folder):
+    said, alone = whole
+    for status, _, complaint in (*said, *alone):
+        assert status == 0, complaint
+    for a, b in zip(figures(folder, "two"), figures(folder, "one"), strict=True):
+        assert a == pytest.approx(b, rel=1e-5)
+    for a, b in zip(weights(folder, "two"), weights(folder, "one"), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_one_of_them_writes_and_speaks(whole, folder):
+    (first, second), _ = whole
+    assert "The model is" in first[1]
+    assert second[1:] == ("", "")
+    left = {file.name for file in (folder / "two").iterdir()}
+    assert left == {file.name for file in (folder / "one").iterdir()}
+    assert len(list((folder / "two" / "samples").iterdir())) == 6
+
+
+@pytest.mark.slow
+def test_if_one_is_killed_the_other_ends_and_both_go_on_under_slurm(whole, folder):
+    job = free_job()
+    both = [(training("killed"), slurm(rank, job)) for rank in (0, 1)]
+    history = folder / "killed" / "history.csv"
+    with started(folder, *both) as (first, second):
+        begin = time.monotonic()
+        while not history.exists() or len(history.read_text().splitlines()) < 3:
+            assert time.monotonic() < begin + SECONDS
+            assert first.poll() is second.poll() is None
+            time.sleep(0.02)
+        second.send_signal(signal.SIGKILL)
+        first.communicate(timeout=120)
+        assert first.returncode != 0
+    assert not (folder / "killed" / "model.keras").exists()
+    first, second = ended(folder, *both)
+    assert first[0] == second[0] == 0, first[2] + second[2]
+    assert "Going on after epoch" in first[1]
+    assert second[1:] == ("", "")
+    for a, b in zip(weights(folder, "killed"), weights(folder, "two"), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_who_does_not_come_is_waited_for_so_long_and_no_longer(folder):
+    where = addresses()
+    for rank in (0, 1):
+        begin = time.monotonic()
+        [(status, printed, complaint)] = ended(
+            folder, (training("alone", *where, "--host", rank), {}), wait=5
+        )
+        assert time.monotonic() < begin + 120
+        assert status == 1
+        assert printed == ""
+        assert "2 processes train this model together, and did not find each other" in complaint
+        assert f"this one is number {rank}" in complaint
+        assert len(complaint.splitlines()) == 1
+    assert not (folder / "alone").exists()
+
+
+@pytest.mark.slow
+def test_processes_that_were_asked_for_different_things_say_so(folder):
+    where = addresses()
+    both = [(training("apart", *where, "--host", r, "--seed", r), {}) for r in (0, 1)]
+    for status, _, complaint in ended(folder, *both):
+        assert status == 2
+        assert "All 2 processes must begin with the same data, seed and weights" in complaint
+        assert len(complaint.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_what_one_of_them_refuses_ends_the_others(folder):
+    where = addresses()
+    both = [(training("locked", *where, "--host", rank), {}) for rank in (0, 1)]
+    with locked(folder / "locked"):
+        first, second = ended(folder, *both)
+    assert "Another process writes to" in first[2]
+    assert "cannot begin, and says why where it runs" in second[2]
+    for status, _, complaint in (first, second):
+        assert status == 1
+        assert len(complaint.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "advice"),
+    [
+        (["--hosts", "a:1,b"], "Received: --hosts without --host. Pass both, or neither"),
+        (["--host", "0"], "Received: --host without --hosts"),
+        (["--hosts", "a:1,b", "--host", "2"], "from 0 to 1. Received: --host 2"),
+        (["--hosts", "a:1,b", "--host", "-1"], "must be at least 0, not -1"),
+        (["--hosts", "a:1", "--host", "0"], "must be two hosts or more, such as 10.0.0.1:1234,10"),
+        (["--hosts", "a:1,,b", "--host", "0"], "must be two hosts or more"),
+        (["--hosts", "a,b", "--host", "0"], "by which port the first host is reached"),
+        (["--hosts", "a:99999,b", "--host", "0"], "by which port the first host is reached"),
+        (["--hosts", ":1,b", "--host", "0"], "by which port the first host is reached"),
+    ],
+)
+def test_hosts_that_are_none_are_refused_at_once(argv, advice, tmp_path, capsys):
+    try:
+        status = run("train", "vae", *argv, "--out", tmp_path / "run")
+    except SystemExit as error:
+        status = error.code
+    complaint = capsys.readouterr().err
+    assert status == 2
+    assert advice in complaint
+    assert len(complaint.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX can")
+def test_another_backend_names_jax(tmp_path, monkeypatch, capsys):
+    command = ("train", "vae", "--out", tmp_path / "run")
+    assert run(*command, "--hosts", "a:1,b", "--host", 0) == 2
+    assert "Set KERAS_BACKEND=jax in the environment of each" in capsys.readouterr().err
+    for name, value in slurm(0, 1).items():
+        monkeypatch.setenv(name, value)
+    assert run(*command) == 2
+    complaint = capsys.readouterr().err
+    assert "srun, which started several tasks" in complaint
+    assert "KERAS_BACKEND=jax" in complaint
+    assert "env -u SLURM_STEP_NODELIST" in complaint
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "several"),
+    [
+        ({}, True),
+        ({"SLURM_NTASKS": "1"}, False),
+        ({"SLURM_STEP_NODELIST": None}, False),  # in a job, but not started by srun
+        ({"SLURM_STEP_NUM_TASKS": "1"}, False),  # in an interactive one
+    ],
+)
+def test_who_trains_together_under_slurm(changes, several, monkeypatch):
+    for name, value in (slurm(1, 7) | changes).items():
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    args = type("Args", (), {"hosts": None, "host": None})
+    assert hosts.asked(args) == (hosts.Hosts(2, 1) if several else None)
+
+
+def test_what_is_asked_for_goes_before_slurm(monkeypatch):
+    for name, value in slurm(1, 7).items():
+        monkeypatch.setenv(name, value)
+    args = type("Args", (), {"hosts": ["a:1", "b", "c"], "host": 2})
+    assert hosts.asked(args) == hosts.Hosts(3, 2, "a:1")
+
+
+@pytest.mark.parametrize(("count", "parts", "left"), [(7, 2, 6), (6, 2, 6), (5, 1, 5), (3, 3, 3)])
+def test_the_held_out_pictures_are_shared_equally(count, parts, left):
+    pictures = np.random.default_rng(0).random((count, 8, 8, 1), "float32")
+    dataset = PictureDataset(pictures, batch_size=4, shuffle=False)
+    divided = datasets.divided(dataset, parts)
+    np.testing.assert_array_equal(divided.take(9), pictures[:left])
+
+
+def test_fewer_held_out_pictures_than_devices_are_refused():
+    dataset = PictureDataset(np.zeros((2, 8, 8, 1), "float32"), batch_size=2)
+    with pytest.raises(ValueError, match=r"at least one for each. Received: 2 of them. Pass more"):
+        datasets.divided(dataset, 3)

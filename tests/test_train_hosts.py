@@ -34,7 +34,7 @@ def free_job():
     """Return the number of a job whose port, by which its tasks find each other, is free."""
     for job in range(1000, 1100):
         with contextlib.suppress(OSError), socket.socket() as connection:
-            connection.bind(("127.0.0.1", 65535 - 2**12 + 1 + job % 2**12))
+            connection.bind(("127.0.0.1", hosts.FIRST_PORT + job % hosts.NUM_PORTS))
             return job
     raise OSError("no port is free")
 
@@ -175,8 +175,8 @@ def test_who_does_not_come_is_waited_for_so_long_and_no_longer(folder):
         assert time.monotonic() < begin + 120
         assert status == 1
         assert printed == ""
-        assert "2 processes train this model together, and did not find each other" in complaint
-        assert f"this one is number {rank}" in complaint
+        wanted = ("number 1 did not come", "number 0 is not at 127.0.0.1:")[rank]
+        assert f"numbered from 0 to 1. Received by number {rank}: {wanted}" in complaint
         assert len(complaint.splitlines()) == 1
     assert not (folder / "alone").exists()
 
@@ -186,8 +186,9 @@ def test_processes_that_were_asked_for_different_things_say_so(folder):
     where = addresses()
     both = [(training("apart", *where, "--host", r, "--seed", r), {}) for r in (0, 1)]
     for status, _, complaint in ended(folder, *both):
-        assert status == 2
-        assert "All 2 processes must begin with the same data, seed and weights" in complaint
+        assert status == 1
+        assert "number 0 was asked for" in complaint
+        assert "with the same arguments" in complaint
         assert len(complaint.splitlines()) == 1
 
 
@@ -260,7 +261,7 @@ def test_who_trains_together_under_slurm(changes, several, monkeypatch):
         if value is not None:
             monkeypatch.setenv(name, value)
     args = type("Args", (), {"hosts": None, "host": None})
-    assert hosts.asked(args) == (hosts.Hosts(2, 1) if several else None)
+    assert hosts.asked(args) == (hosts.Hosts(2, 1, "127.0.0.1:61447", 0) if several else None)
 
 
 def test_what_is_asked_for_goes_before_slurm(monkeypatch):

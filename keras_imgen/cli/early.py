@@ -42,8 +42,8 @@ def _hosts(args):
     if (args.hosts is None) != (args.host is None):
         given, missing = ("hosts", "host") if args.host is None else ("host", "hosts")
         raise ValueError(
-            f"--hosts says where the processes of a training run, and --host which one this is, from "
-            f"0. Received: --{given} without --{missing}. Pass both, or neither."
+            f"--hosts says where the processes of a training run, and --host which one this is, "
+            f"from 0. Received: --{given} without --{missing}. Pass both, or neither."
         )
     if args.hosts is not None and args.host >= len(args.hosts):
         raise ValueError(

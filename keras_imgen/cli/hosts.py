@@ -3,16 +3,20 @@
 import contextlib
 import json
 import os
+import re
 import warnings
 from dataclasses import dataclass
 
 import keras
 
 from keras_imgen import backends
+from keras_imgen.cli.meeting import meet
 
 WAIT = 300  # seconds until all processes must have come
 HEARTBEAT = 20  # seconds without a sign of one of them, after which the others end
-# What `srun` tells each task that it starts, and JAX reads by itself.
+# Of the ports that no program has for its own, where the tasks of a job of SLURM meet.
+FIRST_PORT, NUM_PORTS = 61440, 4096
+# What `srun` tells each task that it starts.
 SLURM = ("SLURM_JOB_ID", "SLURM_STEP_NODELIST", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID")
 
 
@@ -23,12 +27,14 @@ class Hosts:
     Attributes:
         count: how many they are.
         rank: the number of this one, from 0.
-        address: where the first one listens, `name:port`; None: where SLURM says.
+        address: where the first one listens, `name:port`.
+        device: which of the devices of its host this one takes; by default all of them.
     """
 
     count: int
     rank: int
-    address: str | None = None
+    address: str
+    device: int | None = None
 
 
 def asked(args) -> Hosts | None:
@@ -39,7 +45,18 @@ def asked(args) -> Hosts | None:
         return None
     # In an interactive job, SLURM_NTASKS is what the job may start, not what runs.
     count = int(os.environ.get("SLURM_STEP_NUM_TASKS", os.environ["SLURM_NTASKS"]))
-    return Hosts(count, int(os.environ["SLURM_PROCID"])) if count > 1 else None
+    if count == 1:
+        return None
+    rank, device = (int(os.environ[f"SLURM_{name}"]) for name in ("PROCID", "LOCALID"))
+    return Hosts(count, rank, _address(), device)
+
+
+def _address():
+    """Return where the first task of a step of SLURM listens."""
+    # The first of such as `node7`, `node[07-12,15],other`.
+    prefix, number = re.match(r"([^,\[]+)(?:\[(\d+))?", os.environ["SLURM_STEP_NODELIST"]).groups()
+    port = FIRST_PORT + int(os.environ["SLURM_JOB_ID"]) % NUM_PORTS  # two jobs may share a node
+    return f"{prefix}{number or ''}:{port}"
 
 
 @contextlib.contextmanager
@@ -51,14 +68,16 @@ def joined(args, run: dict):
         run: what all of them must have been asked for.
 
     Raises:
-        ValueError: if the backend cannot, or the processes were asked for different things.
-        TimeoutError: if not all of them have come within `WAIT` seconds.
+        ValueError: if the backend cannot, or steps would have to be timed.
+        ConnectionError: if they were asked for different things, or have not all come within
+            `WAIT` seconds.
     """
     hosts = asked(args)
     if hosts is None:
         yield
         return
     _check(args, hosts)
+    meet(hosts.address, hosts.count, hosts.rank, json.dumps(run), WAIT)
     _connect(hosts)
     before = keras.distribution.distribution()
     # `fit` gives each process its part of a batch; Keras need not.
@@ -67,7 +86,6 @@ def joined(args, run: dict):
     try:
         if not backends.is_first():
             warnings.simplefilter("ignore")  # the first one has said it
-        backends.check_agreed(json.dumps(run))
         yield
     finally:
         keras.distribution.set_distribution(before)
@@ -110,21 +128,13 @@ def _check(args, hosts):
 
 
 def _connect(hosts):
-    """Wait for the other processes, for so long and no longer."""
     import jax
 
-    try:
-        jax.distributed.initialize(
-            hosts.address,
-            hosts.count if hosts.address else None,
-            hosts.rank if hosts.address else None,
-            initialization_timeout=WAIT,
-            heartbeat_timeout_seconds=HEARTBEAT,
-        )
-    except Exception as error:
-        raise TimeoutError(
-            f"{hosts.count} processes train this model together, and did not find each other "
-            f"within {WAIT} s. Received: this one is number {hosts.rank}, and the first one is "
-            f"expected at {hosts.address or 'the address that SLURM says'}. Start all of them, "
-            f"numbered from 0 to {hosts.count - 1}, within that time, and let that port through."
-        ) from error
+    jax.distributed.initialize(
+        hosts.address,
+        hosts.count,
+        hosts.rank,
+        hosts.device,
+        initialization_timeout=WAIT,
+        heartbeat_timeout_seconds=HEARTBEAT,
+    )

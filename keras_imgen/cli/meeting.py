@@ -1,0 +1,92 @@
+"""Lets processes wait for each other, so long and no longer, before JAX connects them.
+
+JAX itself ends a process for which another one does not come by a stack trace.
+"""
+
+import contextlib
+import json
+import socket
+import time
+
+PAUSE = 0.2  # seconds between two attempts
+
+
+def meet(address: str, count: int, rank: int, run: str, seconds: float) -> None:
+    """Return when all processes have come that are to train one model together.
+
+    The first one listens at the address; when all are there, it tells the others.
+
+    Args:
+        address: of the first process, `name:port`.
+        count: how many they are.
+        rank: the number of this one, from 0.
+        run: what this one was asked for, as all must be.
+        seconds: how long to wait.
+
+    Raises:
+        ConnectionError: if one does not come, two have one number, or they were asked for
+            different things; each process that is there says why.
+        OSError: if the first process cannot listen there.
+    """
+    end = time.monotonic() + seconds
+    answer = (_listen if rank == 0 else _call)(address, count, rank, run, end)
+    if answer:
+        raise ConnectionError(
+            f"{count} processes train this model together, numbered from 0 to {count - 1}. "
+            f"Received by number {rank}: {answer}. Start all of them within {seconds:g} s, with "
+            f"the same arguments, and let them reach {address}."
+        )
+
+
+def _listen(address, count, rank, run, end):
+    """Return what is wrong, having told the others, or "" when all have come."""
+    name, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if name.startswith("[") else socket.AF_INET
+    answer, callers = "", {}
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("", int(port)), family=family))
+        while len(callers) < count - 1 and not answer:
+            try:
+                listener.settimeout(_left(end))
+                caller = stack.enter_context(listener.accept()[0])
+                caller.settimeout(_left(end))
+                number, wanted = json.loads(_line(caller))
+            except TimeoutError:
+                missing = sorted({*range(1, count)} - {*callers})
+                answer = f"number {', '.join(map(str, missing))} did not come"
+                break
+            except (ValueError, TypeError, OSError):
+                continue  # somebody else, or one that has ended
+            if number in callers or number not in range(1, count):
+                answer = f"two of them say that they are number {number}"
+            elif wanted != run:
+                answer = f"number 0 was asked for {run}, number {number} for {wanted}"
+            callers[number] = caller
+        for caller in callers.values():
+            with contextlib.suppress(OSError):
+                caller.sendall(f"{json.dumps(answer)}\n".encode())
+                _line(caller)  # it closes first, so that the port is free at once
+    return answer
+
+
+def _call(address, count, rank, run, end):
+    """Return what the first process answers, or that it does not."""
+    name, _, port = address.rpartition(":")
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):  # it is not there yet
+            place = (name.strip("[]"), int(port))
+            with socket.create_connection(place, _left(end)) as connection:
+                connection.sendall(f"{json.dumps([rank, run])}\n".encode())
+                if line := _line(connection):
+                    return json.loads(line)
+        time.sleep(PAUSE)
+    return f"number 0 is not at {address}"
+
+
+def _left(end):
+    return max(0.001, end - time.monotonic())
+
+
+def _line(connection):
+    with connection.makefile("r") as file:
+        return file.readline()

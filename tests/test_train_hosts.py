@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from PIL import Image
 from small_runs import run
 
 import keras_imgen
-from keras_imgen.cli import datasets, hosts
+from keras_imgen.cli import datasets, hosts, meeting
 from keras_imgen.data import PictureDataset
 from keras_imgen.files import locked
 
@@ -54,13 +55,9 @@ def slurm(rank, job):
 
 
 @contextlib.contextmanager
-def started(folder, *commands, wait=SECONDS):
+def started(folder, *commands):
     """Start processes with these arguments and environments; kill what is left in the end."""
     root = str(Path(keras_imgen.__file__).parents[1])
-    program = (
-        "import sys\nfrom keras_imgen.cli import main\nfrom keras_imgen.cli import hosts\n"
-        f"hosts.WAIT = {wait}\nsys.exit(main())"
-    )
     more = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
     more["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     processes = []
@@ -68,7 +65,7 @@ def started(folder, *commands, wait=SECONDS):
         for argv, environment in commands:
             pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
             options = {"cwd": folder, "env": {**os.environ, **more, **environment}, **pipes}
-            argv = [sys.executable, "-c", program, *map(str, argv)]
+            argv = [sys.executable, "-m", "keras_imgen", *map(str, argv)]
             processes.append(subprocess.Popen(argv, **options))
         yield processes
     finally:
@@ -77,9 +74,9 @@ def started(folder, *commands, wait=SECONDS):
             process.communicate()
 
 
-def ended(folder, *commands, **options):
+def ended(folder, *commands):
     """Return status, what is printed and what complained of processes when all have ended."""
-    with started(folder, *commands, **options) as processes:
+    with started(folder, *commands) as processes:
         said = [process.communicate(timeout=SECONDS) for process in processes]
         return [(p.returncode, *texts) for p, texts in zip(processes, said, strict=True)]
 
@@ -98,7 +95,7 @@ def folder(tmp_path_factory):
 
 
 def training(out, *more):
-    options = ("--size", 16, "--batch-size", 6, "--epochs", 6, "--out", out, *more)
+    options = ("--size", 16, "--batch-size", 6, "--epochs", 4, "--out", out, *more)
     return ("train", "vae", "--data", "pictures", *options)
 
 
@@ -138,7 +135,7 @@ def test_one_of_them_writes_and_speaks(whole, folder):
     assert second[1:] == ("", "")
     left = {file.name for file in (folder / "two").iterdir()}
     assert left == {file.name for file in (folder / "one").iterdir()}
-    assert len(list((folder / "two" / "samples").iterdir())) == 6
+    assert len(list((folder / "two" / "samples").iterdir())) == 4
 
 
 @pytest.mark.slow
@@ -165,34 +162,6 @@ def test_if_one_is_killed_the_other_ends_and_both_go_on_under_slurm(whole, folde
 
 
 @pytest.mark.slow
-def test_who_does_not_come_is_waited_for_so_long_and_no_longer(folder):
-    where = addresses()
-    for rank in (0, 1):
-        begin = time.monotonic()
-        [(status, printed, complaint)] = ended(
-            folder, (training("alone", *where, "--host", rank), {}), wait=5
-        )
-        assert time.monotonic() < begin + 120
-        assert status == 1
-        assert printed == ""
-        wanted = ("number 1 did not come", "number 0 is not at 127.0.0.1:")[rank]
-        assert f"numbered from 0 to 1. Received by number {rank}: {wanted}" in complaint
-        assert len(complaint.splitlines()) == 1
-    assert not (folder / "alone").exists()
-
-
-@pytest.mark.slow
-def test_processes_that_were_asked_for_different_things_say_so(folder):
-    where = addresses()
-    both = [(training("apart", *where, "--host", r, "--seed", r), {}) for r in (0, 1)]
-    for status, _, complaint in ended(folder, *both):
-        assert status == 1
-        assert "number 0 was asked for" in complaint
-        assert "with the same arguments" in complaint
-        assert len(complaint.splitlines()) == 1
-
-
-@pytest.mark.slow
 def test_what_one_of_them_refuses_ends_the_others(folder):
     where = addresses()
     both = [(training("locked", *where, "--host", rank), {}) for rank in (0, 1)]
@@ -203,6 +172,74 @@ def test_what_one_of_them_refuses_ends_the_others(folder):
     for status, _, complaint in (first, second):
         assert status == 1
         assert len(complaint.splitlines()) == 1
+
+
+def met(count, *processes):
+    """Return what each of these processes, `(rank, run)`, hears; "" if all is well."""
+    address, heard = f"127.0.0.1:{free_port()}", {}
+
+    def meet(place, rank, run):
+        try:
+            heard[place] = meeting.meet(address, count, rank, run) or ""
+        except ConnectionError as error:
+            heard[place] = str(error)
+
+    threads = [
+        threading.Thread(target=meet, args=(place, *process), daemon=True)
+        for place, process in enumerate(processes)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    return [heard[place] for place in range(len(processes))]
+
+
+def test_processes_meet_in_any_order():
+    for processes in ([(0, "a"), (1, "a"), (2, "a")], [(2, "a"), (1, "a"), (0, "a")]):
+        assert met(3, *processes) == ["", "", ""]
+
+
+def test_who_does_not_come_is_waited_for_so_long_and_no_longer(monkeypatch):
+    monkeypatch.setattr(meeting, "WAIT", 2.0)
+    for said in met(3, (0, "a"), (1, "a")):
+        assert "number 2 did not come. Start all of them within 2 s" in said
+    [said] = met(2, (0, "a"))
+    assert "2 processes train this model together, numbered from 0 to 1" in said
+    assert "Received by number 0: number 1 did not come" in said
+    [said] = met(2, (1, "a"))
+    assert "Received by number 1: number 0 is not at 127.0.0.1:" in said
+
+
+def test_processes_that_were_asked_for_different_things_say_so():
+    for said in met(2, (0, '{"seed": 0}'), (1, '{"seed": 1}')):
+        assert 'number 0 was asked for {"seed": 0}, number 1 for {"seed": 1}' in said
+        assert "with the same arguments" in said
+
+
+def test_two_processes_of_one_number_say_so():
+    said = met(3, (0, "a"), (1, "a"), (1, "a"))
+    assert all("two of them say that they are number 1" in each for each in said)
+
+
+def test_a_stranger_at_the_door_is_left_alone():
+    port = free_port()
+    heard = []
+    first = threading.Thread(
+        target=lambda: heard.append(meeting.meet(f"127.0.0.1:{port}", 2, 0, "a")), daemon=True
+    )
+    first.start()
+    for noise in (b"GET / HTTP/1.0\r\n\r\n", b"\xff\xfe\n", b"7\n", b""):
+        while True:
+            with contextlib.suppress(ConnectionRefusedError):
+                stranger = socket.create_connection(("127.0.0.1", port), 10)
+                break
+        with stranger:
+            stranger.sendall(noise)
+    meeting.meet(f"127.0.0.1:{port}", 2, 1, "a")
+    first.join(60)
+    assert heard == [None]
 
 
 @pytest.mark.parametrize(

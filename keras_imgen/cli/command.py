@@ -364,12 +364,19 @@ def _parser():
 def _import_quietly(name: str):
     """Import a module without the notices that TensorFlow's C++ part prints while it loads."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    stderr = os.dup(2)
+    with silenced(sys.stderr, 2):
+        return importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def silenced(stream, number: int):
+    """Drop what C++ prints meanwhile on a stream of the process, which has this number."""
+    stream.flush()
+    kept = os.dup(number)
     with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+        os.dup2(nowhere.fileno(), number)
         try:
-            return importlib.import_module(name)
+            yield
         finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+            os.dup2(kept, number)
+            os.close(kept)

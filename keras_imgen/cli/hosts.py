@@ -4,15 +4,16 @@ import contextlib
 import json
 import os
 import re
+import sys
 import warnings
 from dataclasses import dataclass
 
 import keras
 
 from keras_imgen import backends
-from keras_imgen.cli.meeting import meet
+from keras_imgen.cli import meeting
+from keras_imgen.cli.command import silenced
 
-WAIT = 300  # seconds until all processes must have come
 HEARTBEAT = 20  # seconds without a sign of one of them, after which the others end
 # Of the ports that no program has for its own, where the tasks of a job of SLURM meet.
 FIRST_PORT, NUM_PORTS = 61440, 4096
@@ -70,19 +71,17 @@ def joined(args, run: dict):
     Raises:
         ValueError: if the backend cannot, or steps would have to be timed.
         ConnectionError: if they were asked for different things, or have not all come within
-            `WAIT` seconds.
+            `meeting.WAIT` seconds.
     """
     hosts = asked(args)
     if hosts is None:
         yield
         return
     _check(args, hosts)
-    meet(hosts.address, hosts.count, hosts.rank, json.dumps(run), WAIT)
-    _connect(hosts)
+    meeting.meet(hosts.address, hosts.count, hosts.rank, json.dumps({**run, "hosts": args.hosts}))
     before = keras.distribution.distribution()
-    # `fit` gives each process its part of a batch; Keras need not.
-    data_parallel = keras.distribution.DataParallel(auto_shard_dataset=False)
-    keras.distribution.set_distribution(data_parallel)
+    with silenced(sys.stdout, 1):  # how many have come, Gloo says in words of its own
+        _connect(hosts)
     try:
         if not backends.is_first():
             warnings.simplefilter("ignore")  # the first one has said it
@@ -135,6 +134,10 @@ def _connect(hosts):
         hosts.count,
         hosts.rank,
         hosts.device,
-        initialization_timeout=WAIT,
+        initialization_timeout=meeting.WAIT,
         heartbeat_timeout_seconds=HEARTBEAT,
     )
+    # `fit` gives each process its part of a batch; Keras need not.
+    data_parallel = keras.distribution.DataParallel(auto_shard_dataset=False)
+    keras.distribution.set_distribution(data_parallel)
+    backends.agreed("here")

@@ -8,10 +8,11 @@ import json
 import socket
 import time
 
+WAIT = 300.0  # seconds until all must have come
 PAUSE = 0.2  # seconds between two attempts
 
 
-def meet(address: str, count: int, rank: int, run: str, seconds: float) -> None:
+def meet(address: str, count: int, rank: int, run: str) -> None:
     """Return when all processes have come that are to train one model together.
 
     The first one listens at the address; when all are there, it tells the others.
@@ -21,19 +22,18 @@ def meet(address: str, count: int, rank: int, run: str, seconds: float) -> None:
         count: how many they are.
         rank: the number of this one, from 0.
         run: what this one was asked for, as all must be.
-        seconds: how long to wait.
 
     Raises:
-        ConnectionError: if one does not come, two have one number, or they were asked for
-            different things; each process that is there says why.
+        ConnectionError: if one does not come within `WAIT` seconds, two have one number, or they
+            were asked for different things; each process that is there says why.
         OSError: if the first process cannot listen there.
     """
-    end = time.monotonic() + seconds
+    end = time.monotonic() + WAIT
     answer = (_listen if rank == 0 else _call)(address, count, rank, run, end)
     if answer:
         raise ConnectionError(
             f"{count} processes train this model together, numbered from 0 to {count - 1}. "
-            f"Received by number {rank}: {answer}. Start all of them within {seconds:g} s, with "
+            f"Received by number {rank}: {answer}. Start all of them within {WAIT:g} s, with "
             f"the same arguments, and let them reach {address}."
         )
 
@@ -42,27 +42,28 @@ def _listen(address, count, rank, run, end):
     """Return what is wrong, having told the others, or "" when all have come."""
     name, _, port = address.rpartition(":")
     family = socket.AF_INET6 if name.startswith("[") else socket.AF_INET
-    answer, callers = "", {}
+    answer, there, callers = "", set(), []
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("", int(port)), family=family))
-        while len(callers) < count - 1 and not answer:
+        while len(there) < count - 1 and not answer:
             try:
                 listener.settimeout(_left(end))
                 caller = stack.enter_context(listener.accept()[0])
                 caller.settimeout(_left(end))
                 number, wanted = json.loads(_line(caller))
             except TimeoutError:
-                missing = sorted({*range(1, count)} - {*callers})
+                missing = sorted({*range(1, count)} - there)
                 answer = f"number {', '.join(map(str, missing))} did not come"
                 break
             except (ValueError, TypeError, OSError):
                 continue  # somebody else, or one that has ended
-            if number in callers or number not in range(1, count):
-                answer = f"two of them say that they are number {number}"
-            elif wanted != run:
+            if wanted != run:
                 answer = f"number 0 was asked for {run}, number {number} for {wanted}"
-            callers[number] = caller
-        for caller in callers.values():
+            elif number in there:
+                answer = f"two of them say that they are number {number}"
+            there.add(number)
+            callers.append(caller)
+        for caller in callers:
             with contextlib.suppress(OSError):
                 caller.sendall(f"{json.dumps(answer)}\n".encode())
                 _line(caller)  # it closes first, so that the port is free at once

@@ -185,6 +185,7 @@ def test_auto_keeps_the_quickest(
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_auto_times_what_really_runs(small, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "LEAST_STEPS", 1)
     monkeypatch.setattr(runs, "may_pay", lambda plain, seconds: True)

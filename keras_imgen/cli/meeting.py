@@ -8,7 +8,7 @@ import json
 import socket
 import time
 
-WAIT = 300.0  # seconds until all must have come
+WAIT = 300  # seconds until all must have come
 PAUSE = 0.2  # seconds between two attempts
 
 

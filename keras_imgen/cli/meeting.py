@@ -10,6 +10,7 @@ import time
 
 WAIT = 300  # seconds until all must have come
 PAUSE = 0.2  # seconds between two attempts
+PATIENCE = 5  # seconds for who is there to say a word
 
 
 def meet(address: str, count: int, rank: int, run: str) -> None:
@@ -49,12 +50,13 @@ def _listen(address, count, rank, run, end):
             try:
                 listener.settimeout(_left(end))
                 caller = stack.enter_context(listener.accept()[0])
-                caller.settimeout(_left(end))
-                number, wanted = json.loads(_line(caller))
             except TimeoutError:
                 missing = sorted({*range(1, count)} - there)
                 answer = f"number {', '.join(map(str, missing))} did not come"
                 break
+            try:
+                caller.settimeout(PATIENCE)
+                number, wanted = json.loads(_line(caller))
             except (ValueError, TypeError, OSError):
                 continue  # somebody else, or one that has ended
             if wanted != run:

@@ -48,7 +48,8 @@ ALLOWED = {
     "__init__": {*PUBLIC, "processor"},
     "cli": {
         *PUBLIC,
-        *("checks", "files", "interrupts", "matching", "processor", "sigma", "pretrained"),
+        *("backends", "checks", "files", "interrupts", "matching", "processor"),
+        *("sigma", "pretrained"),
     },
     "callbacks": {
         *("backends", "checks", "data", "files", "inference", "losses", "metrics", "plotting"),

@@ -127,7 +127,8 @@ def test_a_run_that_goes_on_keeps_its_choice(small, eagerly, tmp_path, monkeypat
     save = PictureSave(monkeypatch)
     command = ("train", "vae", "--epochs", 2, "--out", tmp_path)
     assert run(*command) == 1
-    assert json.loads((tmp_path / "config.json").read_text())["settled"] == {"jit_compile": True}
+    settled = json.loads((tmp_path / "config.json").read_text())["settled"]
+    assert settled == {"jit_compile": True, "precision": "float32"}
     assert compiled == []  # it is as the trial left it
     save.works = True
     monkeypatch.setattr(runs, "quicker_pace", fail(AssertionError("settled already")))

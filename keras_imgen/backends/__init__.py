@@ -64,6 +64,7 @@ from keras import ops
 
 __all__ = [
     "SeedGenerator",
+    "agreed",
     "apply",
     "check",
     "check_agreed",
@@ -235,6 +236,11 @@ def hosts() -> tuple[int, int]:
     return _backend().hosts()
 
 
+def agreed(text: str) -> bool:
+    """Return whether all processes that train one model say the same; each must be asked."""
+    return _backend().agreed(text)
+
+
 def is_first() -> bool:
     """Return whether this process is the one that writes files."""
     return hosts()[0] == 0
@@ -242,7 +248,7 @@ def is_first() -> bool:
 
 def check_agreed(text: str) -> None:
     """Raise if processes that train one model would not train the same one on the same data."""
-    if not _backend().agreed(text):
+    if not agreed(text):
         raise ValueError(
             f"All {hosts()[1]} processes must begin with the same data, seed and weights. Received "
             f"by one of them: {text[:300]}. Give all of them the same program, arguments and "

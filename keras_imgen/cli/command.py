@@ -5,7 +5,6 @@ import contextlib
 import errno
 import importlib
 import logging
-import math
 import os
 import re
 import sys
@@ -13,14 +12,12 @@ import warnings
 from pathlib import Path
 
 from keras_imgen import __version__
-from keras_imgen.cli import ranges
+from keras_imgen.cli import options, ranges
 from keras_imgen.interrupts import deferred
 from keras_imgen.processor import choose_convolutions
 
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 FAMILIES = ("gan", "vae", "diffusion", "denoise", "inpaint", "sequence")
-
-MAX_MINUTES = 10_000  # a week
-MAX_SEED = 2**31 - 1  # which every generator takes
 
 # What `load_pretrained` knows.
 READY = ("denoiser-gray", "denoiser-color", "inpainter", "film-gray")
@@ -160,26 +157,34 @@ def _parser():
 
     demo = command("demo", "demo", "Train five models on embedded pictures, in five minutes.")
     demo.add_argument(
-        "--out", type=_path, default="runs/demo", help="folder of the results [%(default)s]"
+        "--out", type=options.path, default="runs/demo", help="folder of the results [%(default)s]"
     )
     demo.add_argument(
-        "--seed", type=_count(0, MAX_SEED), default=0, help="random seed [%(default)s]"
+        "--seed",
+        type=options.count(0, options.MAX_SEED),
+        default=0,
+        help="random seed [%(default)s]",
     )
     demo.add_argument(
-        "--minutes", type=_minutes, default=5.0, help="how long it takes in all [%(default)g]"
+        "--minutes",
+        type=options.minutes,
+        default=5.0,
+        help="how long it takes in all [%(default)g]",
     )
 
     train = command("train", "runs", "Train one model on your pictures or on a set by name.")
     train.add_argument("family", choices=FAMILIES, help="what to train")
     train.add_argument("--data", help="embedded set, TFDS name or folder [the family's own]")
     train.add_argument(
-        "--size", type=_count(8), help="side of the pictures in pixels [as they are]"
+        "--size", type=options.count(8), help="side of the pictures in pixels [as they are]"
     )
-    train.add_argument("--crops", type=_count(0), help="random crops per picture; 0 resizes")
+    train.add_argument("--crops", type=options.count(0), help="random crops per picture; 0 resizes")
     train.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 colour")
     more = "larger than memory: read what a batch needs from the files"
     train.add_argument("--stream", action="store_true", default=None, help=more)
-    train.add_argument("--frames", type=_count(2), help="frames of a sequence in a folder [10]")
+    train.add_argument(
+        "--frames", type=options.count(2), help="frames of a sequence in a folder [10]"
+    )
     train.add_argument(
         "--labels",
         action="store_true",
@@ -194,7 +199,7 @@ def _parser():
     )
     train.add_argument(
         "--sigma",
-        type=_range_of_grey_levels,
+        type=options.range_of_grey_levels,
         help="denoise: noise to learn from in grey levels of 8 bits, 0 to 255, or a range "
         "such as 0-50 [25]",
     )
@@ -202,40 +207,72 @@ def _parser():
         "--from",
         dest="start",
         metavar="MODEL",
-        type=_path,
+        type=options.path,
         help="begin with the weights of this .keras file, of a run with the same options",
     )
-    train.add_argument("--epochs", type=_count(1), help="epochs [the family's own]")
-    train.add_argument("--batch-size", type=_count(1), help="pictures per batch [the family's own]")
+    train.add_argument("--epochs", type=options.count(1), help="epochs [the family's own]")
     train.add_argument(
-        "--seed", type=_count(0, MAX_SEED), default=0, help="random seed [%(default)s]"
+        "--batch-size", type=options.count(1), help="pictures per batch [the family's own]"
     )
-    train.add_argument("--out", type=_path, help="folder of the results [runs/FAMILY]")
+    train.add_argument(
+        "--seed",
+        type=options.count(0, options.MAX_SEED),
+        default=0,
+        help="random seed [%(default)s]",
+    )
+    train.add_argument(
+        "--hosts",
+        type=options.hosts,
+        help="train one model on several machines, on JAX: give each the same command with these "
+        "addresses, the first with a free port, such as 10.0.0.1:1234,10.0.0.2, and its --host; "
+        "srun says both",
+    )
+    train.add_argument(
+        "--host", type=options.count(0), help="which of the --hosts this one is; the first is 0"
+    )
+    train.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="compute in half precision, quicker on processors with AMX (bfloat16) and on graphics "
+        "cards; auto times a few steps and keeps the quickest [%(default)s]",
+    )
+    train.add_argument("--out", type=options.path, help="folder of the results [runs/FAMILY]")
 
     sample = command("sample", "apply", "Draw new pictures with a trained model that draws.")
-    sample.add_argument("model", type=_path, help="the .keras file")
-    sample.add_argument("-n", type=_count(1), default=64, help="number of pictures [%(default)s]")
+    sample.add_argument("model", type=options.path, help="the .keras file")
+    sample.add_argument(
+        "-n", type=options.count(1), default=64, help="number of pictures [%(default)s]"
+    )
     sample.add_argument(
         "--label", help="class to draw, its number or name [each in turn, by column]"
     )
     sample.add_argument(
-        "--seed", type=_count(0, MAX_SEED), help="random seed [another one every time]"
+        "--seed",
+        type=options.count(0, options.MAX_SEED),
+        help="random seed [another one every time]",
     )
     sample.add_argument(
-        "--steps", type=_count(1), help="diffusion: steps from noise to picture [18]"
+        "--steps", type=options.count(1), help="diffusion: steps from noise to picture [18]"
     )
     sample.add_argument(
         "--guidance", type=float, help="diffusion: by how much the label counts [1, as learned]"
     )
-    sample.add_argument("--scale", type=_count(1), default=2, help="enlargement [%(default)s]")
-    sample.add_argument("--out", type=_path, default="samples.png", help="PNG file [%(default)s]")
+    sample.add_argument(
+        "--scale", type=options.count(1), default=2, help="enlargement [%(default)s]"
+    )
+    sample.add_argument(
+        "--out", type=options.path, default="samples.png", help="PNG file [%(default)s]"
+    )
 
     restore = command("restore", "apply", "Restore pictures and films with a trained model.")
-    restore.add_argument("model", type=_path, help=RESTORER)
+    restore.add_argument("model", type=options.path, help=RESTORER)
     kinds = "PNG, JPEG, GIF or video files, or folders of them or of the frames of films"
-    restore.add_argument("pictures", type=_path, nargs="+", help=kinds)
+    restore.add_argument("pictures", type=options.path, nargs="+", help=kinds)
     holes = restore.add_mutually_exclusive_group()
-    holes.add_argument("--mask", type=_path, help="picture that is white where pixels are missing")
+    holes.add_argument(
+        "--mask", type=options.path, help="picture that is white where pixels are missing"
+    )
     holes.add_argument(
         "--degrade", action="store_true", help="degrade the pictures first, as in training"
     )
@@ -247,14 +284,14 @@ def _parser():
     )
     restore.add_argument(
         "--sigma",
-        type=_sigma,
+        type=options.sigma,
         default="auto",
         help="noise in grey levels of 8 bits, 0 to 255, for pictures of 16 bits too; auto lets the "
         "model see for itself, and helps where it cannot [%(default)s]",
     )
     restore.add_argument(
         "--tile",
-        type=_tile,
+        type=options.tile,
         default=1024,
         help="side of the tiles of large pictures in pixels; none: whole [%(default)s]",
     )
@@ -269,135 +306,80 @@ def _parser():
     )
     restore.add_argument(
         "--map",
-        type=_path,
+        type=options.path,
         metavar="FOLDER",
         help="write into another folder how far each pixel may be wrong, from black to yellow, 64 "
         "grey levels: nine of ten errors are smaller; takes eight times as long",
     )
     restore.add_argument(
-        "--out", type=_path, default="restored", help="folder of the results [%(default)s]"
+        "--out", type=options.path, default="restored", help="folder of the results [%(default)s]"
     )
 
     evaluate = command(
         "evaluate", "evaluate", "Measure a restorer on a folder, or the likelihood of a VAE."
     )
-    evaluate.add_argument("model", type=_path, help=f"{RESTORER}, also of a VAE")
+    evaluate.add_argument("model", type=options.path, help=f"{RESTORER}, also of a VAE")
     evaluate.add_argument(
         "--data",
-        type=_path,
+        type=options.path,
         required=True,
         help="folder of clean PNG or JPEG files; for a VAE also a set by name, its test pictures",
     )
     evaluate.add_argument(
         "--sigma",
-        type=_grey_levels,
+        type=options.grey_levels,
         help="restorers: noise in grey levels of 8 bits, 0 to 255 [as in training]",
     )
     evaluate.add_argument(
         "--self-ensemble", action="store_true", default=None, help=f"restorers: {SELF_ENSEMBLE}"
     )
-    evaluate.add_argument("-n", type=_count(2), help="VAE: at most so many pictures [1000]")
+    evaluate.add_argument("-n", type=options.count(2), help="VAE: at most so many pictures [1000]")
     evaluate.add_argument(
         "--samples",
-        type=_count(1),
+        type=options.count(1),
         help="VAE: importance samples of each picture; more find a higher likelihood [200]",
     )
     evaluate.add_argument(
-        "--seed", type=_count(0, MAX_SEED), default=0, help="random seed [%(default)s]"
+        "--seed",
+        type=options.count(0, options.MAX_SEED),
+        default=0,
+        help="random seed [%(default)s]",
     )
 
     notebooks = command("tutorials", "tutorials", "Copy the tutorials' notebooks into a folder.")
     notebooks.add_argument(
-        "out", type=_path, metavar="folder", help="where to; made if it is missing"
+        "out", type=options.path, metavar="folder", help="where to; made if it is missing"
     )
     notebooks.add_argument(
         "--solutions", action="store_true", help="the teacher's copies, exercises solved"
     )
 
-    command("doctor", "doctor", "Show versions, devices and what can be reached.")
+    doctor = command("doctor", "doctor", "Show versions, devices and what can be reached.")
+    doctor.add_argument(
+        "--time",
+        action="store_true",
+        help="time training steps, too: by each backend that is installed, in float32 and in "
+        "bfloat16; takes some minutes",
+    )
     return parser
-
-
-def _path(text):
-    """Return a path, "~" at its beginning replaced by the home folder."""
-    if not text or "\0" in text:
-        raise argparse.ArgumentTypeError(f"must be a path, not {text!r}")
-    return os.path.expanduser(text)
-
-
-def _grey_levels(text):
-    """Return a standard deviation of noise in grey levels."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value <= 255.0:
-        raise argparse.ArgumentTypeError(f"must be grey levels from 0 to 255, not {text!r}")
-    if 0.0 < value < 0.5:  # less than 8 bits can show
-        share = f"for {value:g} of the whole range pass {255 * value:.4g}"
-        raise argparse.ArgumentTypeError(
-            f"must be grey levels from 0 to 255, not {text!r}: {share}"
-        )
-    return value
-
-
-def _minutes(text):
-    """Return a time in minutes."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0.0 < value <= MAX_MINUTES:
-        raise argparse.ArgumentTypeError(f"must be above 0 and at most {MAX_MINUTES}, not {text!r}")
-    return value
-
-
-def _sigma(text):
-    """Return grey levels, or "auto"."""
-    return text if text == "auto" else _grey_levels(text)
-
-
-def _range_of_grey_levels(text):
-    """Return one number of grey levels, or two as a list."""
-    values = list(map(_grey_levels, text.split("-")))
-    if len(values) == 1 and values[0] > 0.0:
-        return values[0]
-    if len(values) != 2 or not values[0] < values[1]:
-        raise argparse.ArgumentTypeError(
-            f"must be grey levels above 0, or a range such as 0-50, not {text!r}"
-        )
-    return values
-
-
-def _tile(text):
-    """Return the side of a tile, or None for none."""
-    return None if text.lower() == "none" else _count(64)(text)
-
-
-def _count(least: int, most: int = sys.maxsize):
-    """Return a converter to whole numbers from `least` to `most`."""
-
-    def convert(text):
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"must be at least {least}, not {value}")
-        if value > most:
-            raise argparse.ArgumentTypeError(f"must be at most {most}, not {value}")
-        return value
-
-    convert.__name__ = "whole number"
-    return convert
 
 
 def _import_quietly(name: str):
     """Import a module without the notices that TensorFlow's C++ part prints while it loads."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    stderr = os.dup(2)
+    with silenced(sys.stderr, 2):
+        return importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def silenced(stream, number: int):
+    """Drop what C++ prints meanwhile on a stream of the process, which has this number."""
+    stream.flush()
+    kept = os.dup(number)
     with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+        os.dup2(nowhere.fileno(), number)
         try:
-            return importlib.import_module(name)
+            yield
         finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+            os.dup2(kept, number)
+            os.close(kept)

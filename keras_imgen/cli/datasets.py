@@ -87,6 +87,21 @@ def load_unseen(name: str, model, config: dict, count: int, seed: int) -> Pictur
         ) from None
 
 
+def divided(dataset: PictureDataset, parts: int) -> PictureDataset:
+    """Return the pictures of a dataset that so many devices can share equally: all but a few.
+
+    Raises:
+        ValueError: if there are fewer pictures than devices.
+    """
+    count = len(dataset.pictures)
+    if count < parts:
+        raise ValueError(
+            f"{parts} devices share the pictures that are held out for the test, at least one for "
+            f"each. Received: {count} of them. Pass more pictures, or use fewer devices."
+        )
+    return _part(dataset, np.arange(count - count % parts)) if count % parts else dataset
+
+
 def folder_named(name: str | None) -> str | None:
     """Return the whole path of a folder that somebody named, or None for something else."""
     path = os.path.realpath(os.path.expanduser(name or ""))

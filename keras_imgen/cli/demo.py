@@ -9,13 +9,13 @@ from pathlib import Path
 import keras
 
 from keras_imgen import load_model, plotting
-from keras_imgen.cli.command import MAX_MINUTES
 from keras_imgen.cli.datasets import load_data
+from keras_imgen.cli.options import MAX_MINUTES
 from keras_imgen.cli.pace import Pace, compile_step, plain_pace, quicker_pace
 from keras_imgen.cli.page import SHOWN, too_short, write_page
 from keras_imgen.cli.progress import Progress
 from keras_imgen.cli.recipes import RECIPES as ALL
-from keras_imgen.cli.runs import IDENTITY, built, film, finish, is_finished, settle, settled
+from keras_imgen.cli.runs import arguments, built, film, finish, is_finished, settle, settled
 from keras_imgen.files import locked, write_whole
 
 # A diffusion model draws no digit after a minute: it needs twenty.
@@ -157,9 +157,7 @@ def _train_within(waiting, seconds, begin):
 
 
 def _part(args, family, folder):
-    own = argparse.Namespace(**dict.fromkeys(IDENTITY))  # all as the family has them
-    own.family, own.epochs, own.seed = family, ROUNDS, args.seed
-    return Part(own, folder)
+    return Part(arguments(family, epochs=ROUNDS, seed=args.seed), folder)
 
 
 def _shares(parts, end):
@@ -216,7 +214,7 @@ def _show(part, start):
     measured = part.recipe.measure(part.model, part.test)
     _draw(part.model, part.test, part.folder)
     seconds = None if start is None else time.monotonic() - start
-    steps = {key: value for key, value in settled(part.folder).items() if key != "jit_compile"}
+    steps = {key: value for key, value in settled(part.folder).items() if key in ("steps", "worth")}
     figures = {"seconds": seconds, **steps, "measured": measured}
     with write_whole(part.folder / "figures.json") as unfinished:
         unfinished.write_text(json.dumps(figures, indent=2) + "\n")

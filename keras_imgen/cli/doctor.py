@@ -6,6 +6,8 @@ import platform
 
 import keras
 
+from keras_imgen.cli import speed
+from keras_imgen.cli.devices import cores, devices
 from keras_imgen.data import tfds
 
 PACKAGES = (
@@ -24,7 +26,7 @@ PACKAGES = (
 
 
 def doctor(args) -> None:
-    """Print versions, backend, devices, cores and whether TFDS can be reached."""
+    """Print versions, devices and what can be reached; asked to, how long training steps take."""
     rows = {"Python": f"{platform.python_version()} on {platform.platform()}"}
     rows |= {name: _version(name) for name in PACKAGES}
     rows["backend"] = keras.backend.backend()
@@ -32,8 +34,8 @@ def doctor(args) -> None:
         f"image_data_format {keras.config.image_data_format()}, floatx {keras.config.floatx()}, "
         f"epsilon {keras.config.epsilon():g}"
     )
-    rows["devices"] = ", ".join(_devices()) or "none"
-    rows["processor cores"] = str(_cores())
+    rows["devices"] = ", ".join(devices()) or "none"
+    rows["processor cores"] = str(cores())
     rows["TFDS data"] = _tfds_folder()
     rows["TFDS server"] = (
         "reachable" if tfds.is_reachable() else "not reachable: embedded sets only"
@@ -41,6 +43,8 @@ def doctor(args) -> None:
     width = max(map(len, rows)) + 2
     for name, value in rows.items():
         print(f"{name:<{width}}{value}")
+    if args.time:
+        speed.show()
 
 
 def _version(package):
@@ -48,18 +52,6 @@ def _version(package):
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _devices():
-    if keras.backend.backend() != "torch":
-        return keras.distribution.list_devices()
-    # Keras lists those of the other backends alone, and on PyTorch takes one.
-    return [str(keras.ops.zeros(()).device)]
-
-
-def _cores():
-    # The cores that this process may use, which containers limit.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _tfds_folder():

@@ -34,7 +34,22 @@ def _train(args):
             )
     if args.start is not None:
         checks.model_file(args.start)
+    _hosts(args)
     _folder(args.out)
+
+
+def _hosts(args):
+    if (args.hosts is None) != (args.host is None):
+        given, missing = ("hosts", "host") if args.host is None else ("host", "hosts")
+        raise ValueError(
+            f"--hosts says where the processes of a training run, and --host which one this is, "
+            f"from 0. Received: --{given} without --{missing}. Pass both, or neither."
+        )
+    if args.hosts is not None and args.host >= len(args.hosts):
+        raise ValueError(
+            f"--host is the number of one of the {len(args.hosts)} --hosts, from 0 to "
+            f"{len(args.hosts) - 1}. Received: --host {args.host}."
+        )
 
 
 def _demo(args):

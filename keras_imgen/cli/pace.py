@@ -11,10 +11,11 @@ import keras
 import numpy as np
 
 STEPS = 5  # that are timed, after the first one, which compiles
-# What a trial of XLA costs at most, in seconds that the first step takes without it, and in steps:
-# it compiles for two to four times as long, and its steps may be that much slower.
+# What a trial of XLA, or of half precision, costs at most, in seconds that the first step takes
+# without it, and in steps: it compiles for two to four times as long, and its steps may be that
+# much slower.
 COMPILING, SLOWER = 3.0, 30.0
-WORTH = 0.15  # the share of a training that a trial of XLA may cost
+WORTH = 0.15  # the share of a training that a trial may cost
 LEAST_STEPS = int(SLOWER / WORTH)  # of a training in which it may pay
 
 
@@ -53,10 +54,16 @@ class Stopwatch(keras.callbacks.Callback):
         self.seconds.append(time.monotonic() - self._begin)
 
 
-def plain_pace(model, data) -> Pace:
-    """Time steps without XLA; the model is left as it was, and ready to train so."""
+def plain_pace(model, data, slowest: float = math.inf) -> Pace:
+    """Time steps without XLA; the model is left as it was, and ready to train so.
+
+    Args:
+        model: the compiled model.
+        data: dataset that it trains on.
+        slowest: seconds; if the second step takes longer, no more are timed.
+    """
     compile_step(model, False)
-    return _timed(model, data)
+    return _timed(model, data, slowest)
 
 
 def quicker_pace(model, data, plain: Pace, seconds: float) -> Pace:
@@ -70,6 +77,8 @@ def quicker_pace(model, data, plain: Pace, seconds: float) -> Pace:
         plain: how quick it is without XLA.
         seconds: how long the training is going to take.
     """
+    if keras.backend.backend() != "tensorflow":  # JAX compiles by XLA in any case
+        return plain
     if model.run_eagerly or not may_pay(plain, seconds):
         return plain
     train_function = model.train_function
@@ -84,9 +93,12 @@ def quicker_pace(model, data, plain: Pace, seconds: float) -> Pace:
 
 
 def may_pay(plain: Pace, seconds: float) -> bool:
-    """Return whether XLA is worth a trial, were it as bad as it may be, in so long a training."""
-    if keras.backend.backend() != "tensorflow":  # JAX compiles by XLA in any case
-        return False
+    """Return whether another way is worth a trial, were it as bad as it may be, in a training.
+
+    Args:
+        plain: how quick the way is that is known.
+        seconds: how long the training takes so.
+    """
     return COMPILING * plain.first + SLOWER * plain.step <= WORTH * seconds
 
 

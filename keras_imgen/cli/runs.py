@@ -6,34 +6,42 @@ complete, `model.keras`. The same command again goes on after a crash; a folder 
 else is left alone.
 """
 
+import argparse
+import contextlib
 import json
 import platform
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import keras
 
-from keras_imgen import __version__, load_model
+from keras_imgen import __version__, backends, load_model
 from keras_imgen.callbacks import Resume, TrainingGif
-from keras_imgen.cli.datasets import folder_named, load_data
-from keras_imgen.cli.pace import LEAST_STEPS, compile_step, plain_pace, quicker_pace
+from keras_imgen.cli import hosts, precision
+from keras_imgen.cli.datasets import divided, folder_named, load_data
+from keras_imgen.cli.pace import LEAST_STEPS, compile_step, may_pay, plain_pace, quicker_pace
 from keras_imgen.cli.recipes import RECIPES, choices
 from keras_imgen.files import locked, write_whole
 
 # What makes two runs the same run: their results would be equal.
 IDENTITY = (
     *("family", "data", "size", "crops", "channels", "stream", "frames", "labels"),
-    *("binarize", "sigma", "start", "epochs", "batch_size", "seed"),
+    *("binarize", "sigma", "start", "epochs", "batch_size", "seed", "precision"),
 )
 
 
 def train(args) -> None:
     """Train one family as the arguments say."""
     folder = Path(args.out or f"runs/{args.family}")
-    _refuse_finished(folder, args)
-    run(args, folder)
-    print(f"\nThe model is {folder / 'model.keras'}; pictures of its training lie beside it.")
+    with hosts.joined(args, {**_identity(args), "out": str(folder)}):
+        precision.warn_of_slow(args.precision)
+        run(args, folder)
+        if backends.is_first():
+            print(
+                f"\nThe model is {folder / 'model.keras'}; pictures of its training lie beside it."
+            )
 
 
 def is_finished(folder: Path, args) -> bool:
@@ -49,6 +57,7 @@ def is_finished(folder: Path, args) -> bool:
     if not _has_an_epoch(folder):
         return False  # refused at its first batch, for instance for its data: nothing to lose
     stored = json.loads((folder / "config.json").read_text())["arguments"]
+    stored.setdefault("precision", "float32")  # older versions knew no other
     wanted = _identity(args)
     different = [key for key in IDENTITY if stored.get(key) != wanted[key]]
     if different:
@@ -82,35 +91,65 @@ def _has_an_epoch(folder):
 
 def run(args, folder: Path):
     """Train, or go on with a training that was cut off, and save the model."""
-    model, data, test = built(args)
     epochs = args.epochs or RECIPES[args.family].epochs
-    with locked(folder):
-        _refuse_finished(folder, args)  # another process may have come first
-        settings = settled(folder)
-        if settings is None:
-            settings = {"jit_compile": _jit_compile(model, data, epochs * len(data))}
-            settle(folder, args, settings, data.class_names)
-        else:
-            compile_step(model, settings["jit_compile"])
+    chosen = precision.first(args.precision)
+    with hosts.all_ready():
+        _refuse_finished(folder, args)
+        data, test = load_data(args, RECIPES[args.family])
+    model = _model(args, data, chosen)
+    test = divided(test, backends.parts(model))
+    with contextlib.ExitStack() as stack:
+        with hosts.all_ready():
+            if backends.is_first():
+                stack.enter_context(locked(folder))
+            _refuse_finished(folder, args)  # another command may have come first
+            settings = settled(folder)
+            if settings is None:
+                model, settings = _quickest(model, args, data, epochs * len(data))
+                if backends.is_first():
+                    settle(folder, args, settings, data.class_names)
+            else:
+                if settings["precision"] != chosen:
+                    model = _model(args, data, settings["precision"])
+                compile_step(model, settings["jit_compile"])
         options = {
             "epochs": epochs,
             "validation_data": test,
             "callbacks": film(args, test, folder),
-            # A moving progress bar for people, one line an epoch for log files.
-            "verbose": 1 if sys.stdout.isatty() else 2,
+            "verbose": _verbose(),
         }
         finish(folder, model, data, **options)
 
 
+def _verbose():
+    """Return how much `fit` prints."""
+    if not backends.is_first():
+        return 0
+    # A moving progress bar for people, one line an epoch for log files.
+    return 1 if sys.stdout.isatty() else 2
+
+
+def arguments(family: str, **given) -> argparse.Namespace:
+    """Return the arguments of a run in which all is as its family has it, but what is given."""
+    defaults = {**dict.fromkeys(IDENTITY), "seed": 0, "precision": "float32"}
+    return argparse.Namespace(**{**defaults, "family": family, **given})
+
+
 def built(args):
     """Return the model of a run, untrained, its data and its test data."""
-    recipe = RECIPES[args.family]
-    data, test = load_data(args, recipe)
+    data, test = load_data(args, RECIPES[args.family])
+    return _model(args, data, precision.first(args.precision)), data, test
+
+
+def _model(args, data, chosen):
+    """Return the model of a run, untrained, that computes in a precision."""
     keras.utils.set_random_seed(args.seed)  # the networks' first weights
-    model = recipe.build(data.image_shape, args.seed, **choices(args, data))
+    with precision.computing_in(chosen):
+        build = RECIPES[args.family].build
+        model = build(data.image_shape, args.seed, **choices(args, data))
     if args.start is not None:
         _begin_with(model, args)
-    return model, data, test
+    return model
 
 
 def film(args, test, folder) -> list:
@@ -132,8 +171,12 @@ def finish(folder, model, data, *, epochs, callbacks, **options):
         ],
         **options,
     )
-    model.save(folder / "model.keras")
-    shutil.rmtree(folder / "checkpoints")
+    if backends.is_first():
+        model.save(folder / "model.keras")
+        shutil.rmtree(folder / "checkpoints")
+        return
+    with tempfile.TemporaryDirectory() as elsewhere:  # saving is done together, on JAX
+        model.save(Path(elsewhere, "model.keras"))
 
 
 class WarmUpAndRest(keras.callbacks.Callback):
@@ -160,13 +203,31 @@ class WarmUpAndRest(keras.callbacks.Callback):
         optimizer.learning_rate = float(self.schedule(optimizer.iterations))
 
 
-def _jit_compile(model, data, steps):
-    """Return whether a training of so many steps is quicker with XLA; the model is ready for it."""
-    if steps < LEAST_STEPS:  # nothing to be gained
-        compile_step(model, False)
-        return False
-    plain = plain_pace(model, data)
-    return quicker_pace(model, data, plain, steps * plain.step).jit_compile
+def _quickest(model, args, data, steps):
+    """Return the model at the quickest pace that was asked for, ready to train, and what that is.
+
+    Args:
+        model: as `built` returns it.
+        args: the arguments; of `--precision auto`, those that may be quicker are timed, too.
+        data: what it trains on.
+        steps: how many steps the training has.
+    """
+    chosen = precision.first(args.precision)
+    tries = precision.others() if args.precision == "auto" else ()
+    if steps < LEAST_STEPS or not (tries or keras.backend.backend() == "tensorflow"):
+        compile_step(model, False)  # nothing to be gained
+        return model, {"jit_compile": False, "precision": chosen}
+    pace = plain_pace(model, data)
+    enough = precision.WORTH_IT * pace.step
+    for other in tries:
+        if not may_pay(pace, steps * pace.step):
+            break
+        tried = _model(args, data, other)
+        found = plain_pace(tried, data, slowest=2.0 * pace.step)
+        if found.step < min(enough, pace.step):
+            model, pace, chosen = tried, found, other
+    pace = quicker_pace(model, data, pace, steps * pace.step)
+    return model, {"jit_compile": pace.jit_compile, "precision": chosen}
 
 
 def _begin_with(model, args):
@@ -195,7 +256,8 @@ def settled(folder) -> dict | None:
     if not folder.is_dir() or not _has_an_epoch(folder):
         return None
     config = json.loads((folder / "config.json").read_text())
-    return config.get("settled", {"jit_compile": False})  # older versions settled nothing
+    # Older versions settled nothing, or no precision.
+    return {"jit_compile": False, "precision": "float32", **config.get("settled", {})}
 
 
 def settle(folder, args, settings: dict, class_names=None) -> None:

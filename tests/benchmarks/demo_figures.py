@@ -13,6 +13,8 @@ import platform
 import statistics
 from pathlib import Path
 
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as keras_imgen does when it comes first
+
 import keras
 
 from keras_imgen.cli import main as keras_imgen

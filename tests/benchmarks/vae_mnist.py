@@ -28,6 +28,7 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as keras_imgen does when it comes first
 
 import keras
 import numpy as np
@@ -111,7 +112,8 @@ def vae(seed, steps, kind="dense", units=(300, 300), flow=False, ema=0.999, rate
     model = ki.VAE(
         encoder, decoder, prior, kl_warm_up=warm_up, ema_momentum=ema, seed=seed, **options
     )
-    model.compile(keras.optimizers.Adam(rate), jit_compile=kind == "dense")
+    xla = kind == "dense" and keras.backend.backend() == "tensorflow"  # JAX has it in any case
+    model.compile(keras.optimizers.Adam(rate), jit_compile=xla)
     return model
 
 

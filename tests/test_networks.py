@@ -574,7 +574,7 @@ def test_a_causal_network_can_be_fed_frame_by_frame():
     (whole,) = outputs_of(model, frames)
     for length in (1, 2, 3):
         (part,) = outputs_of(model, frames[:, :length])
-        np.testing.assert_allclose(part, whole[:, :length], atol=1e-6)
+        np.testing.assert_allclose(part, whole[:, :length], atol=5e-6)  # other sums of 32 bits
 
 
 # Labels

@@ -79,6 +79,7 @@ def _call(address, count, rank, run, end):
         with contextlib.suppress(OSError):  # it is not there yet
             place = (name.strip("[]"), int(port))
             with socket.create_connection(place, _left(end)) as connection:
+                connection.settimeout(WAIT + PATIENCE)  # it may have begun to wait just now
                 connection.sendall(f"{json.dumps([rank, run])}\n".encode())
                 if line := _line(connection):
                     return json.loads(line)

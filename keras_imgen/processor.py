@@ -19,6 +19,10 @@ def choose_convolutions() -> None:
     """
     if platform.machine() not in ("x86_64", "AMD64") or SWITCH in os.environ:
         return
+    if (
+        os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow"
+    ):  # it would be told for nothing
+        return
     if "tensorflow" not in sys.modules:
         os.environ[SWITCH] = "1"
     elif _is_slow():

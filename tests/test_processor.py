@@ -19,6 +19,7 @@ ROOT = Path(processor.__file__).parents[1]
 def fresh(monkeypatch):
     """A process of a 64-bit PC in which TensorFlow is not imported and nothing is set."""
     monkeypatch.delenv(processor.SWITCH, raising=False)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     return monkeypatch
@@ -40,6 +41,12 @@ def test_other_processors_are_left_alone(fresh):
         fresh.setattr(platform, "machine", lambda machine=machine: machine)
         processor.choose_convolutions()
         assert processor.SWITCH not in os.environ
+
+
+def test_other_backends_are_left_alone(fresh):
+    fresh.setenv("KERAS_BACKEND", "jax")
+    processor.choose_convolutions()
+    assert processor.SWITCH not in os.environ
 
 
 def test_it_is_too_late_once_tensorflow_is_there(fresh):

@@ -11,17 +11,15 @@ SWITCH = "TF_ENABLE_ONEDNN_OPTS"
 def choose_convolutions() -> None:
     """Let TensorFlow convolve by oneDNN, with which models train in a third to half of the time.
 
-    TensorFlow does so by itself on processors with AVX-512 VNNI or AMX alone. It reads the switch
-    once, when it is imported; what the user has set stays.
+    TensorFlow does so by itself on newer processors alone. It reads the switch once, when it is
+    imported; what the user has set stays.
 
     Warns:
         UserWarning: if TensorFlow has been imported, without oneDNN.
     """
-    if platform.machine() not in ("x86_64", "AMD64") or SWITCH in os.environ:
-        return
-    if (
-        os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow"
-    ):  # it would be told for nothing
+    # Told elsewhere, TensorFlow would only print that it has heard it.
+    elsewhere = os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow"
+    if elsewhere or SWITCH in os.environ or platform.machine() not in ("x86_64", "AMD64"):
         return
     if "tensorflow" not in sys.modules:
         os.environ[SWITCH] = "1"

@@ -5,14 +5,13 @@ A Keras backend is chosen once in a process, so that this takes a process of its
 
 import importlib.util
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from children import environment_of
 
 import keras_imgen
 from keras_imgen import GAN, VAE, Diffusion, Restorer, degradations, losses, networks
@@ -285,14 +284,10 @@ def there(request, tmp_path_factory):
     np.save(folder / "latents.npy", LATENTS)
     for name, (options, choices) in STEPS.items():
         a_gan(options, choices).save(folder / f"steps_{name}.keras")
-    root = str(Path(keras_imgen.__file__).parents[1])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    environment = {"KERAS_BACKEND": request.param, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
-    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # compiling is what takes the time here
     process = subprocess.run(
         [sys.executable, "-c", WITHOUT_TENSORFLOW, request.param],
         cwd=folder,
-        env={**os.environ, **environment},
+        env=environment_of(request.param),
         capture_output=True,
         text=True,
         timeout=600,

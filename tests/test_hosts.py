@@ -2,18 +2,14 @@
 
 import contextlib
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-import keras_imgen
+from children import environment_of, free_port
 
 pytestmark = pytest.mark.slow  # each process imports JAX and compiles
 
@@ -134,26 +130,18 @@ elif what == "die":
 """
 
 
-def free_port():
-    with socket.socket() as connection:
-        connection.bind(("127.0.0.1", 0))
-        return connection.getsockname()[1]
-
-
 @contextlib.contextmanager
 def processes(folder, what, count):
     """Start processes that do one thing together; kill what is left of them in the end."""
-    root = str(Path(keras_imgen.__file__).parents[1])
-    more = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    more["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    environment = environment_of("jax")
     if what == "devices":
-        more["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+        environment["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
     port, started = str(free_port()), []
     try:
         for rank in range(count):
             with open(folder / f"{what}_{rank}.err", "w") as errors:
                 program = [sys.executable, "-c", PROGRAM, str(rank), str(count), port, what]
-                options = {"cwd": folder, "env": {**os.environ, **more}, "stderr": errors}
+                options = {"cwd": folder, "env": environment, "stderr": errors}
                 started.append(subprocess.Popen(program, **options))
         yield started
     finally:

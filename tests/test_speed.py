@@ -49,8 +49,8 @@ def test_the_quickest_of_each_family_is_advised(seconds, advised):
 
 
 def answering(program, monkeypatch):
-    monkeypatch.setattr(speed.Stopwatch, "program", (sys.executable, "-c", program))
-    return speed.Stopwatch(JAX)
+    monkeypatch.setattr(speed.Child, "program", (sys.executable, "-c", program))
+    return speed.Child(JAX)
 
 
 def test_one_process_answers_again_and_again(monkeypatch):
@@ -88,7 +88,7 @@ def test_doctor_prints_a_row_of_each_family_and_precision(monkeypatch, capsys):
         return None if half else math.inf
 
     monkeypatch.setattr(doctor.tfds, "is_reachable", lambda: False)
-    monkeypatch.setattr(speed.Stopwatch, "seconds", seconds)
+    monkeypatch.setattr(speed.Child, "seconds", seconds)
     other = next(name for name in (JAX, TORCH) if name != own)
     monkeypatch.setattr(speed.importlib.util, "find_spec", lambda name: name in (own, other))
     assert run("doctor", "--time") == 0
@@ -114,7 +114,7 @@ def test_what_is_timed_is_what_the_command_trains():
 
 @pytest.mark.slow
 def test_a_process_times_real_steps():
-    watch = speed.Stopwatch(keras.backend.backend())
+    watch = speed.Child(keras.backend.backend())
     try:
         full, half = (watch.seconds("vae", precision) for precision in speed.PRECISIONS)
     finally:

@@ -2,18 +2,17 @@
 
 import contextlib
 import csv
-import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from children import environment_of, free_port
 from PIL import Image
 from small_runs import run
 
@@ -23,12 +22,6 @@ from keras_imgen.data import PictureDataset
 from keras_imgen.files import locked
 
 SECONDS = 400  # until a process must have ended
-
-
-def free_port():
-    with socket.socket() as connection:
-        connection.bind(("127.0.0.1", 0))
-        return connection.getsockname()[1]
 
 
 def free_job():
@@ -57,14 +50,11 @@ def slurm(rank, job):
 @contextlib.contextmanager
 def started(folder, *commands):
     """Start processes with these arguments and environments; kill what is left in the end."""
-    root = str(Path(keras_imgen.__file__).parents[1])
-    more = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    more["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     processes = []
     try:
         for argv, environment in commands:
             pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-            options = {"cwd": folder, "env": {**os.environ, **more, **environment}, **pipes}
+            options = {"cwd": folder, "env": {**environment_of("jax"), **environment}, **pipes}
             argv = [sys.executable, "-m", "keras_imgen", *map(str, argv)]
             processes.append(subprocess.Popen(argv, **options))
         yield processes

@@ -24,6 +24,12 @@ READY = ("denoiser-gray", "denoiser-color", "inpainter", "film-gray")
 RESTORER = f"{', '.join(READY)}, or a .keras file"
 SELF_ENSEMBLE = "restore each picture in eight positions: a little better, eight times as slow"
 
+SEED = {
+    "type": options.count(0, options.MAX_SEED),
+    "default": 0,
+    "help": "random seed [%(default)s]",
+}
+
 # What to do when the operating system refuses a path, by the name of its error.
 ADVICE = {
     "ENOSPC": "Free some space, then give the same command again.",
@@ -159,12 +165,7 @@ def _parser():
     demo.add_argument(
         "--out", type=options.path, default="runs/demo", help="folder of the results [%(default)s]"
     )
-    demo.add_argument(
-        "--seed",
-        type=options.count(0, options.MAX_SEED),
-        default=0,
-        help="random seed [%(default)s]",
-    )
+    demo.add_argument("--seed", **SEED)
     demo.add_argument(
         "--minutes",
         type=options.minutes,
@@ -214,12 +215,7 @@ def _parser():
     train.add_argument(
         "--batch-size", type=options.count(1), help="pictures per batch [the family's own]"
     )
-    train.add_argument(
-        "--seed",
-        type=options.count(0, options.MAX_SEED),
-        default=0,
-        help="random seed [%(default)s]",
-    )
+    train.add_argument("--seed", **SEED)
     train.add_argument(
         "--hosts",
         type=options.hosts,
@@ -247,11 +243,8 @@ def _parser():
     sample.add_argument(
         "--label", help="class to draw, its number or name [each in turn, by column]"
     )
-    sample.add_argument(
-        "--seed",
-        type=options.count(0, options.MAX_SEED),
-        help="random seed [another one every time]",
-    )
+    other = {"default": None, "help": "random seed [another one every time]"}
+    sample.add_argument("--seed", **{**SEED, **other})
     sample.add_argument(
         "--steps", type=options.count(1), help="diffusion: steps from noise to picture [18]"
     )
@@ -339,12 +332,7 @@ def _parser():
         type=options.count(1),
         help="VAE: importance samples of each picture; more find a higher likelihood [200]",
     )
-    evaluate.add_argument(
-        "--seed",
-        type=options.count(0, options.MAX_SEED),
-        default=0,
-        help="random seed [%(default)s]",
-    )
+    evaluate.add_argument("--seed", **SEED)
 
     notebooks = command("tutorials", "tutorials", "Copy the tutorials' notebooks into a folder.")
     notebooks.add_argument(

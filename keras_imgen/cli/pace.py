@@ -77,8 +77,6 @@ def quicker_pace(model, data, plain: Pace, seconds: float) -> Pace:
         plain: how quick it is without XLA.
         seconds: how long the training is going to take.
     """
-    if keras.backend.backend() != "tensorflow":  # JAX compiles by XLA in any case
-        return plain
     if model.run_eagerly or not may_pay(plain, seconds):
         return plain
     train_function = model.train_function
@@ -108,7 +106,7 @@ def compile_step(model, jit_compile: bool) -> bool:
     Validation never is: its batches differ in size, and each size would be compiled anew. Nor is it
     saved with the model, for other machines make another choice.
     """
-    if keras.backend.backend() != "tensorflow" or model.run_eagerly:
+    if keras.backend.backend() != "tensorflow" or model.run_eagerly:  # JAX does so in any case
         return False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a layer that XLA cannot compile, Keras warns

@@ -16,15 +16,16 @@ from collections.abc import Iterator
 
 import keras
 
+from keras_imgen.cli.precision import WORTH_IT
+
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 FAMILIES = ("gan", "vae", "diffusion", "denoise", "sequence")
 PRECISIONS = ("float32", "bfloat16")
 PATIENCE = 120.0  # seconds for a figure, of which most are to build and compile
 SLOWER = 2.0  # than float32: then no more than two steps are timed
-GAIN = 0.9  # of the time: a smaller gain is no advice
 
 
-class Stopwatch:
+class Child:
     """A process that computes by a backend, and tells how long steps take; started when asked.
 
     Args:
@@ -73,8 +74,8 @@ def show() -> None:
     print(_row("", [BACKENDS[name] for name in names]), flush=True)
     ratios = {}
     with contextlib.ExitStack() as stack:
-        watches = {name: stack.enter_context(contextlib.closing(Stopwatch(name))) for name in names}
-        for family, precision, seconds in _timed(watches):
+        children = {name: stack.enter_context(contextlib.closing(Child(name))) for name in names}
+        for family, precision, seconds in _timed(children):
             ratios |= {(family, name, precision): s for name, s in seconds.items()}
             unit = ratios[family, own, "float32"]
             cells = [_cell(s, unit) for s in seconds.values()]
@@ -82,10 +83,10 @@ def show() -> None:
     print(f"\n{advice(ratios, own)}")
 
 
-def _timed(watches) -> Iterator[tuple[str, str, dict]]:
+def _timed(children) -> Iterator[tuple[str, str, dict]]:
     for family in FAMILIES:
         for precision in PRECISIONS:
-            seconds = {name: watch.seconds(family, precision) for name, watch in watches.items()}
+            seconds = {name: child.seconds(family, precision) for name, child in children.items()}
             yield family, precision, seconds
 
 
@@ -102,9 +103,9 @@ def advice(seconds: dict, own: str) -> str:
         unit = found.get((own, "float32"), math.inf)
         backend, precision = min(found, key=found.get, default=(own, "float32"))
         least = found.get((backend, precision), math.inf)
-        if not least < GAIN * unit:
+        if not least < WORTH_IT * unit:
             backend, precision = own, "float32"
-        gain = f" ({least / unit:.2f} of the time)" if least < GAIN * unit < math.inf else ""
+        gain = f" ({least / unit:.2f} of the time)" if least < WORTH_IT * unit < math.inf else ""
         best.setdefault((backend, precision), []).append(family + gain)
     parts = [f"{_command(*how, own)} for {', '.join(of)}" for how, of in best.items()]
     return f"Quickest here: {'; '.join(parts)}."

@@ -291,8 +291,8 @@ def _dataset(pictures, labels, *, size, crops, observed=None, **options) -> Pict
     """Bring whole pictures, and those of pairs, to one size, by resizing or cropping."""
     if crops:
         crop_size = asked.pair(size)
+        streamed = isinstance(pictures, StreamedPictures)
         for number, shape in enumerate(shapes_of(pictures)):
-            streamed = isinstance(pictures, StreamedPictures)
             what = pictures.named(pictures.places[number]) if streamed else "a picture"
             asked.check_crop(size, shape, what)
         options |= {"crop_size": crop_size, "crops": int(crops)}

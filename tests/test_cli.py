@@ -441,7 +441,7 @@ def test_evaluate_refuses_what_another_model_takes(model, options, said, trained
 
 def test_evaluate_takes_a_folder_or_a_set_by_name(trained, tmp_path, capsys):
     for number in range(3):
-        photo(tmp_path / f"{number}.png", 20, 31, 3)  # made grey, and 28 x 28
+        photo(tmp_path / f"{number}.png", 29, 31, 3)  # made grey, and 28 x 28
     assert run("evaluate", trained / "vae.keras", "--data", tmp_path) == 0
     assert "3 pictures of" in capsys.readouterr().out
     assert run("evaluate", trained / "vae.keras", "--data", "no_such_set") == 2

@@ -141,8 +141,8 @@ def tell_enlarged(path, files: list[Path], shapes: list[tuple], sides: tuple[int
         file, (height, width, _) = small[0]
         warnings.warn(
             f"{len(small)} of {len(files)} pictures in {str(path)!r} {are(small)} enlarged to "
-            f"{sides[0]} x {sides[1]} pixels, such as {str(file)!r} of {height} x {width}. Pass a "
-            "smaller `size` if that is not right.",
+            f"{sides[0]} x {sides[1]} pixels, such as {str(file)!r} of {height} x {width}, which "
+            "adds no detail. A smaller size would enlarge fewer.",
             stacklevel=4,
         )
 

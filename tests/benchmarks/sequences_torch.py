@@ -18,41 +18,9 @@ import numpy as np
 import torch
 from sequences import in_turns, two_layers
 from torch import nn
+from torch_loops import FILTERS, Stack
 
 SHAPE = (4, 10, 64, 64, 1)
-FILTERS = 32
-
-
-class Layer(nn.Module):
-    """A ConvLSTM without peepholes, from `(batch, time, channels, height, width)` to filters."""
-
-    def __init__(self, channels):
-        super().__init__()
-        self.gates = nn.Conv2d(channels + FILTERS, 4 * FILTERS, 3, padding=1)
-
-    def forward(self, frames):
-        """Return what is remembered after each frame."""
-        h = c = frames.new_zeros(len(frames), FILTERS, *frames.shape[-2:])
-        remembered = []
-        for frame in frames.unbind(1):
-            i, f, g, o = self.gates(torch.cat([frame, h], dim=1)).chunk(4, dim=1)
-            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-            h = torch.sigmoid(o) * torch.tanh(c)
-            remembered.append(h)
-        return torch.stack(remembered, dim=1)
-
-
-class Stack(nn.Module):
-    """Two layers, and a convolution of 1 x 1."""
-
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(Layer(1), Layer(FILTERS))
-        self.last = nn.Conv2d(FILTERS, 1, 1)
-
-    def forward(self, frames):
-        """Return frames."""
-        return self.last(self.layers(frames).flatten(0, 1)).unflatten(0, frames.shape[:2])
 
 
 def copied(model, ours):

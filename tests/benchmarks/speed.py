@@ -9,6 +9,12 @@ a turn is left out. Float32, all defaults of `compile`. The
 shapes are those that others are timed by: DCGAN 28 x 28, batch 64; VAE, batch 128; DnCNN of 17
 layers, 40 x 40, batch 32; two ConvLSTM layers of 32 maps, 4 films of 10 frames of 64 x 64.
 
+    python tests/benchmarks/speed.py loops [--turns 5] [--policy mixed_bfloat16]
+
+The same step on the fastest backend that is installed against the loops that people write in
+PyTorch (`torch_loops.py`) on networks of the same layers: as they are, with memory laid out
+channels last, and with `torch.compile`. Each feeds its batches from memory.
+
     python tests/benchmarks/speed.py input [--turns 5] [--set cifar10 [--data-dir FOLDER]]
 
 A folder of 48 photographs of 1536 x 1024 (the embedded ones, enlarged), 16 crops of 64 x 64 of
@@ -34,8 +40,16 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as keras_imgen does when 
 import numpy as np
 
 BACKENDS = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}  # and their packages
+LOOPS = ("eager", "channels last", "compiled")
+SHAPES = {
+    "gan": (64, 28, 28, 1),
+    "vae": (128, 28, 28, 1),
+    "diffusion": (64, 28, 28, 1),
+    "dncnn": (32, 40, 40, 1),
+    "convlstm": (4, 10, 64, 64, 1),
+}
 STEPS = {"gan": 20, "vae": 20, "diffusion": 6, "dncnn": 2, "convlstm": 2}  # of a turn
-PATIENCE = 60  # seconds for a turn, and for the first one, in which it compiles
+PATIENCE, FIRST = 60, 600  # seconds for a turn, and for the first one, in which it compiles
 
 
 def made(family):
@@ -45,19 +59,17 @@ def made(family):
     from keras_imgen import GAN, VAE, Diffusion, Restorer, degradations, load_arrays, networks
 
     keras.utils.set_random_seed(0)
-    shape, batch = (28, 28, 1), 64
+    batch, shape = SHAPES[family][0], SHAPES[family][1:]
     if family == "gan":
         model = GAN(networks.dcgan_generator(shape), networks.dcgan_discriminator(shape), seed=0)
     elif family == "vae":
-        model, batch = VAE(networks.vae_encoder(shape), networks.vae_decoder(shape), seed=0), 128
+        model = VAE(networks.vae_encoder(shape), networks.vae_decoder(shape), seed=0)
     elif family == "diffusion":
         model = Diffusion(networks.diffusion_unet(shape), seed=0)
     elif family == "dncnn":
-        shape, batch = (40, 40, 1), 32
         network = networks.dncnn((None, None, 1), depth=17, filters=64)
         model = Restorer(network, degradations.AdditiveNoise(25 / 255, seed=0), seed=0)
     else:
-        shape, batch = (10, 64, 64, 1), 4
         frames = h = keras.Input(shape)
         for _ in range(2):
             h = networks.ConvLSTM(32)(h)
@@ -68,54 +80,100 @@ def made(family):
     return model, load_arrays(pictures, batch_size=batch)
 
 
-def serve(family):
+def serve(family, how, policy):
     """Take a turn whenever a line comes, and say how many seconds a step took."""
-    model, data = made(family)
+    turn = loop(family, how, policy) if how in LOOPS else ours(family, policy)
     for _ in sys.stdin:
         begin = time.perf_counter()
-        model.fit(data, epochs=1, verbose=0)
+        turn()
         print((time.perf_counter() - begin) / STEPS[family], flush=True)
 
 
+def ours(family, policy):
+    """Return a function that takes the steps of a turn."""
+    import keras
+
+    keras.config.set_dtype_policy(policy)
+    model, data = made(family)
+    return lambda: model.fit(data, epochs=1, verbose=0)
+
+
+def loop(family, how, policy):
+    """Return a function that takes the same steps in a loop of PyTorch's."""
+    import torch
+    from torch_loops import training_step
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    step = training_step(family, how, half=policy == "mixed_bfloat16")
+    *shape, height, width, channels = SHAPES[family]
+    shape = (STEPS[family], *shape, channels, height, width)
+    pictures = np.random.default_rng(0).random(shape, "float32")
+
+    def turn():
+        for pictures_of_step in torch.tensor(pictures):
+            step(pictures_of_step)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+
+    return turn
+
+
 def backends(args):
-    """Print the time of a step on each backend, and its ratio to TensorFlow's."""
-    print("| step | " + " | ".join(BACKENDS) + " |\n| --- |" + " --- |" * len(BACKENDS), flush=True)
-    for family in args.only or STEPS:
-        children, seconds = {}, {}
-        for name, package in BACKENDS.items():
-            if importlib.util.find_spec(package) is None:
-                continue
-            program = [sys.executable, __file__, "serve", "--only", family]
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-            environment = {**os.environ, "KERAS_BACKEND": name}
-            options = {"env": environment, "stderr": subprocess.DEVNULL, **pipes}
-            children[name], seconds[name] = subprocess.Popen(program, **options), []
-        for turn in range(args.turns + 1):
-            for name, child in list(children.items()):
-                child.stdin.write("\n")
-                child.stdin.flush()
-                if not select.select([child.stdout], [], [], PATIENCE)[0]:
-                    children.pop(name).kill()
-                    seconds[name] = None
-                    continue
-                value = float(child.stdout.readline())
-                if turn:  # in the first one it compiles
-                    seconds[name].append(value)
-        for child in children.values():
-            child.stdin.close()
-            child.wait()
+    """Print the time of a step on each backend, and its ratio to the first one's."""
+    compare(args, installed(), args.only or STEPS)
+
+
+def loops(args):
+    """Print the time of a step of ours and of PyTorch's loops."""
+    compare(args, [installed()[0], *LOOPS], args.only or [f for f in STEPS if f != "diffusion"])
+
+
+def installed():
+    """Return the backends that can be tried."""
+    return [name for name, package in BACKENDS.items() if importlib.util.find_spec(package)]
+
+
+def compare(args, names, families):
+    """Print a table of steps, timed in turns, and their ratios to those of the first column."""
+    print("| step | " + " | ".join(names) + " |\n| --- |" + " --- |" * len(names), flush=True)
+    for family in families:
+        seconds = dict(zip(names, timed(args, names, family), strict=True))
         cells = []
-        for name in BACKENDS:
-            if name not in seconds:
-                cells.append("not installed")
+        for values in seconds.values():
+            if values is None:
+                cells.append(f"more than {PATIENCE} s for {STEPS[family]} steps, or failed")
                 continue
-            if seconds[name] is None:
-                cells.append(f"more than {PATIENCE} s for {STEPS[family]} steps")
-                continue
-            ratios = np.divide(seconds[name], seconds["tensorflow"])
-            spread = f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
-            cells.append(f"{1000 * statistics.median(seconds[name]):.0f} ms, {spread}")
+            cells.append(f"{1000 * statistics.median(values):.0f} ms")
+            if seconds[names[0]]:
+                ratios = np.divide(values, seconds[names[0]])
+                cells[-1] += f", {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
         print(f"| {family} | {' | '.join(cells)} |", flush=True)
+
+
+def timed(args, names, family):
+    """Return for each name the seconds of a step in each turn, or None where it took too long."""
+    children, seconds = {}, {name: [] for name in names}
+    for name in names:
+        program = [sys.executable, __file__, "serve", "--only", family, "--how", name]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        backend = {"KERAS_BACKEND": name} if name in BACKENDS else {}
+        options = {"env": os.environ | backend, "stderr": subprocess.DEVNULL, **pipes}
+        children[name] = subprocess.Popen([*program, "--policy", args.policy], **options)
+    for turn in range(args.turns + 1):
+        for name, child in list(children.items()):
+            child.stdin.write("\n")
+            child.stdin.flush()
+            ready = select.select([child.stdout], [], [], PATIENCE if turn else FIRST)[0]
+            said = child.stdout.readline() if ready else ""
+            if not said or float(said) * STEPS[family] > (PATIENCE if turn else FIRST):
+                children.pop(name).kill()
+                seconds[name] = None
+            elif turn:  # in the first one it compiles
+                seconds[name].append(float(said))
+    for child in children.values():
+        child.stdin.close()
+        child.wait()
+    return [seconds[name] for name in names]
 
 
 def photographs(folder):
@@ -205,18 +263,20 @@ def fresh(pictures):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kind", choices=("backends", "input", "peak", "serve"))
+    parser.add_argument("kind", choices=("backends", "loops", "input", "peak", "serve"))
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=STEPS)
+    parser.add_argument("--policy", default="float32", help="or mixed_bfloat16")
     parser.add_argument("--set", help="of TFDS, instead of photographs")
     parser.add_argument("--data-dir", help="where TFDS has prepared it")
     parser.add_argument("--folder", help=argparse.SUPPRESS)
+    parser.add_argument("--how", help=argparse.SUPPRESS)
     parser.add_argument("--where", choices=("memory", "files"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.kind == "serve":
-        serve(*args.only)
+        serve(*args.only, args.how, args.policy)
     else:
-        {"backends": backends, "input": input, "peak": peak}[args.kind](args)
+        {"backends": backends, "loops": loops, "input": input, "peak": peak}[args.kind](args)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Pictures that stay in their files: the same batches as in memory, each file read once."""
 
 import pickle
+import shutil
 import warnings
 
 import keras
@@ -10,7 +11,16 @@ import test_photos as photos
 from PIL import Image
 
 import keras_imgen
-from keras_imgen import Restorer, callbacks, cli, degradations, load_folder, networks
+from keras_imgen import (
+    Restorer,
+    callbacks,
+    cli,
+    degradations,
+    load_folder,
+    load_sequences,
+    networks,
+    plotting,
+)
 from keras_imgen.data import photos as reading
 from keras_imgen.data import sources, streamed
 
@@ -219,8 +229,84 @@ def test_the_command_streams(folder, tmp_path, capsys):
     assert cli.main(["train", "denoise", "--stream", "--out", str(tmp_path / "other")]) == 2
     said = capsys.readouterr().err
     assert "--stream leaves the pictures of a folder or of a TFDS set in their files" in said
-    assert cli.main(["train", "sequence", "--data", str(folder), "--stream"]) == 2
-    assert "Received: films. Leave it out" in capsys.readouterr().err
+
+
+@pytest.fixture
+def films(tmp_path):
+    """Return a folder of three films, one coloured and one in two sizes, of frames in files."""
+    rng = np.random.default_rng(0)
+    for name, frames in (("a", 9), ("b", 7), ("c", 8)):
+        (tmp_path / "films" / name).mkdir(parents=True)
+        for number in range(frames):
+            shape = (22, 31, 3) if name == "b" else (22 + 2 * (name == "c" and number > 4), 31)
+            image = Image.fromarray(rng.integers(0, 256, shape, "uint8"))
+            image.save(tmp_path / "films" / name / f"{number}.{('jpg', 'png')[number % 2]}")
+    return tmp_path / "films"
+
+
+def sequences(films, **options):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* enlarged to")
+        return load_sequences(films, num_frames=3, batch_size=2, seed=3, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"size": 16}, {"size": (11, 40), "channels": 1, "shuffle": False}, {"size": 9, "channels": 3}],
+    ids=str,
+)
+def test_films_are_those_that_they_are_in_memory(options, films, monkeypatch):
+    monkeypatch.setattr(streamed, "KEPT", 3_000)
+    there, here = (sequences(films, stream=stream, **options) for stream in (False, True))
+    assert here.image_shape == there.image_shape
+    assert here.image_shape[0] == 3
+    assert len(here.pictures) == 3 + 2 + 2
+    for epoch in (0, 1, 7):
+        for a, b in zip(batches(there, epoch), batches(here, epoch), strict=True):
+            np.testing.assert_array_equal(b[0], a[0])
+    np.testing.assert_array_equal(here.take(6), there.take(6))
+    grey = here.pictures.part([1, 4]).with_channels(1)
+    assert grey[1].shape == (*here.image_shape[:-1], 1)
+    assert [shape[-1] for shape in grey.shapes] == [1, 1]
+
+
+def test_frames_of_one_size_need_none(films):
+    shutil.rmtree(films / "c")
+    there, here = (sequences(films, stream=stream) for stream in (False, True))
+    np.testing.assert_array_equal(here.take(5), there.take(5))
+    assert here.image_shape == (3, 22, 31, 3)
+
+
+def test_films_that_cannot_be_streamed_say_why(films):
+    for stream in (False, True):
+        with pytest.raises(ValueError, match=r"frames of a film must have equal sizes.*films.c'"):
+            sequences(films, stream=stream)
+    data = sequences(films, size=16, shuffle=False, stream=True)
+    Image.new("L", (31, 25)).save(films / "a" / "3.png")
+    with pytest.raises(ValueError, match=r"3.png' has changed .* 25 x 31 pixels, which were 22 x"):
+        data[0]
+    (films / "a" / "3.png").write_bytes((films / "a" / "5.png").read_bytes()[:90])
+    with pytest.raises(ValueError, match=r"3.png' cannot be read.* load the folder anew"):
+        data[0]
+    for name in ("x.gif", "y.gif"):
+        plotting.save_gif(films / name, np.zeros((4, 22, 31, 1), "float32"))
+    with pytest.raises(ValueError, match=r"x.gif' and 1 more in .* Write their frames into a f"):
+        sequences(films, size=16, stream=True)
+    with pytest.raises(TypeError, match="`stream` must be True or False. Received: stream=1"):
+        load_sequences(films, stream=1)
+
+
+def test_films_that_are_enlarged_are_told_of(films):
+    for stream in (False, True):
+        with pytest.warns(UserWarning, match="3 of 3 films in .* enlarged to 23 x 20 .* 22 x 31"):
+            load_sequences(films, num_frames=3, size=(23, 20), stream=stream)
+
+
+def test_the_command_streams_films(films, tmp_path):
+    options = ["--data", str(films), "--size", "16", "--frames", "4", "--channels", "1"]
+    options += ["--epochs", "1", "--batch-size", "2", "--stream", "--out", str(tmp_path / "run")]
+    assert cli.main(["train", "sequence", *options]) == 0
+    assert (tmp_path / "run" / "model.keras").is_file()
 
 
 def test_a_tree_of_imagenet_streams_with_its_classes(tmp_path):

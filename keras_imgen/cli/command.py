@@ -184,7 +184,9 @@ def _parser():
     more = "larger than memory: read what a batch needs from the files"
     train.add_argument("--stream", action="store_true", default=None, help=more)
     train.add_argument(
-        "--frames", type=options.count(2), help="frames of a sequence in a folder [10]"
+        "--frames",
+        type=options.count(4),
+        help="frames of a sequence in a folder, of which three are lost in training [10]",
     )
     train.add_argument(
         "--labels",

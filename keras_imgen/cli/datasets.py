@@ -22,11 +22,11 @@ def load_data(args, recipe) -> tuple[PictureDataset, PictureDataset]:
     if args.frames is not None and not is_folder:
         raise ValueError("--frames is for a folder of films. Leave it out, or pass --data FOLDER.")
     embedded = name in EMBEDDED and not is_folder
-    if args.stream and (embedded or args.family == "sequence"):
+    if args.stream and embedded:
         raise ValueError(
             "--stream leaves the pictures of a folder or of a TFDS set in their files. Received: "
-            f"{repr(name) if embedded else 'films'}. Leave it out, or pass --data FOLDER of "
-            "pictures, or a name such as cifar10."
+            f"{name!r}. Leave it out, or pass --data FOLDER of pictures or films, or a name such "
+            "as cifar10."
         )
     if args.stream:
         options["stream"] = True

@@ -11,7 +11,7 @@ import numpy as np
 from keras_imgen.data import asked, frames
 from keras_imgen.data.photos import picture_shape, read_picture
 from keras_imgen.data.sources import SUFFIXES, TooLargeError, check_memory, resize, with_channels
-from keras_imgen.data.streamed import FilePictures
+from keras_imgen.data.streamed import FilePictures, FilmSequences, Still
 
 
 def list_pictures(path: str | Path) -> tuple[list[Path], list[Path]]:
@@ -126,7 +126,9 @@ def read_folder(
     return pictures, np.searchsorted(names, classes), names
 
 
-def tell_enlarged(path, files: list[Path], shapes: list[tuple], sides: tuple[int, int]) -> None:
+def tell_enlarged(
+    path, files: list[Path], shapes: list[tuple], sides: tuple[int, int], what: str = "pictures"
+) -> None:
     """Warn if pictures are made larger, which shows nothing that is not in the small ones.
 
     Args:
@@ -134,13 +136,14 @@ def tell_enlarged(path, files: list[Path], shapes: list[tuple], sides: tuple[int
         files: their files.
         shapes: of each as it is in its file.
         sides: height and width that each gets.
+        what: they are.
     """
     pairs = zip(files, shapes, strict=True)
     small = [(file, s) for file, s in pairs if s[0] < sides[0] or s[1] < sides[1]]
     if small:
         file, (height, width, _) = small[0]
         warnings.warn(
-            f"{len(small)} of {len(files)} pictures in {str(path)!r} {are(small)} enlarged to "
+            f"{len(small)} of {len(files)} {what} in {str(path)!r} {are(small)} enlarged to "
             f"{sides[0]} x {sides[1]} pixels, such as {str(file)!r} of {height} x {width}, which "
             "adds no detail. A smaller size would enlarge fewer.",
             stacklevel=4,
@@ -175,41 +178,51 @@ def split_off_films(
 
 
 def read_films(
-    path: str | Path, num_frames: int, channels: int | None, size: tuple[int, int] | None
-) -> np.ndarray:
+    path: str | Path,
+    num_frames: int,
+    channels: int | None,
+    size: tuple[int, int] | None,
+    stream: bool = False,
+) -> np.ndarray | FilmSequences:
     """Return sequences `(N, num_frames, H, W, C)` of the films of a folder.
 
     Every film is cut into as many sequences as it has frames for; of one too short none is made.
+    With `stream` nothing is read but the heads of the frames' files.
     """
     films, others = split_off_films(*list_pictures(path))
-    sequences, unreadable, short, num_bytes = [], [], [], 0
+    if stream:
+        _check_frames_apart(path, films)
+    sequences, kept, shapes, unreadable, short, num_bytes = [], [], [], [], [], 0
     for name, source in films.items():
-        film = []
+        film, first = [], None
         try:
-            for picture, _ in frames.read_frames(source):
-                picture = resize(picture, *size) if size else picture
-                film.append(with_channels(picture, channels) if channels else picture)
-                num_bytes += film[-1].nbytes
+            for frame, shape in _stills(source) if stream else _pictures(source, channels, size):
+                first = first or shape
+                film.append(frame)
+                num_bytes += frame.nbytes
                 check_memory(
                     num_bytes,
                     f"{len(sequences) + 1:,} sequences and more in {str(path)!r}",
-                    "Pass a smaller `size`, channels=1, or a folder of fewer films",
+                    "Pass a smaller `size`, channels=1, or leave folders of frames in their files: "
+                    "stream=True, or --stream",
                 )
         except TooLargeError:
             raise
         except (ImportError, ValueError) as error:
             unreadable.append(str(error))
             continue
-        film = with_channels(film, max(picture.shape[-1] for picture in film))
-        if len({picture.shape for picture in film}) > 1:
+        if size is None and len({frame.shape[:2] for frame in film}) > 1:
             raise ValueError(
                 f"The frames of a film must have equal sizes. Received: different ones in "
                 f"{str(name)!r}. Pass `size`."
             )
         if len(film) < num_frames:
             short.append(f"{str(name)!r} ({len(film)})")
+            continue
+        kept.append(name)
+        shapes.append((*first[:2], max(frame.shape[-1] for frame in film)))
         for start in range(0, len(film) - num_frames + 1, num_frames):
-            sequences.append(np.stack(film[start : start + num_frames]))
+            sequences.append(film[start : start + num_frames])
     if short and not sequences:
         raise ValueError(
             f"No film in {str(path)!r} has num_frames={num_frames} frames. Received: {short[0]} "
@@ -223,14 +236,46 @@ def read_films(
             f"{num_frames} frames: {', '.join(short[:5])}. {left_out(short)}",
             stacklevel=3,
         )
-    most = max(sequence.shape[-1] for sequence in sequences)
-    sequences = [with_channels(sequence, most) for sequence in sequences]
-    if len(shapes := sorted({sequence.shape[1:3] for sequence in sequences})) > 1:
+    if size:
+        tell_enlarged(path, kept, shapes, size, "films")
+    elif len(sides := sorted({shape[:2] for shape in shapes})) > 1:
         raise ValueError(
-            f"The films of a set must have equal sizes. Received: frames from {shapes[0]} to "
-            f"{shapes[-1]}. Pass `size`."
+            f"The films of a set must have equal sizes. Received: frames from {sides[0]} to "
+            f"{sides[-1]}. Pass `size`."
         )
-    return np.stack(sequences)
+    most = channels or max(shape[-1] for shape in shapes)
+    if stream:
+        whole = [(num_frames, *film[0].shape[:2], most) for film in sequences]
+        return FilmSequences(sequences, whole, size)
+    return np.stack([np.stack(with_channels(film, most)) for film in sequences])
+
+
+def _check_frames_apart(path, films):
+    """Raise if a film is one file, of which no frame can be had without those before it."""
+    files = [str(name) for name, source in films.items() if isinstance(source, Path)]
+    if files:
+        raise ValueError(
+            "Films that stay in their files are folders of frames, PNG or JPEG files; GIF files "
+            f"and videos can be read from the beginning alone. Received: {files[0]!r}"
+            f"{f' and {len(files) - 1} more' if files[1:] else ''} in {str(path)!r}. Write their "
+            "frames into a folder for each, as `ffmpeg -i film.mp4 film/%05d.png` does, or leave "
+            "out `stream`."
+        )
+
+
+def _stills(files):
+    """Yield the frames of a film, which stay in their files, and their shapes."""
+    for file in files:
+        shape = picture_shape(file)
+        yield Still(file, shape), shape
+
+
+def _pictures(source, channels, size):
+    """Yield the frames of a film as they are wanted, and their shapes before."""
+    for picture, _ in frames.read_frames(source):
+        shape = picture.shape
+        picture = with_channels(picture, channels) if channels else picture
+        yield resize(picture, *size) if size else picture, shape
 
 
 def _tell(path, read, files, unreadable, others, wanted):

@@ -136,12 +136,14 @@ def load_sequences(
     batch_size: int = 16,
     shuffle: bool = True,
     seed: int = 0,
+    stream: bool = False,
 ) -> PictureDataset:
     """Load the films of a folder: GIF files, videos, and folders in it that hold a film's frames.
 
     Frames are PNG or JPEG files, in the order of the numbers in their names; for videos (MP4, MOV,
     AVI, MKV, WebM) PyAV must be installed, `pip install av`. Each film is cut into as many
-    sequences as it has frames for; one that is too short is left out, with a warning.
+    sequences as it has frames for; one that is too short is left out, with a warning. Films that
+    `size` makes larger are counted in one.
 
     Args:
         path: the folder; one that holds frames itself is one film.
@@ -152,14 +154,18 @@ def load_sequences(
         batch_size: sequences per batch.
         shuffle: True for training, False for validation and test.
         seed: integer that fixes the order.
+        stream: whether the frames of folders stay in their files, for films that are larger than
+            memory: only the head of each is looked at now, and threads read what the next batch
+            needs. Batches are those that they are in memory.
 
     Returns:
         A dataset of sequences `(num_frames, height, width, channels)`.
 
     Raises:
         FileNotFoundError: if there is no such folder, or no readable film in it.
-        ValueError: if sizes differ and no `size` is given, no film is long enough, or all together
-            would need more than 4 GiB of memory.
+        ValueError: if sizes differ and no `size` is given, no film is long enough, all together
+            would need more than 4 GiB of memory, or a film in one file is to be streamed; while
+            batches are read, if a frame in its file is damaged.
 
     Example:
         >>> import numpy as np, pathlib, tempfile
@@ -172,9 +178,9 @@ def load_sequences(
     checks.path("path", path)
     asked.check(size, 0, channels, batch_size, seed)
     num_frames = whole_number("num_frames", num_frames, 1)
-    films = folders.read_films(
-        path, num_frames, channels, None if size is None else asked.pair(size)
-    )
+    flag("stream", stream)
+    sides = None if size is None else asked.pair(size)
+    films = folders.read_films(path, num_frames, channels, sides, stream)
     return PictureDataset(films, batch_size=batch_size, shuffle=shuffle, seed=seed)
 
 

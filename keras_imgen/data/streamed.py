@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,8 +29,8 @@ class StreamedPictures(Sequence):
 
     Args:
         places: where each is stored, as the subclass understands it.
-        shapes: of each picture as it is served, `(height, width, channels)`, but for `size`; all of
-            as many channels.
+        shapes: of each picture as it is served, `(height, width, channels)`, of a sequence with
+            the number of frames before it, but for `size`; all of as many channels.
         size: `(height, width)` to which each is resized, or None.
     """
 
@@ -95,7 +96,7 @@ class StreamedPictures(Sequence):
             channels: 1 or 3.
         """
         changed = copy.copy(self)
-        changed._whole = [(*shape[:2], channels) for shape in self._whole]
+        changed._whole = [(*shape[:-1], channels) for shape in self._whole]
         return changed
 
     def soon(self, chosen) -> None:
@@ -141,21 +142,26 @@ class StreamedPictures(Sequence):
         self._kept -= math.prod(self._shape(index))
 
     def _shape(self, index):
-        return (*(self.size or self._whole[index][:2]), self._whole[index][2])
+        *time, height, width, channels = self._whole[index]
+        return (*time, *(self.size or (height, width)), channels)
 
     def _nothing_read(self):
         self._lock, self._pool = threading.Lock(), None
         self._read, self._kept = OrderedDict(), 0  # the reading of each picture, and their bytes
 
     def _picture(self, index):
-        picture = self.read(self.places[index])
-        if picture.shape[:2] != self._whole[index][:2]:
+        return self._served(self.places[index], self._whole[index])
+
+    def _served(self, place, shape):
+        """Return a picture as it is wanted, or raise if it is not the one that there was."""
+        picture = self.read(place)
+        if picture.shape[:2] != shape[:2]:
             raise ValueError(
-                f"{self.named(self.places[index])} has changed while it was in use. Received: "
-                f"{picture.shape[0]} x {picture.shape[1]} pixels, which were "
-                f"{self._whole[index][0]} x {self._whole[index][1]}."
+                f"{self.named(place)} has changed while it was in use. Received: "
+                f"{picture.shape[0]} x {picture.shape[1]} pixels, which were {shape[0]} x "
+                f"{shape[1]}."
             )
-        picture = with_channels(picture, self._whole[index][2])
+        picture = with_channels(picture, shape[2])
         return resize(picture, *self.size) if self.size else picture
 
 
@@ -180,6 +186,48 @@ class FilePictures(StreamedPictures):
     def read(self, place: Path) -> np.ndarray:
         """Return the picture in a file."""
         return read_picture(place)
+
+
+class Still(NamedTuple):
+    """A frame that stays in its file.
+
+    Attributes:
+        file: PNG or JPEG.
+        shape: of its picture, `(height, width, channels)`.
+    """
+
+    file: Path
+    shape: tuple[int, int, int]
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that it takes: none that counts."""
+        return 0
+
+
+class FilmSequences(FilePictures):
+    """Sequences of frames that stay in their files.
+
+    Args:
+        places: the frames of each sequence, as `Still`.
+        shapes: of each sequence, `(time, height, width, channels)`.
+        size: as in `StreamedPictures`.
+
+    Example:
+        >>> from keras_imgen.data.sources import ASSETS
+        >>> from keras_imgen.data.streamed import FilmSequences, Still
+        >>> file = sorted((ASSETS / "photos" / "test").glob("*.png"))[0]
+        >>> film = [Still(file, (256, 256, 1))] * 3
+        >>> FilmSequences([film], [(3, 256, 256, 1)], size=(32, 48))[0].shape
+        (3, 32, 48, 1)
+    """
+
+    def _picture(self, index):
+        channels = self._whole[index][-1]
+        frames = [
+            self._served(still.file, (*still.shape[:2], channels)) for still in self.places[index]
+        ]
+        return np.stack(frames)
 
 
 def shapes_of(pictures) -> list[tuple]:

@@ -13,7 +13,14 @@ layers, 40 x 40, batch 32; two ConvLSTM layers of 32 maps, 4 films of 10 frames 
 
 The same step on the fastest backend that is installed against the loops that people write in
 PyTorch (`torch_loops.py`) on networks of the same layers: as they are, with memory laid out
-channels last, and with `torch.compile`. Each feeds its batches from memory.
+channels last, and with `torch.compile`. Each feeds its batches from memory. In percent, the share
+of what this machine reaches in products of matrices of 2,048 x 2,048, which take turns with the
+others (NumPy; on a GPU PyTorch); how many operations a step has, PyTorch counts.
+
+    python tests/benchmarks/speed.py growth [--turns 5]
+
+By what the time of a step is multiplied where one thing is doubled: the batch, both sides, the
+length of films, or the maps of all layers.
 
     python tests/benchmarks/speed.py input [--turns 5] [--set cifar10 [--data-dir FOLDER]]
 
@@ -49,30 +56,40 @@ SHAPES = {
     "convlstm": (4, 10, 64, 64, 1),
 }
 STEPS = {"gan": 20, "vae": 20, "diffusion": 6, "dncnn": 2, "convlstm": 2}  # of a turn
+DOUBLED = ("batch", "side", "length", "maps")
+MATRIX = 2048
 PATIENCE, FIRST = 60, 600  # seconds for a turn, and for the first one, in which it compiles
 
 
-def made(family):
-    """Return a compiled model and the pictures of a turn."""
+def made(family, doubled=None):
+    """Return a compiled model and the pictures of a turn, of which one thing may be doubled."""
     import keras
 
     from keras_imgen import GAN, VAE, Diffusion, Restorer, degradations, load_arrays, networks
 
     keras.utils.set_random_seed(0)
-    batch, shape = SHAPES[family][0], SHAPES[family][1:]
+    batch, *length, height, width, channels = SHAPES[family]
+    batch *= 2 if doubled == "batch" else 1
+    length = [n * (2 if doubled == "length" else 1) for n in length]
+    sides = [n * (2 if doubled == "side" else 1) for n in (height, width)]
+    maps = 2 if doubled == "maps" else 1
+    shape = (*length, *sides, channels)
     if family == "gan":
-        model = GAN(networks.dcgan_generator(shape), networks.dcgan_discriminator(shape), seed=0)
+        players = networks.dcgan_generator, networks.dcgan_discriminator
+        model = GAN(*(build(shape, filters=16 * maps) for build in players), seed=0)
     elif family == "vae":
-        model = VAE(networks.vae_encoder(shape), networks.vae_decoder(shape), seed=0)
+        parts = networks.vae_encoder, networks.vae_decoder
+        model = VAE(*(build(shape, filters=16 * maps) for build in parts), seed=0)
     elif family == "diffusion":
-        model = Diffusion(networks.diffusion_unet(shape), seed=0)
+        filters = tuple(maps * n for n in (64, 128))
+        model = Diffusion(networks.diffusion_unet(shape, filters=filters), seed=0)
     elif family == "dncnn":
-        network = networks.dncnn((None, None, 1), depth=17, filters=64)
+        network = networks.dncnn((None, None, 1), depth=17, filters=64 * maps)
         model = Restorer(network, degradations.AdditiveNoise(25 / 255, seed=0), seed=0)
     else:
         frames = h = keras.Input(shape)
         for _ in range(2):
-            h = networks.ConvLSTM(32)(h)
+            h = networks.ConvLSTM(32 * maps)(h)
         network = keras.Model(frames, keras.layers.Conv3D(1, 1)(h))
         model = Restorer(network, degradations.AdditiveNoise(0.1, seed=0), seed=0)
     model.compile()
@@ -82,19 +99,24 @@ def made(family):
 
 def serve(family, how, policy):
     """Take a turn whenever a line comes, and say how many seconds a step took."""
-    turn = loop(family, how, policy) if how in LOOPS else ours(family, policy)
+    if how == "product":
+        turn = products(STEPS[family])
+    elif how in LOOPS:
+        turn = loop(family, how, policy)
+    else:
+        turn = ours(family, how, policy)
     for _ in sys.stdin:
         begin = time.perf_counter()
         turn()
         print((time.perf_counter() - begin) / STEPS[family], flush=True)
 
 
-def ours(family, policy):
+def ours(family, how, policy):
     """Return a function that takes the steps of a turn."""
     import keras
 
     keras.config.set_dtype_policy(policy)
-    model, data = made(family)
+    model, data = made(family, how)
     return lambda: model.fit(data, epochs=1, verbose=0)
 
 
@@ -105,17 +127,52 @@ def loop(family, how, policy):
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     step = training_step(family, how, half=policy == "mixed_bfloat16")
-    *shape, height, width, channels = SHAPES[family]
-    shape = (STEPS[family], *shape, channels, height, width)
-    pictures = np.random.default_rng(0).random(shape, "float32")
+    batches = channels_first(family, STEPS[family])
 
     def turn():
-        for pictures_of_step in torch.tensor(pictures):
-            step(pictures_of_step)
+        for batch in batches:
+            step(batch)
         if torch.cuda.is_available():
             torch.cuda.synchronize()
 
     return turn
+
+
+def channels_first(family, count):
+    """Return so many batches as PyTorch has them."""
+    import torch
+
+    *shape, height, width, channels = SHAPES[family]
+    return torch.rand(count, *shape, channels, height, width)
+
+
+def products(count):
+    """Return a function that multiplies matrices so often."""
+    if importlib.util.find_spec("torch"):
+        import torch
+
+        if torch.cuda.is_available():
+            matrix = torch.rand(MATRIX, MATRIX, device="cuda")
+
+            def multiply():
+                for _ in range(count):
+                    matrix @ matrix
+                torch.cuda.synchronize()
+
+            return multiply
+    matrix = np.random.default_rng(0).random((MATRIX, MATRIX), "float32")
+    return lambda: [matrix @ matrix for _ in range(count)]
+
+
+def operations(family):
+    """Print how many operations a step has: additions and multiplications of its products."""
+    from torch.utils.flop_counter import FlopCounterMode
+    from torch_loops import training_step
+
+    step = training_step(family)
+    with FlopCounterMode(display=False) as counter:
+        step(channels_first(family, 1)[0])
+    print(counter.get_total_flops())
 
 
 def backends(args):
@@ -124,8 +181,14 @@ def backends(args):
 
 
 def loops(args):
-    """Print the time of a step of ours and of PyTorch's loops."""
-    compare(args, [installed()[0], *LOOPS], args.only or [f for f in STEPS if f != "diffusion"])
+    """Print the time of a step of ours and of PyTorch's loops, and their shares of the peak."""
+    names = [installed()[0], *LOOPS, "product"]
+    compare(args, names, args.only or [f for f in STEPS if f != "diffusion"])
+
+
+def growth(args):
+    """Print by what the time of a step is multiplied where one thing is doubled."""
+    compare(args, [installed()[0], *DOUBLED], args.only or STEPS)
 
 
 def installed():
@@ -137,17 +200,36 @@ def compare(args, names, families):
     """Print a table of steps, timed in turns, and their ratios to those of the first column."""
     print("| step | " + " | ".join(names) + " |\n| --- |" + " --- |" * len(names), flush=True)
     for family in families:
-        seconds = dict(zip(names, timed(args, names, family), strict=True))
-        cells = []
-        for values in seconds.values():
-            if values is None:
-                cells.append(f"more than {PATIENCE} s for {STEPS[family]} steps, or failed")
-                continue
-            cells.append(f"{1000 * statistics.median(values):.0f} ms")
-            if seconds[names[0]]:
-                ratios = np.divide(values, seconds[names[0]])
-                cells[-1] += f", {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
+        seconds = timed(args, [n for n in names if makes_sense(family, n)], family)
+        reached = None
+        if seconds.get("product"):
+            program = [sys.executable, __file__, "operations", "--only", family]
+            done = subprocess.run(program, capture_output=True, text=True, check=True)
+            peak = 2 * MATRIX**3 / statistics.median(seconds["product"])
+            reached = float(done.stdout) / peak
+        cells = [cell(seconds, name, names[0], reached) for name in names]
         print(f"| {family} | {' | '.join(cells)} |", flush=True)
+
+
+def makes_sense(family, name):
+    """Return whether something is there that can be doubled."""
+    return {"length": family == "convlstm", "side": family != "diffusion"}.get(name, True)
+
+
+def cell(seconds, name, first, reached):
+    """Return what a table says of a column: milliseconds, ratio, share of the peak."""
+    if name not in seconds:
+        return ""
+    if name == "product":
+        return f"{2e-9 * MATRIX**3 / statistics.median(seconds[name]):.0f} GFLOP/s"
+    if seconds[name] is None:
+        return f"more than {PATIENCE} s a turn, or failed"
+    median = statistics.median(seconds[name])
+    text = f"{1000 * median:.0f} ms"
+    if seconds[first]:
+        ratios = np.divide(seconds[name], seconds[first])
+        text += f", {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
+    return text if reached is None else f"{text}, {100 * reached / median:.0f} %"
 
 
 def timed(args, names, family):
@@ -160,20 +242,21 @@ def timed(args, names, family):
         options = {"env": os.environ | backend, "stderr": subprocess.DEVNULL, **pipes}
         children[name] = subprocess.Popen([*program, "--policy", args.policy], **options)
     for turn in range(args.turns + 1):
+        patience = PATIENCE if turn else FIRST  # in the first one it compiles
         for name, child in list(children.items()):
             child.stdin.write("\n")
             child.stdin.flush()
-            ready = select.select([child.stdout], [], [], PATIENCE if turn else FIRST)[0]
+            ready = select.select([child.stdout], [], [], patience)[0]
             said = child.stdout.readline() if ready else ""
-            if not said or float(said) * STEPS[family] > (PATIENCE if turn else FIRST):
+            if not said:
                 children.pop(name).kill()
                 seconds[name] = None
-            elif turn:  # in the first one it compiles
+            elif turn:
                 seconds[name].append(float(said))
     for child in children.values():
         child.stdin.close()
         child.wait()
-    return [seconds[name] for name in names]
+    return seconds
 
 
 def photographs(folder):
@@ -261,9 +344,20 @@ def fresh(pictures):
     return pictures.part(range(len(pictures)))
 
 
+KINDS = {
+    "backends": backends,
+    "loops": loops,
+    "growth": growth,
+    "input": input,
+    "peak": peak,
+    "serve": serve,
+    "operations": operations,  # for children of these
+}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kind", choices=("backends", "loops", "input", "peak", "serve"))
+    parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=STEPS)
     parser.add_argument("--policy", default="float32", help="or mixed_bfloat16")
@@ -275,8 +369,10 @@ def main():
     args = parser.parse_args()
     if args.kind == "serve":
         serve(*args.only, args.how, args.policy)
+    elif args.kind == "operations":
+        operations(*args.only)
     else:
-        {"backends": backends, "loops": loops, "input": input, "peak": peak}[args.kind](args)
+        KINDS[args.kind](args)
 
 
 if __name__ == "__main__":

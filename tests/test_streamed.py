@@ -23,6 +23,7 @@ from keras_imgen import (
 )
 from keras_imgen.data import photos as reading
 from keras_imgen.data import sources, streamed
+from keras_imgen.training.sets import Share, Stream
 
 
 @pytest.fixture
@@ -58,6 +59,12 @@ def loaded(folder, **options):
         return load_folder(folder, batch_size=4, seed=3, **options)
 
 
+def wait_for(pictures):
+    """Return when nothing is being read."""
+    for reading_ in list(pictures._read.values()):
+        reading_.exception()
+
+
 def batches(dataset, epoch=0):
     dataset.epoch = epoch
     return [dataset[index] for index in range(len(dataset))]
@@ -80,6 +87,42 @@ def test_batches_are_those_that_they_are_in_memory(options, folder):
             np.testing.assert_array_equal(b[0], a[0])
     np.testing.assert_array_equal(here.take(6), there.take(6))
     assert here.image_shape == there.image_shape
+
+
+@pytest.mark.parametrize("steps", [None, 3])
+@pytest.mark.parametrize(
+    "options",
+    [{"size": 20}, {"size": 20, "shuffle": False}, {"size": 16, "crops": 3}],
+    ids=str,
+)
+def test_each_of_several_processes_reads_its_own_pictures_alone(options, steps, folder, reads):
+    whole = loaded(folder, channels=1, stream=True, **options)
+    whole.epoch = 1
+    parts = [loaded(folder, channels=1, stream=True, **options) for _ in range(2)]
+    if steps:
+        whole, *parts = (Stream(each, steps) for each in (whole, *parts))
+        whole.epoch = 1
+    shares = [Share(part, rank, 2) for rank, part in enumerate(parts)]
+    for part in parts:
+        part.epoch = 1
+    for index in range(len(whole)):
+        (batch,) = whole[index]
+        (first,), (second,) = (share[index] for share in shares)
+        half = len(batch) // 2
+        np.testing.assert_array_equal(first, batch[:half])
+        np.testing.assert_array_equal(second, batch[half : 2 * half])
+    reads.clear()
+    lonely = Share(loaded(folder, channels=1, stream=True, size=20), 1, 2)
+    lonely[0]
+    wait_for(lonely.dataset.pictures)
+    assert len(set(reads)) <= 1 + 2 + 2  # the first one for its shape, its own, and the next ones
+
+
+def test_shares_of_what_is_drawn_anew_are_of_one_draw():
+    data = keras_imgen.load("digits", batch_size=10, binarize="dynamic")
+    (batch,) = data[2]
+    (first,), (second,), (third,) = (Share(data, rank, 3)[2] for rank in range(3))
+    np.testing.assert_array_equal(np.concatenate([first, second, third]), batch[:9])
 
 
 def test_classes_and_pairs_too(folder, tmp_path):

@@ -237,8 +237,23 @@ class PictureDataset(keras.utils.PyDataset):
         return full + bool(keep_rest)
 
     def __getitem__(self, index):
-        first, last = index * self.batch_size, (index + 1) * self.batch_size
-        chosen, following = self._indices()[first:last], self._indices()[last:][: self.batch_size]
+        return self.rows(index, 0, 1)
+
+    def rows(self, index: int, rank: int, count: int) -> tuple[np.ndarray, ...]:
+        """Return what one of several processes takes of a batch; it reads the others' rows not.
+
+        Args:
+            index: number of the batch.
+            rank: number of the process, from 0.
+            count: how many processes take equally many rows; a remainder nobody takes.
+        """
+        if self._draws_anew and count > 1:  # from one row of random numbers for all
+            return tuple(share_of(part, rank, count) for part in self[index])
+        size, order = self.batch_size, self._indices()
+        chosen, following = (
+            share_of(order[start : start + size], rank, count)
+            for start in (index * size, (index + 1) * size)
+        )
         for pictures in (self.pictures, self.observed):
             if isinstance(pictures, StreamedPictures):
                 pictures.soon(np.concatenate([chosen, following]) // self.crops)
@@ -330,6 +345,12 @@ class PictureDataset(keras.utils.PyDataset):
         top = rng.integers(picture.shape[0] - height + 1)
         left = rng.integers(picture.shape[1] - width + 1)
         return picture[top : top + height, left : left + width]
+
+
+def share_of(rows, rank: int, count: int):
+    """Return the rows that one of `count` processes takes, all of them equally many."""
+    share = len(rows) // count
+    return rows[rank * share : (rank + 1) * share]
 
 
 def _drawn_once(pictures, seed):

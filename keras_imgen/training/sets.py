@@ -13,6 +13,7 @@ from keras import ops
 from keras_imgen import backends
 from keras_imgen.checks import number, shown, whole_number
 from keras_imgen.data import PictureDataset, load_arrays
+from keras_imgen.data.dataset import share_of
 from keras_imgen.training.batches import (
     ONE_PICTURE,
     PAIRS,
@@ -143,9 +144,13 @@ class Stream(keras.utils.PyDataset):
         return self.steps
 
     def __getitem__(self, index):
+        return self.rows(index, 0, 1)
+
+    def rows(self, index, rank, count):
+        """Return what one of several processes takes of a batch."""
         position = self.epoch * self.steps + index
         self.dataset.epoch, index = divmod(position, len(self.dataset))
-        return self.dataset[index]
+        return rows_of_batch(self.dataset, index, rank, count)
 
 
 class Look:
@@ -283,8 +288,15 @@ def _shared(x):
     return Share(x, rank, count) if own else backends.rows_of(x, rank, count)
 
 
+def rows_of_batch(dataset, index, rank, count):
+    """Return what one of several processes takes of a batch, and read no more if that can be."""
+    if isinstance(dataset, PictureDataset | Stream):
+        return dataset.rows(index, rank, count)
+    return keras.tree.map_structure(lambda rows: share_of(rows, rank, count), dataset[index])
+
+
 class Share(_Wrapped):
-    """What one of several processes takes of each batch of a dataset, which all of them read.
+    """What one of several processes takes of each batch of a dataset.
 
     Args:
         dataset: the whole batches.
@@ -297,11 +309,7 @@ class Share(_Wrapped):
         self.rank, self.count = rank, count
 
     def __getitem__(self, index):
-        def own(rows):
-            share = len(rows) // self.count
-            return rows[self.rank * share : (self.rank + 1) * share]
-
-        return keras.tree.map_structure(own, self.dataset[index])
+        return rows_of_batch(self.dataset, index, self.rank, self.count)
 
 
 def unwrapped(x):

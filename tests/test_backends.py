@@ -87,8 +87,16 @@ parts = (d.Blur(1.5), d.MotionBlur(5.0, angle=30), d.Downsample(3), d.JpegCompre
 parts += (d.PoissonNoise(0.1), d.SaltAndPepper(0.1), d.FreeFormHoles(0.3), d.TextOverlay(size=8))
 report["spoiled"] = {type(part).__name__: np.asarray(part(clean)).tolist() for part in parts}
 
-restored = keras_imgen.load_pretrained("denoiser-gray").restore(clean, level=0.1, tile=64)
-report["pretrained"] = restored.tolist()
+denoiser = keras_imgen.load_pretrained("denoiser-gray")
+report["pretrained"] = denoiser.restore(clean, level=0.1, tile=64).tolist()
+half = (np.arange(clean.shape[1]) < 7)[None, :, None, None].astype("float32")
+report["undone"] = denoiser.undo(np.load("blurred.npy"), d.Blur(1.2), passes=4).tolist()
+report["filled"] = denoiser.undo(clean * half, known=half, passes=4).tolist()
+models = {name: keras.saving.load_model(f"{name}.keras") for name in ("vae", "gan", "diffusion")}
+report["completed"] = {
+    name: [model.undo(clean * half, known=half, steps=3, seed=seed).tolist() for seed in (0, 0, 1)]
+    for name, model in models.items()
+}
 
 # A stream of batches of which one is bad: what a step cannot check, and a rollback.
 class Batches(keras.utils.PyDataset):
@@ -282,6 +290,7 @@ def there(request, tmp_path_factory):
         model.save(folder / f"{name}.keras")
         here[name] = figures(model, name)
     np.save(folder / "latents.npy", LATENTS)
+    np.save(folder / "blurred.npy", keras.ops.convert_to_numpy(degradations.Blur(1.2)(CLEAN)))
     for name, (options, choices) in STEPS.items():
         a_gan(options, choices).save(folder / f"steps_{name}.keras")
     process = subprocess.run(
@@ -410,6 +419,27 @@ def test_features_elsewhere_are_those_here(there):
 def test_pretrained_restorers_restore_alike_elsewhere(there):
     here = keras_imgen.load_pretrained("denoiser-gray").restore(CLEAN, level=0.1)
     np.testing.assert_allclose(there[0]["pretrained"], here, rtol=0, atol=1e-5)
+
+
+def test_a_denoiser_undoes_elsewhere_what_it_undoes_here(there):
+    denoiser = keras_imgen.load_pretrained("denoiser-gray")
+    blurred = keras.ops.convert_to_numpy(degradations.Blur(1.2)(CLEAN))
+    here = denoiser.undo(blurred, degradations.Blur(1.2), passes=4)
+    np.testing.assert_allclose(there[0]["undone"], here, rtol=0, atol=5e-3)
+    half = (np.arange(SHAPE[0]) < 7)[None, :, None, None].astype("float32")
+    here = denoiser.undo(CLEAN * half, known=half, passes=4)
+    np.testing.assert_allclose(there[0]["filled"], here, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["vae", "gan", "diffusion"])
+def test_generators_complete_pictures_elsewhere(name, there):
+    first, again, other = np.array(there[0]["completed"][name])
+    np.testing.assert_array_equal(again, first)
+    np.testing.assert_allclose(first[:, :7], CLEAN[:, :7], rtol=0, atol=1e-6)
+    for answer in (first, other):
+        assert np.all(np.isfinite(answer))
+        assert 0.0 <= answer.min() <= answer.max() <= 1.0
+    assert np.abs(other - first)[:, 7:].mean() > 1e-4
 
 
 def test_resume_elsewhere_ends_with_the_same_bits(there):

@@ -30,7 +30,7 @@ class Recipe:
         batch_size: pictures per batch by default.
         epochs: epochs by default.
         build: function `(image_shape, seed, **choices) -> compiled model`, the library's own
-            defaults.
+            defaults, but for the prior of a VAE.
         watch: function `(test dataset, folder) -> callback that writes a picture per epoch`.
         measure: function `(model, test dataset) -> {name: (before, after)}`.
     """
@@ -55,12 +55,12 @@ def _gan(image_shape, seed, num_classes=0):
     return model
 
 
-def _vae(image_shape, seed, num_classes=0):
-    model = VAE(
-        networks.vae_encoder(image_shape, num_classes=num_classes),
-        networks.vae_decoder(image_shape, num_classes=num_classes),
-        seed=seed,
-    )
+def _vae(image_shape, seed, num_classes=0, latent_dim=16):
+    options = {"latent_dim": latent_dim, "num_classes": num_classes}
+    encoder = networks.vae_encoder(image_shape, **options)
+    decoder = networks.vae_decoder(image_shape, **options)
+    # Without it, most of what is drawn at random lies where no digit does.
+    model = VAE(encoder, decoder, networks.FlowPrior(latent_dim), seed=seed)
     model.compile(loss="bernoulli" if image_shape[-1] == 1 else "gaussian")
     return model
 

@@ -95,7 +95,7 @@ def test_batches_are_those_that_they_are_in_memory(options, folder):
     [{"size": 20}, {"size": 20, "shuffle": False}, {"size": 16, "crops": 3}],
     ids=str,
 )
-def test_each_of_several_processes_reads_its_own_pictures_alone(options, steps, folder, reads):
+def test_each_of_several_processes_has_its_own_rows(options, steps, folder):
     whole = loaded(folder, channels=1, stream=True, **options)
     whole.epoch = 1
     parts = [loaded(folder, channels=1, stream=True, **options) for _ in range(2)]
@@ -111,10 +111,12 @@ def test_each_of_several_processes_reads_its_own_pictures_alone(options, steps, 
         half = len(batch) // 2
         np.testing.assert_array_equal(first, batch[:half])
         np.testing.assert_array_equal(second, batch[half : 2 * half])
-    reads.clear()
-    lonely = Share(loaded(folder, channels=1, stream=True, size=20), 1, 2)
-    lonely[0]
-    wait_for(lonely.dataset.pictures)
+
+
+def test_a_process_reads_no_pictures_of_the_others(folder, reads):
+    share = Share(loaded(folder, channels=1, stream=True, size=20), 1, 2)
+    share[0]
+    wait_for(share.dataset.pictures)
     assert len(set(reads)) <= 1 + 2 + 2  # the first one for its shape, its own, and the next ones
 
 
@@ -123,6 +125,19 @@ def test_shares_of_what_is_drawn_anew_are_of_one_draw():
     (batch,) = data[2]
     (first,), (second,), (third,) = (Share(data, rank, 3)[2] for rank in range(3))
     np.testing.assert_array_equal(np.concatenate([first, second, third]), batch[:9])
+
+
+@pytest.mark.parametrize("steps", [None, 3])
+def test_shares_of_a_subclass_are_of_its_own_batches(steps):
+    class Mirrored(keras_imgen.data.PictureDataset):
+        def __getitem__(self, index):
+            (batch,) = super().__getitem__(index)
+            return (batch[:, :, ::-1],)
+
+    data = Mirrored(np.random.default_rng(0).random((9, 4, 6, 1), "float32"), batch_size=3)
+    (batch,) = data[1]
+    share = Share(Stream(data, steps) if steps else data, 1, 3)
+    np.testing.assert_array_equal(share[1][0], batch[1:2])
 
 
 def test_classes_and_pairs_too(folder, tmp_path):

@@ -240,7 +240,7 @@ class PictureDataset(keras.utils.PyDataset):
         return self.rows(index, 0, 1)
 
     def rows(self, index: int, rank: int, count: int) -> tuple[np.ndarray, ...]:
-        """Return what one of several processes takes of a batch; it reads the others' rows not.
+        """Return what one of several processes takes of a batch, without reading the others' rows.
 
         Args:
             index: number of the batch.

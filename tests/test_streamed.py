@@ -120,6 +120,17 @@ def test_a_process_reads_no_pictures_of_the_others(folder, reads):
     assert len(set(reads)) <= 1 + 2 + 2  # the first one for its shape, its own, and the next ones
 
 
+def test_one_process_alone_has_batches_as_they_are():
+    class Odd(keras.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return {"image": np.zeros((3, 4, 6, 1), "float32"), "number": 7}  # which has no rows
+
+    assert Stream(Odd(), 2)[1]["number"] == 7
+
+
 def test_shares_of_what_is_drawn_anew_are_of_one_draw():
     data = keras_imgen.load("digits", batch_size=10, binarize="dynamic")
     (batch,) = data[2]

@@ -290,6 +290,8 @@ def _shared(x):
 
 def rows_of_batch(dataset, index, rank, count):
     """Return what one of several processes takes of a batch, and read no more if that can be."""
+    if count == 1:
+        return dataset[index]
     as_made_here = type(dataset).__getitem__ in (PictureDataset.__getitem__, Stream.__getitem__)
     if as_made_here:  # a subclass may make other batches
         return dataset.rows(index, rank, count)

@@ -11,11 +11,12 @@ layers, 40 x 40, batch 32; two ConvLSTM layers of 32 maps, 4 films of 10 frames 
 
     python tests/benchmarks/speed.py loops [--turns 5] [--policy mixed_bfloat16]
 
-The same step on the fastest backend that is installed against the loops that people write in
-PyTorch (`torch_loops.py`) on networks of the same layers: as they are, with memory laid out
-channels last, and with `torch.compile`. Each feeds its batches from memory. In percent, the share
-of what this machine reaches in products of matrices of 2,048 x 2,048, which take turns with the
-others (NumPy; on a GPU PyTorch); how many operations a step has, PyTorch counts.
+The same step on the first backend that is installed, of TensorFlow, JAX and PyTorch, against loops
+that people write in PyTorch (`torch_loops.py`) on networks of the same layers: as they are, with
+memory laid out channels last, and with `torch.compile`. Each feeds its batches from memory. In
+percent, the share of what this machine reaches in products of matrices of 2,048 x 2,048, which
+take turns with the others (NumPy; on a GPU PyTorch); how many operations a step has, PyTorch
+counts.
 
     python tests/benchmarks/speed.py growth [--turns 5]
 
@@ -220,10 +221,10 @@ def cell(seconds, name, first, reached):
     """Return what a table says of a column: milliseconds, ratio, share of the peak."""
     if name not in seconds:
         return ""
-    if name == "product":
-        return f"{2e-9 * MATRIX**3 / statistics.median(seconds[name]):.0f} GFLOP/s"
     if seconds[name] is None:
         return f"more than {PATIENCE} s a turn, or failed"
+    if name == "product":
+        return f"{2e-9 * MATRIX**3 / statistics.median(seconds[name]):.0f} GFLOP/s"
     median = statistics.median(seconds[name])
     text = f"{1000 * median:.0f} ms"
     if seconds[first]:

@@ -132,7 +132,7 @@ def dncnn():
 
 
 class Game(nn.Module):
-    """Two players with an optimizer each; `step` is that of PyTorch's tutorial on DCGANs."""
+    """The two players of a DCGAN, which `play` together."""
 
     def __init__(self):
         super().__init__()

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_imgen import GAN, VAE, Diffusion, Restorer, callbacks, degradations, networks
+from keras_imgen.callbacks.first import first_batch
 from keras_imgen.training.grain import GrainBatches, from_grain
 from keras_imgen.training.sets import Share
 
@@ -144,6 +145,17 @@ def test_what_cannot_be_trained_on_is_refused():
         with pytest.raises(ValueError, match=r"must lie in \[0, 1\]. Received: values from"):
             model.fit(grain.MapDataset.source(broken).batch(2), verbose=0)
     model.fit(batched(), verbose=0)  # nothing is left of it
+
+
+@pytest.mark.parametrize("endless", [False, True])
+def test_callbacks_show_its_first_pictures(endless):
+    data = batched(PICTURES)
+    expected = np.concatenate([data[0], data[1]])[:6]
+    assert np.array_equal(first_batch(data.repeat() if endless else data, 6).clean, expected)
+    assert len(first_batch(data, 100).clean) == len(PICTURES)
+    pairs = batched([(p / 2, p) for p in PICTURES])
+    shown = callbacks.BeforeAfter(pairs, n=3)
+    assert np.array_equal(shown._given, shown.clean / 2)
 
 
 def test_what_is_not_of_grain_stays_as_it_is():

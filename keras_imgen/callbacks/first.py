@@ -8,19 +8,22 @@ import numpy as np
 from keras_imgen.data import PictureDataset, check_pictures
 from keras_imgen.data.dataset import NOISE, check_pairs
 from keras_imgen.training import Batch, pictures_in
+from keras_imgen.training.grain import from_grain
 
 
 def first_batch(pictures, n: int) -> Batch:
     """Return the first `n` pictures, checked, with their labels, and of pairs what was observed.
 
     Args:
-        pictures: array, `PictureDataset`, `keras.utils.PyDataset` or `tf.data.Dataset` of pictures,
-            alone, with labels, or of pairs `(observed, clean)`; a pair of arrays; None for none.
+        pictures: array, `PictureDataset`, `keras.utils.PyDataset`, `grain.MapDataset` or
+            `tf.data.Dataset` of pictures, alone, with labels, or of pairs `(observed, clean)`; a
+            pair of arrays; None for none.
         n: how many, if there are so many.
 
     Raises:
         TypeError, ValueError: if they are not in the format of this package.
     """
+    pictures = from_grain(pictures, "pictures")
     if pictures is None:
         return Batch(None)
     if isinstance(pictures, PictureDataset):

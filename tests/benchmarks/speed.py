@@ -183,6 +183,8 @@ def backends(args):
 
 def loops(args):
     """Print the time of a step of ours and of PyTorch's loops, and their shares of the peak."""
+    if importlib.util.find_spec("torch") is None:
+        raise SystemExit("PyTorch is not installed. Try: pip install torch")
     names = [installed()[0], *LOOPS, "product"]
     compare(args, names, args.only or [f for f in STEPS if f != "diffusion"])
 

@@ -22,7 +22,7 @@ SHAPE = (12, 20, 1)
 CLEAN = np.random.default_rng(0).random((6, *SHAPE), "float32")
 
 WITHOUT_TENSORFLOW = """
-import importlib.machinery, json, pathlib, sys
+import importlib.machinery, json, logging, pathlib, sys
 
 class Missing:
     # Of TensorFlow there is nothing but the name, as if it were not installed.
@@ -138,6 +138,28 @@ for resume in ([], [keras_imgen.callbacks.Resume("broken")]):
     except RuntimeError as error:
         whole = bool(np.all(np.isfinite(model.sample(2))))
         report.setdefault("broken", []).append([str(error), whole])
+
+# What `keras-imgen train` sets in each step must not be compiled in each step.
+from keras_imgen.cli.runs import WarmUpAndRest
+
+class Compiled(logging.Handler, keras.callbacks.Callback):
+    def __init__(self):
+        logging.Handler.__init__(self)
+        keras.callbacks.Callback.__init__(self)
+        self.count, self.counts = 0, []
+    def emit(self, record):
+        self.count += "Compiling" in record.getMessage()
+    def on_train_batch_end(self, batch, logs=None):
+        self.counts.append(self.count)
+
+if backend == "jax":
+    import jax
+    compiled, model = Compiled(), keras.saving.load_model("vae.keras")
+    logging.getLogger("jax").addHandler(compiled)
+    with jax.log_compiles():
+        model.fit(Batches(0.5), callbacks=[WarmUpAndRest(1e-3, 8), compiled], verbose=0)
+    logging.getLogger("jax").removeHandler(compiled)
+    report["compiled"] = compiled.counts
 
 generators = [keras_imgen.backends.SeedGenerator(s) for s in (0, 1, 2, 2**31, 2**32 - 1)]
 draws = [keras.random.normal((4,), seed=g) for _ in range(3) for g in generators]
@@ -319,6 +341,13 @@ def test_models_train_elsewhere(name, there):
     before, trained = (report[name][when]["loss"] for when in ("before", "trained"))
     assert 0.2 * before < trained < 0.9999 * before
     assert set(report[name]["trained"]) == set(there[1][name])
+
+
+def test_no_step_of_a_run_compiles_but_the_first_ones(there):
+    report, _, _ = there
+    if report["backend"] == "jax":  # PyTorch's steps are not compiled
+        assert report["compiled"][0] > 0
+        assert report["compiled"][1] == report["compiled"][-1]
 
 
 def test_pictures_are_spoiled_alike_elsewhere(there):

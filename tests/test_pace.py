@@ -166,3 +166,17 @@ def test_the_rate_rises_quickly_and_comes_to_rest():
     # A cosine over the 95 steps that are left, to a hundredth.
     expected = 0.0001 + 0.0099 * (1 + np.cos(np.pi * np.arange(95) / 95)) / 2
     np.testing.assert_allclose(rates[5:], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 19, 20, 21, 137])
+def test_the_rate_is_that_of_the_schedule_of_keras(steps):
+    theirs = keras.optimizers.schedules.CosineDecay(
+        0.01 / 20,
+        decay_steps=steps - steps // 20,
+        warmup_target=0.01,
+        warmup_steps=steps // 20,
+        alpha=0.01,
+    )
+    ours = [runs.WarmUpAndRest(0.01, steps).rate_at(step) for step in range(steps + 3)]
+    expected = [float(theirs(step)) for step in range(steps + 3)]
+    np.testing.assert_allclose(ours, expected, rtol=1e-5)

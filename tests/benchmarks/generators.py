@@ -11,7 +11,9 @@ as `keras-imgen train` does. Then samples of each, every digit equally often, ar
     python tests/benchmarks/generators.py --steps 6300 --only diffusion
 
 takes so many steps of 64 digits instead, and `--pace` only tells how many steps fit into the time
-while nothing else runs, so that other jobs may run beside the trainings. `--held-out` trains on
+while nothing else runs, so that other jobs may run beside the trainings. `--out` keeps each
+training in a folder of its own there: one that was cut off goes on, also in another process, one
+for each model at once. `--held-out` trains on
 50,000 digits and compares with the other 10,000 of the training set: whatever is chosen must be
 chosen so.
 """
@@ -60,15 +62,55 @@ def compiled(name, seed):
 
 
 class StopAfter(keras.callbacks.Callback):
-    """Ends a training after so many steps."""
+    """Ends a training after so many steps in all."""
 
     def __init__(self, steps):
         super().__init__()
-        self.left = steps
+        self.steps = steps
 
     def on_train_batch_end(self, batch, logs=None):
-        self.left -= 1
-        self.model.stop_training = self.left <= 0
+        self.model.stop_training = int(self.model.optimizer.iterations) >= self.steps
+
+
+def train_for(model, data, steps, folder=None):
+    """Train a compiled model for so many steps; the rate warms up and rests over them.
+
+    Args:
+        model: a model of this package.
+        data: what it trains on.
+        steps: how many steps.
+        folder: where the training is kept, so that one that was cut off goes on from there.
+
+    Returns:
+        What was done, in words.
+    """
+    callbacks = [WarmUpAndRest(float(model.optimizer.learning_rate), steps), StopAfter(steps)]
+    if folder:
+        callbacks.append(ki.callbacks.Resume(folder))
+    epochs = -(-steps // len(data))
+    counter = TimedSteps()
+    model.fit(data, epochs=epochs, verbose=0, callbacks=[*callbacks, counter])
+    if int(model.optimizer.iterations) != steps:
+        raise RuntimeError(f"{int(model.optimizer.iterations)} steps were taken for {steps}")
+    return f"{steps} steps" + counter.told(steps)
+
+
+class TimedSteps(keras.callbacks.Callback):
+    """Counts the steps that are taken here, and their time."""
+
+    steps, seconds = 0, 0.0
+
+    def on_train_begin(self, logs=None):
+        self.begin = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps += 1
+        self.seconds = time.monotonic() - self.begin
+
+    def told(self, steps):
+        """Return how long they took, of so many in all."""
+        which = "" if self.steps == steps else f", the last {self.steps} of them"
+        return f"{which} in {self.seconds:.0f} s" if self.steps else ", kept from before"
 
 
 def main():
@@ -105,22 +147,17 @@ def main():
             train.seed = seed
             steps = args.steps or steps_of(name)
             model = compiled(name, seed)
-            rest = WarmUpAndRest(float(model.optimizer.learning_rate), steps)
-            callbacks = [rest, StopAfter(steps)]
-            begin = time.monotonic()
-            model.fit(train, epochs=10_000, verbose=0, callbacks=callbacks)
-            seconds = time.monotonic() - begin
+            done = train_for(model, train, steps, args.out and args.out / f"{name}_{seed}")
             begin = time.monotonic()
             grids[name] = model.sample(64, seed=seed)
             drawing = time.monotonic() - begin
             figures, _ = judge(model.sample(args.samples, seed=seed + 1))
             print(
-                f"{name}, seed {seed}: {steps} steps in {seconds:.0f} s, 64 digits drawn in "
-                f"{drawing:.1f} s, {shown(figures)}",
+                f"{name}, seed {seed}: {done}, 64 digits drawn in {drawing:.1f} s, "
+                f"{shown(figures)}",
                 flush=True,
             )
             if args.out:
-                args.out.mkdir(parents=True, exist_ok=True)
                 model.save(args.out / f"{name}_{seed}.keras")
                 ki.plotting.save_grid(args.out / f"{name}_{seed}.png", grids[name], scale=3)
         if args.out:

@@ -19,11 +19,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as keras_imgen does when 
 
 import keras
 import numpy as np
-from generators import BATCH, SHAPE, StopAfter
+from generators import BATCH, SHAPE, train_for
 
 import keras_imgen as ki
 from keras_imgen.cli.pace import plain_pace
-from keras_imgen.cli.runs import WarmUpAndRest
 from keras_imgen.degradations import WithMask
 
 
@@ -36,15 +35,15 @@ class LowerHalf(WithMask):
         return keras.ops.arange(shape[-3])[:, None, None] < shape[-3] // 2
 
 
-def restorer(data, minutes, seed):
+def restorer(data, args):
     """Return a network that was trained for it."""
+    seed = args.seed
     keras.utils.set_random_seed(seed)
     network = ki.networks.unet(SHAPE, extra_channels=1, depth=2, filters=32)
     model = ki.Restorer(network, LowerHalf(seed=seed), keep_known=True, seed=seed)
     model.compile()
-    steps = plain_pace(model, data).steps_within(60.0 * minutes)
-    callbacks = [WarmUpAndRest(float(model.optimizer.learning_rate), steps), StopAfter(steps)]
-    model.fit(data, epochs=10_000, verbose=0, callbacks=callbacks)
+    steps = args.steps or plain_pace(model, data).steps_within(60.0 * args.minutes)
+    print(f"restorer: {train_for(model, data, steps)}", flush=True)
     return model
 
 
@@ -66,6 +65,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", type=Path, help="folder that generators.py has left")
     parser.add_argument("--minutes", type=float, default=5.0, help="of training of the Restorer")
+    parser.add_argument("--steps", type=int, help="so many instead")
     parser.add_argument("--count", type=int, default=200, help="test digits")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data-dir", help="where TFDS keeps its data")
@@ -91,7 +91,7 @@ def main():
             print(f"{name}: {time.monotonic() - begin:.0f} s", flush=True)
     if args.minutes:
         train = ki.load("mnist", "train", **options)
-        model = restorer(train, args.minutes, args.seed)
+        model = restorer(train, args)
         answers["restorer"] = model.restore(digits * known, known=known)
     print("| answer | PSNR of the lower half, dB | read as what it was |")
     print("| --- | --- | --- |")

@@ -9,7 +9,8 @@ the other, in this one process: how many steps of 4 films that is, is timed firs
 rate warms up and rests over them. The test films show other digits, and are degraded once, with a
 fixed seed. The figure is the mean PSNR of all frames with noise and of all lost ones, apart.
 `--steps N` takes so many steps instead, `--pace` only tells them, and `--held-out` measures by
-other films of the training digits: whatever is chosen must be chosen so.
+other films of the training digits: whatever is chosen must be chosen so. `--out` keeps each
+training, and one that was cut off goes on.
 
     python tests/benchmarks/sequences.py predict --minutes 30 --data-dir DIR
 
@@ -45,12 +46,11 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as keras_imgen does when 
 
 import keras
 import numpy as np
-from generators import StopAfter
+from generators import train_for
 from keras import layers
 
 import keras_imgen as ki
 from keras_imgen.cli.pace import plain_pace
-from keras_imgen.cli.runs import WarmUpAndRest
 from keras_imgen.networks.layers import FramewiseModel
 
 SIDE, FRAMES, LOST, SIGMA = 48, 12, 3, 0.5
@@ -181,12 +181,14 @@ def degradation():
 
 def made(network, degradation, seed):
     model = ki.Restorer(network, degradation, seed=seed)
-    model.compile(keras.optimizers.Adam(RATE))
+    # A gradient through many frames can explode (Pascanu et al. 2013): it is cut to this norm,
+    # which it has in the first few hundred steps only.
+    model.compile(keras.optimizers.Adam(RATE, global_clipnorm=1.0))
     return model
 
 
-def trained(build, degradation, data, seed, args):
-    """Return a model trained for the time or the steps asked for, and how many they were."""
+def trained(build, degradation, data, seed, args, name):
+    """Return a model trained for the time or the steps asked for, and what was done."""
     keras.utils.set_random_seed(seed)
     data.seed = seed
     steps = args.steps
@@ -195,10 +197,9 @@ def trained(build, degradation, data, seed, args):
         steps = plain_pace(model, data).steps_within(60.0 * args.minutes)
         keras.utils.set_random_seed(seed)
     model = made(build(), degradation, seed)
-    if not args.pace:
-        callbacks = [WarmUpAndRest(RATE, steps), StopAfter(steps)]
-        model.fit(data, epochs=100_000, verbose=0, callbacks=callbacks)
-    return model, steps
+    if args.pace:
+        return model, f"{steps} steps"
+    return model, train_for(model, data, steps, args.out and args.out / f"{name}_{seed}")
 
 
 def row(name, weights, clean, results, lost):
@@ -243,16 +244,15 @@ def restore(args):
     for name in args.only or NETWORKS:
         results, notes = [], []
         for seed in args.seeds:
-            begin = time.monotonic()
-            model, steps = trained(NETWORKS[name], degradation(), train, seed, args)
-            notes.append(f"{steps} steps in {time.monotonic() - begin:.0f} s")
+            file = name.replace(" ", "_")
+            model, done = trained(NETWORKS[name], degradation(), train, seed, args, file)
+            notes.append(done)
             if args.pace:
                 continue
             results.append(model.restore(observed))
             if args.out:
-                file = args.out / f"{name.replace(' ', '_')}_{seed}.gif"
-                show(file, observed[..., :1], results[-1], clean, 3)
-                model.save(file.with_suffix(".keras"))
+                show(args.out / f"{file}_{seed}.gif", observed[..., :1], results[-1], clean, 3)
+                model.save(args.out / f"{file}_{seed}.keras")
         print(f"{name}: {', '.join(notes)}", flush=True)
         if results:
             row(name, model.count_params(), clean, results, lost)
@@ -294,10 +294,11 @@ def predict(args):
     lost = ki.degradations.MissingFrames(10, at_end=True, seed=0)
     for name in args.only or ["conv_lstm"]:
         for seed in args.seeds:
-            model, steps = trained(
-                lambda n=name: NETWORKS[n](shape=(64, 64, 1)), lost, train, seed, args
+            file = f"predict_{name.replace(' ', '_')}"
+            model, done = trained(
+                lambda n=name: NETWORKS[n](shape=(64, 64, 1)), lost, train, seed, args, file
             )
-            print(f"{name}, seed {seed}: {steps} steps", flush=True)
+            print(f"{name}, seed {seed}: {done}", flush=True)
             if args.pace:
                 continue
             answers = {

@@ -12,8 +12,9 @@ digits, in the features of the network that ships with the package.
 
 takes so many steps instead, trains on 50,000 digits and measures by the other 10,000 of the
 training set: whatever is chosen must be chosen so. `--pace` only tells how many steps fit into the
-time while nothing else runs. `recipe` is the VAE of Keras's own example, its parts put together as
-published, its likelihood measured by our estimator.
+time while nothing else runs. `--out` keeps each training but the recipe's, and one that was cut off
+goes on. `recipe` is the VAE of Keras's own example, its parts put together as published, its
+likelihood measured by our estimator.
 
     python tests/benchmarks/vae_mnist.py --step
 
@@ -34,12 +35,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 from gan_mnist import Judge, seconds_of_steps
-from generators import StopAfter, shown
+from generators import StopAfter, shown, train_for
 from keras import layers
 
 import keras_imgen as ki
 from keras_imgen.cli.pace import Pace, plain_pace
-from keras_imgen.cli.runs import WarmUpAndRest
 
 SHAPE, BATCH = (28, 28, 1), 128
 
@@ -112,7 +112,7 @@ def vae(seed, steps, kind="dense", units=(300, 300), flow=False, ema=0.999, rate
     model = ki.VAE(
         encoder, decoder, prior, kl_warm_up=warm_up, ema_momentum=ema, seed=seed, **options
     )
-    xla = kind == "dense" and keras.backend.backend() == "tensorflow"  # JAX has it in any case
+    xla = kind == "dense" or keras.backend.backend() == "jax"  # which has nothing else to be quick
     model.compile(keras.optimizers.Adam(rate), jit_compile=xla)
     return model
 
@@ -134,16 +134,16 @@ def made(name, seed, steps):
     return build(seed, steps, **options)
 
 
-def trained(model, data, steps):
-    """Train a model for so many steps, and return what measures it."""
-    callbacks = [StopAfter(steps)]
-    if not isinstance(model, Recipe):  # which has one rate from first to last
-        callbacks.append(WarmUpAndRest(float(model.optimizer.learning_rate), steps))
-    model.fit(data, epochs=100_000, verbose=0, callbacks=callbacks)
-    if isinstance(model, Recipe):
-        model = ki.VAE(model.encoder, model.decoder, ema_momentum=0.0)
-        model.compile(loss="bernoulli")
-    return model
+def trained(model, data, steps, folder=None):
+    """Train a model for so many steps, and return what measures it, and what was done."""
+    if not isinstance(model, Recipe):
+        return model, train_for(model, data, steps, folder)
+    begin = time.monotonic()  # it has one rate from first to last
+    model.fit(data, epochs=100_000, verbose=0, callbacks=[StopAfter(steps)])
+    done = f"{steps} steps in {time.monotonic() - begin:.0f} s"
+    model = ki.VAE(model.encoder, model.decoder, ema_momentum=0.0)
+    model.compile(loss="bernoulli")
+    return model, done
 
 
 def pace_of(name, data):
@@ -192,15 +192,15 @@ def main():
         for seed in args.seeds:
             train.seed = seed
             steps = args.steps or pace_of(name, train).steps_within(60.0 * args.minutes)
-            begin = time.monotonic()
-            model = trained(made(name, seed, steps), train, steps)
-            seconds = time.monotonic() - begin
+            file = f"{name}_{seed}".replace(", ", "_").replace(" ", "_")
+            folder = args.out and args.out / file
+            model, done = trained(made(name, seed, steps), train, steps, folder)
             bound = model.evaluate(digits, verbose=0, return_dict=True)["loss"]
             nats = -model.log_likelihood(digits, args.points, batch_size=2000, seed=0)
             error = nats.std() / len(nats) ** 0.5
             print(
-                f"{name}, seed {seed}: {steps} steps in {seconds:.0f} s, NLL {nats.mean():.2f} "
-                f"(standard error {error:.2f}), bound {bound:.2f}",
+                f"{name}, seed {seed}: {done}, NLL {nats.mean():.2f} (standard error {error:.2f}), "
+                f"bound {bound:.2f}",
                 flush=True,
             )
             if judge:
@@ -208,11 +208,9 @@ def main():
                 print(f"    samples (means) and grey digits: {shown(figures)}", flush=True)
             if args.out:
                 args.out.mkdir(parents=True, exist_ok=True)
-                file = args.out / f"{name}_{seed}".replace(", ", "_").replace(" ", "_")
-                model.save(file.with_suffix(".keras"))
-                ki.plotting.save_grid(
-                    file.with_suffix(".png"), model.sample(64, seed=seed), scale=3
-                )
+                model.save(args.out / f"{file}.keras")
+                grid = model.sample(64, seed=seed)
+                ki.plotting.save_grid(args.out / f"{file}.png", grid, scale=3)
 
 
 def time_steps(data):

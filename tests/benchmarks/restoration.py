@@ -13,14 +13,16 @@
 The first four print a table of PSNR and SSIM, averaged over the pictures of a folder, as DnCNN's
 authors measured Set12: clean pictures of 8 bits, noise of a fixed seed added in floating point and
 not clipped, results clipped to [0, 1]; of BSD the last photographs by name are those that the
-training held out. `undo` has blur and too few pixels (for sides that are multiples of 4); of the
-classical filters it prints several settings, of which the best one on these very pictures may be
-taken. The fifth fits error bars, for nine tenths of the pixels, on the photographs that come with
-the package, as `keras-imgen restore --map` does, and counts what they cover in others. The sixth
-compares the errors at the borders of parts of pictures with those of the same pixels when the whole
-pictures are restored. The seventh restores one large photograph, and prints seconds and the memory
-that it took above that of the model. The last one shows how the settings of total variation and
-non-local means were chosen: on the photographs that the restorers' training held out.
+training held out. With `--model denoiser-color` the pictures are in colour, and what is made for
+grey ones does with each channel what it does with them. `undo` has blur and too few pixels (sides
+are cut to multiples of 4); of the classical filters it prints several settings, of which the best
+one on these very pictures may be taken. The fifth fits error bars, for nine tenths of the pixels,
+on the photographs that come with the package, as `keras-imgen restore --map` does, and counts what
+they cover in others. The sixth compares the errors at the borders of parts of pictures with those
+of the same pixels when the whole pictures are restored. The seventh restores one large photograph,
+and prints seconds and the memory that it took above that of the model. The last one shows how the
+settings of total variation and non-local means were chosen: on the photographs that the restorers'
+training held out.
 """
 
 import argparse
@@ -69,12 +71,25 @@ def median(noisy, sigma):
     return median_filter(noisy, size=(3, 3, 1) if sigma < 0.08 else (5, 5, 1))
 
 
+def by_channel(method):
+    """Return a method that does with each channel what it does with a grey picture."""
+
+    @functools.wraps(method)
+    def all_channels(observed, *args, **options):
+        channels = np.split(observed, observed.shape[-1], axis=-1)
+        return np.concatenate([method(each, *args, **options) for each in channels], axis=-1)
+
+    return all_channels
+
+
+@by_channel
 def biharmonic(observed, known):
     from skimage.restoration import inpaint_biharmonic
 
     return inpaint_biharmonic(observed[..., 0], known[..., 0] == 0)[..., None]
 
 
+@by_channel
 def telea(observed, known):
     import cv2
 
@@ -101,6 +116,7 @@ def richardson_lucy(observed, degradation, steps):
     )
 
 
+@by_channel
 def deconvolved(observed, degradation, method, margin=32):
     """Undo a blur by a classical method, the picture mirrored at its borders."""
     dot = np.zeros((1, 65, 65, 1), "float32")
@@ -110,11 +126,18 @@ def deconvolved(observed, degradation, method, margin=32):
     return method(wide, point)[margin:-margin, margin:-margin, None]
 
 
-def pictures_in(folder, channels, last):
-    """Return the pictures of a folder, or the last few."""
+@by_channel
+def resized(picture, size, filter_):
+    """Make a picture larger or smaller, as Pillow does; `size` is width and height."""
+    return np.asarray(Image.fromarray(picture[..., 0]).resize(size, filter_))[..., None]
+
+
+def pictures_in(folder, channels, last, multiple=1):
+    """Return the pictures of a folder, or the last few, their sides cut to a multiple."""
     files = sorted(folders.list_pictures(folder)[0])[-(last or 0) :]
     read = sources.with_channels([photos.read_picture(file) for file in files], channels)
-    return [to_float(picture) for picture in read]
+    sides = [[side - side % multiple for side in picture.shape[:2]] for picture in read]
+    return [to_float(x[:height, :width]) for x, (height, width) in zip(read, sides, strict=True)]
 
 
 def figures(clean, restored):
@@ -146,13 +169,14 @@ def noise(args):
 
 def holes(args):
     """Print the table of inpainters."""
-    model = ki.load_pretrained("inpainter")
+    model, denoiser = ki.load_pretrained("inpainter"), ki.load_pretrained(args.model)
+    channels = denoiser.image_shape[-1]
 
     def network(observed, known, **options):
+        if channels == 3:
+            return model.restore(observed[None], known=known, **options)[0]
         colours = np.repeat(observed, 3, axis=-1)[None]
         return model.restore(colours, known=known, **options)[0].mean(axis=-1, keepdims=True)
-
-    denoiser = ki.load_pretrained("denoiser-gray")
 
     def asked(observed, known):
         start = network(observed, known)[None]
@@ -167,8 +191,8 @@ def holes(args):
         "Telea": telea,
         "inpainter": network,
         "inpainter, ensemble": functools.partial(network, self_ensemble=True),
-        "smooth, then denoiser-gray, undo": asked_alone,
-        "inpainter, then denoiser-gray, undo": asked,
+        f"smooth, then {args.model}, undo": asked_alone,
+        f"inpainter, then {args.model}, undo": asked,
     }
     cases = {
         "25 % of pixels": functools.partial(degradations.MissingPixels, 0.25),
@@ -180,14 +204,15 @@ def holes(args):
 
     def spoil(clean, degradation, seed):
         observed = keras.ops.convert_to_numpy(degradation(seed=seed)(clean[None]))[0]
-        return observed[..., :1], observed[..., 1:]
+        return observed[..., :-1], observed[..., -1:]
 
-    table(args, methods, cases, spoil)
+    table(args, methods, cases, spoil, channels)
 
 
 def undo(args):
     """Print the table of what a denoiser undoes without a training of its own."""
-    model = ki.load_pretrained("denoiser-gray")
+    model = ki.load_pretrained(args.model)
+    channels = model.image_shape[-1]
     blurs = {
         f"Wiener filter, {balance:g}": functools.partial(wiener, balance=balance)
         for balance in (0.003, 0.01, 0.03, 0.1)
@@ -207,26 +232,25 @@ def undo(args):
 
     def shrunk(clean, degradation, seed):
         few = [-(-side // degradation.factor) for side in clean.shape[1::-1]]
-        small = Image.fromarray(clean[..., 0]).resize(few, Image.Resampling.BICUBIC)
-        large = degradation.enlarge(np.asarray(small)[None, ..., None])
+        small = resized(clean, few, Image.Resampling.BICUBIC)
+        large = degradation.enlarge(small[None])
         return keras.ops.convert_to_numpy(large)[0], degradation
 
     def lanczos(observed, degradation):
         few = [-(-side // degradation.factor) for side in observed.shape[1::-1]]
-        small = Image.fromarray(observed[..., 0]).resize(few, Image.Resampling.BICUBIC)
-        large = small.resize(observed.shape[1::-1], Image.Resampling.LANCZOS)
-        return np.asarray(large)[..., None]
+        small = resized(observed, few, Image.Resampling.BICUBIC)
+        return resized(small, observed.shape[1::-1], Image.Resampling.LANCZOS)
 
     ours = {"observed": lambda observed, degradation: observed}
-    undone = {"denoiser-gray, undo": asked}
+    undone = {f"{args.model}, undo": asked}
     cases = {
         "blur 1.6": degradations.Blur(1.6),
         "blur 3": degradations.Blur(3.0),
         "motion 9": degradations.MotionBlur(9.0, angle=30),
     }
-    table(args, ours | blurs | undone, cases, blurred)
+    table(args, ours | blurs | undone, cases, blurred, channels, 4)
     sizes = {f"1/{factor} of the sides": degradations.Downsample(factor) for factor in (2, 4)}
-    table(args, ours | {"Lanczos": lanczos} | undone, sizes, shrunk)
+    table(args, ours | {"Lanczos": lanczos} | undone, sizes, shrunk, channels, 4)
 
 
 def coverage(args, side=96):
@@ -336,9 +360,9 @@ def add_noise(clean, sigma, seed):
     return keras.ops.convert_to_numpy(noisy), sigma
 
 
-def table(args, methods, cases, spoil, channels=1):
+def table(args, methods, cases, spoil, channels=1, multiple=1):
     """Print what each method makes of each case, on average over all pictures."""
-    pictures = pictures_in(args.data, channels, args.last)
+    pictures = pictures_in(args.data, channels, args.last, multiple)
     print(f"| {len(pictures)} pictures, seed {args.seed} | {' | '.join(cases)} |")
     print("| --- " * (len(cases) + 1) + "|")
     for method, restore in methods.items():
@@ -384,7 +408,7 @@ def main():
         command.add_argument("--data", type=Path, required=True, help="folder of test pictures")
         if function is undo:
             command.add_argument("--noise", type=float, default=0.01, help="behind the blur")
-        if function in (noise, borders):
+        if function in (noise, holes, undo, borders):
             command.add_argument("--model", default="denoiser-gray", help="or denoiser-color")
         command.add_argument("--seed", type=int, default=0)
         command.add_argument("--sigmas", type=float, nargs="+", default=[15.0, 25.0, 50.0])

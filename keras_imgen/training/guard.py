@@ -10,7 +10,10 @@ from keras_imgen.data import PictureDataset
 from keras_imgen.training.grain import GrainBatches
 from keras_imgen.training.sets import Stream, unwrapped
 
-ADVICE = "training has diverged. Lower the learning rate"
+ADVICE = (
+    "training has diverged. Lower the learning rate, or give the optimizer a `global_clipnorm`, a "
+    "few times the norm that gradients have while all goes well (of a VAE of digits 200)"
+)
 
 
 def as_callbacks(callbacks) -> list:

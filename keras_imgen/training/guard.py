@@ -12,7 +12,7 @@ from keras_imgen.training.sets import Stream, unwrapped
 
 ADVICE = (
     "training has diverged. Lower the learning rate, or give the optimizer a `global_clipnorm`, a "
-    "few times the norm that gradients have while all goes well (of a VAE of digits 200)"
+    "few times the norm that gradients have while all goes well"
 )
 
 

@@ -12,10 +12,9 @@ as `keras-imgen train` does. Then samples of each, every digit equally often, ar
 
 takes so many steps of 64 digits instead, and `--pace` only tells how many steps fit into the time
 while nothing else runs, so that other jobs may run beside the trainings. `--out` keeps each
-training in a folder of its own there: one that was cut off goes on, also in another process, one
-for each model at once. `--held-out` trains on
-50,000 digits and compares with the other 10,000 of the training set: whatever is chosen must be
-chosen so.
+training in a folder of its own there: one of as many steps that was cut off goes on, also in
+another process, one for each model at once. `--held-out` trains on 50,000 digits and compares with
+the other 10,000 of the training set: whatever is chosen must be chosen so.
 """
 
 import argparse
@@ -31,7 +30,7 @@ import matplotlib.pyplot as plt
 from gan_mnist import BATCH, Judge
 
 import keras_imgen as ki
-from keras_imgen.cli.pace import plain_pace
+from keras_imgen.cli.pace import Stopwatch, plain_pace
 from keras_imgen.cli.runs import WarmUpAndRest
 
 SHAPE = (28, 28, 1)
@@ -79,38 +78,25 @@ def train_for(model, data, steps, folder=None):
         model: a model of this package.
         data: what it trains on.
         steps: how many steps.
-        folder: where the training is kept, so that one that was cut off goes on from there.
+        folder: beginning of the name under which the training is kept, so that one of as many steps
+            that was cut off goes on from there.
 
     Returns:
         What was done, in words.
     """
     callbacks = [WarmUpAndRest(float(model.optimizer.learning_rate), steps), StopAfter(steps)]
     if folder:
-        callbacks.append(ki.callbacks.Resume(folder))
+        # With other steps the rate would be another one: that is another training.
+        callbacks.append(ki.callbacks.Resume(f"{folder}_{steps}_steps"))
+    watch = Stopwatch()
     epochs = -(-steps // len(data))
-    counter = TimedSteps()
-    model.fit(data, epochs=epochs, verbose=0, callbacks=[*callbacks, counter])
+    model.fit(data, epochs=epochs, verbose=0, callbacks=[*callbacks, watch])
     if int(model.optimizer.iterations) != steps:
         raise RuntimeError(f"{int(model.optimizer.iterations)} steps were taken for {steps}")
-    return f"{steps} steps" + counter.told(steps)
-
-
-class TimedSteps(keras.callbacks.Callback):
-    """Counts the steps that are taken here, and their time."""
-
-    steps, seconds = 0, 0.0
-
-    def on_train_begin(self, logs=None):
-        self.begin = time.monotonic()
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.steps += 1
-        self.seconds = time.monotonic() - self.begin
-
-    def told(self, steps):
-        """Return how long they took, of so many in all."""
-        which = "" if self.steps == steps else f", the last {self.steps} of them"
-        return f"{which} in {self.seconds:.0f} s" if self.steps else ", kept from before"
+    if not watch.seconds:
+        return f"{steps} steps, kept from before"
+    part = "" if len(watch.seconds) == steps else f", the last {len(watch.seconds)} of them"
+    return f"{steps} steps{part} in {sum(watch.seconds):.0f} s"
 
 
 def main():

@@ -10,7 +10,7 @@ rate warms up and rests over them. The test films show other digits, and are deg
 fixed seed. The figure is the mean PSNR of all frames with noise and of all lost ones, apart.
 `--steps N` takes so many steps instead, `--pace` only tells them, and `--held-out` measures by
 other films of the training digits: whatever is chosen must be chosen so. `--out` keeps each
-training, and one that was cut off goes on.
+training, and one of as many steps that was cut off goes on.
 
     python tests/benchmarks/sequences.py predict --minutes 30 --data-dir DIR
 
@@ -182,7 +182,7 @@ def degradation():
 def made(network, degradation, seed):
     model = ki.Restorer(network, degradation, seed=seed)
     # A gradient through many frames can explode (Pascanu et al. 2013): it is cut to this norm,
-    # which it has in the first few hundred steps only.
+    # which it exceeds in the first few hundred steps only.
     model.compile(keras.optimizers.Adam(RATE, global_clipnorm=1.0))
     return model
 

@@ -12,9 +12,9 @@ digits, in the features of the network that ships with the package.
 
 takes so many steps instead, trains on 50,000 digits and measures by the other 10,000 of the
 training set: whatever is chosen must be chosen so. `--pace` only tells how many steps fit into the
-time while nothing else runs. `--out` keeps each training but the recipe's, and one that was cut off
-goes on. `recipe` is the VAE of Keras's own example, its parts put together as published, its
-likelihood measured by our estimator.
+time while nothing else runs. `--out` keeps each training but the recipe's, and one of as many
+steps that was cut off goes on. `recipe` is the VAE of Keras's own example, its parts put together
+as published, its likelihood measured by our estimator.
 
     python tests/benchmarks/vae_mnist.py --step
 
@@ -112,7 +112,8 @@ def vae(seed, steps, kind="dense", units=(300, 300), flow=False, ema=0.999, rate
     model = ki.VAE(
         encoder, decoder, prior, kl_warm_up=warm_up, ema_momentum=ema, seed=seed, **options
     )
-    xla = kind == "dense" or keras.backend.backend() == "jax"  # which has nothing else to be quick
+    # JAX is slow without XLA, TensorFlow with it where it convolves; PyTorch has none.
+    xla = keras.backend.backend() in (("tensorflow", "jax") if kind == "dense" else ("jax",))
     # Of norms from 40 to 110, as they are in a training that goes well, none is cut.
     model.compile(keras.optimizers.Adam(rate, global_clipnorm=200.0), jit_compile=xla)
     return model

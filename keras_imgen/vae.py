@@ -182,8 +182,7 @@ class VAE(Search, Autoencoder):
         takes the middles of the clouds and draws nothing.
         """
         pictures, labels = inputs if self.num_classes else (inputs, None)
-        decoded, mean, log_variance, _ = self._through(pictures, labels, training)
-        return decoded, mean, log_variance
+        return self._through(pictures, labels, training)[:3]
 
     def _through(self, pictures, labels, training, samples=1):
         encoder, decoder, _ = self._networks(training)
@@ -194,7 +193,8 @@ class VAE(Search, Autoencoder):
         noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=seed)
         # The reparameterisation trick: a draw through which gradients flow.
         latents = mean + ops.exp(0.5 * log_variance) * noise
-        return decoder(with_labels(latents, labels), training=training), mean, log_variance, latents
+        decoded = decoder(with_labels(latents, labels), training=training)
+        return decoded, mean, log_variance, latents, noise
 
     def bound(self, pictures, labels, training):
         """Return loss, reconstruction and KL divergence of each picture, in nats.
@@ -205,14 +205,16 @@ class VAE(Search, Autoencoder):
             training: whether weight, warm-up and free bits count as in training, and draws are new.
         """
         samples, count = self.num_importance_samples, ops.shape(pictures)[0]
-        decoded, mean, log_variance, latents = self._through(pictures, labels, training, samples)
+        decoded, mean, log_variance, latents, noise = self._through(
+            pictures, labels, training, samples
+        )
         if samples > 1:
             (pictures,) = _repeated(samples, pictures)
         reconstruction = self._cost(pictures, decoded)
         if self.prior is None and samples == 1:
             kl = losses.kl_divergence(mean, log_variance)
         else:
-            kl = losses.log_normal(latents, mean, log_variance) - self.log_prior(latents, training)
+            kl = _log_posterior(noise, log_variance) - self.log_prior(latents, training)
         counted = kl
         if training and self.free_bits:
             each = ops.mean(losses.kl_of_latents(mean, log_variance), axis=0)
@@ -323,7 +325,7 @@ class VAE(Search, Autoencoder):
             latents = mean + ops.exp(0.5 * log_variance) * noise
             decoded = decoder(with_labels(latents, *(rows or [None])), training=False)
             joint = self.log_prior(latents) - self._cost(pictures, decoded)
-            return joint - losses.log_normal(latents, mean, log_variance)
+            return joint - _log_posterior(noise, log_variance)
 
         given = (np.asarray(pictures, "float32"), mean, log_variance, *rows)
         seeds = backends.SeedGenerator(seed_or_new(seed))
@@ -357,6 +359,14 @@ class VAE(Search, Autoencoder):
         """Return optimizer and loss."""
         given = {"optimizer": self.optimizer, "loss": self.loss}
         return {k: keras.saving.serialize_keras_object(v) for k, v in given.items()}
+
+
+def _log_posterior(noise, log_variance):
+    """Return the log-density of `mean + exp(log_variance / 2) * noise` in the encoder's cloud.
+
+    By the noise: of a narrow cloud, latents less their mean hold nothing but rounding.
+    """
+    return losses.log_normal(noise) - 0.5 * ops.sum(log_variance, axis=-1)
 
 
 def _repeated(times, *values):

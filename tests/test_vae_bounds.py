@@ -291,6 +291,30 @@ def test_free_bits_let_a_latent_say_nothing_wrong():
             VAE(encoder, decoder, free_bits=0.5, **options)
 
 
+@pytest.mark.parametrize("options", [{"prior": True}, {"num_importance_samples": 3}])
+def test_a_narrow_cloud_costs_what_it_is_wide_and_no_rounding(options):
+    """Of a cloud narrower than the rounding of its middle, latents less the mean are noise."""
+    keras.utils.set_random_seed(0)
+    inputs, x, costs = keras.Input(SIDES), pictures(8), {}
+    flat = layers.Flatten()(inputs)
+    heads = [layers.Dense(2, kernel_initializer="zeros", name=name) for name in "mv"]
+    encoder = keras.Model(inputs, [head(flat) for head in heads])
+    prior = networks.FlowPrior(2, 2, units=4) if options.pop("prior", None) else None
+    decoder = networks.dense_vae_decoder(SIDES, 2, (4,))
+    vae = VAE(encoder, decoder, prior, ema_momentum=0.0, seed=0, **options)
+    vae.compile(keras.optimizers.SGD(1.0), loss="bernoulli")
+    heads[0].bias.assign([5.0, -3.0])
+    for level in (-20.0, -40.0, -80.0):
+        heads[1].bias.assign([level, level])
+        costs[level] = vae.evaluate(x, verbose=0, return_dict=True)["kl_loss"]
+    assert costs[-40.0] - costs[-20.0] == pytest.approx(20.0, abs=0.01)
+    assert costs[-80.0] - costs[-40.0] == pytest.approx(40.0, abs=0.01)
+    # Half a nat for each latent and unit of its log-variance: that is the slope.
+    vae.fit(x, epochs=1, batch_size=8, verbose=0)
+    np.testing.assert_allclose(np.asarray(heads[1].bias), -79.5, atol=1e-3)
+    assert all(np.isfinite(weight).all() for weight in vae.get_weights())
+
+
 # ---- averages, labels, widths ----
 
 

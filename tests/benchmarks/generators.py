@@ -10,11 +10,12 @@ as `keras-imgen train` does. Then samples of each, every digit equally often, ar
 
     python tests/benchmarks/generators.py --steps 6300 --only diffusion
 
-takes so many steps of 64 digits instead, and `--pace` only tells how many steps fit into the time
-while nothing else runs, so that other jobs may run beside the trainings. `--out` keeps each
-training in a folder of its own there: one of as many steps that was cut off goes on, also in
-another process, one for each model at once. `--held-out` trains on 50,000 digits and compares with
-the other 10,000 of the training set: whatever is chosen must be chosen so.
+takes so many steps of 64 digits instead (one number, or one for each model), and `--pace` only
+tells how many steps fit into the time while nothing else runs, so that other jobs may run beside
+the trainings. `--out` keeps each training in a folder of its own there: one of as many steps that
+was cut off goes on, also in another process, one for each model at once. `--held-out` trains on
+50,000 digits and compares with the other 10,000 of the training set: whatever is chosen must be
+chosen so.
 """
 
 import argparse
@@ -102,7 +103,7 @@ def train_for(model, data, steps, folder=None):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=5.0, help="of training for each")
-    parser.add_argument("--steps", type=int, help="steps for each instead")
+    parser.add_argument("--steps", type=int, nargs="+", help="steps instead: of all, or of each")
     parser.add_argument("--pace", action="store_true", help="only tell the steps in that time")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--only", nargs="+", choices=MODELS, default=list(MODELS))
@@ -112,6 +113,8 @@ def main():
     parser.add_argument("--data-dir", help="where TFDS keeps its data")
     parser.add_argument("--out", type=Path, help="folder for grids of samples and the models")
     args = parser.parse_args()
+    if args.steps and len(args.steps) not in (1, len(args.only)):
+        parser.error(f"--steps takes one number or one for each of {', '.join(args.only)}")
     keras.config.set_dtype_policy(args.policy)
     splits = ("train[:50000]", "train[50000:]") if args.held_out else ("train", "test")
     options = {"batch_size": BATCH, "data_dir": args.data_dir, "labels": True}
@@ -129,9 +132,9 @@ def main():
     print(f"training digits themselves: {shown(floor)}")
     for seed in args.seeds:
         grids = {}
-        for name in args.only:
+        for index, name in enumerate(args.only):
             train.seed = seed
-            steps = args.steps or steps_of(name)
+            steps = args.steps[index % len(args.steps)] if args.steps else steps_of(name)
             model = compiled(name, seed)
             done = train_for(model, train, steps, args.out and args.out / f"{name}_{seed}")
             begin = time.monotonic()

@@ -256,6 +256,15 @@ def state_of_onednn():
     return _pywrap_util_port.IsMklEnabled() in (False, True)
 
 
+def reading_of_datasets():
+    from keras.src.trainers.data_adapters import get_data_adapter
+    from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
+
+    given = PyDatasetAdapter(keras_imgen.load_arrays(np.zeros((2, 3, 3, 1), "float32")))
+    read = given.get_tf_dataset()
+    return get_data_adapter(given) is given and isinstance(read, tf.data.Dataset)
+
+
 USED = {  # what is relied upon: where
     layers_within: "training/parts.py, stored.py",
     variables_of_an_optimizer: "training/parts.py",
@@ -284,6 +293,7 @@ USED = {  # what is relied upon: where
     layers_without_xla: "degradations/noise.py",
     direction_of_a_metric: "metrics/restoration.py",
     state_of_onednn: "processor.py",
+    reading_of_datasets: "backends/tensorflow.py",
 }
 
 

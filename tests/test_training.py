@@ -11,6 +11,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from keras.src.backend.tensorflow.trainer import TFEpochIterator
 
 import keras_imgen
 from keras_imgen import GAN, VAE, Diffusion, Restorer, degradations, networks
@@ -717,6 +718,24 @@ def test_every_epoch_has_its_own_order():
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
     assert batches_of(make_vae(), epochs=3) == batches
     assert batches_of(make_vae(), initial_epoch=2, epochs=3) == batches[8:]
+
+
+@pytest.mark.parametrize("container", ["array", "PictureDataset", "PyDataset"])
+def test_no_epoch_ends_by_waiting_for_a_thread_that_sleeps(container, vae, monkeypatch):
+    """What seeks settings for `tf.data` may sleep as long again as an epoch took."""
+    read, original = [], TFEpochIterator._get_iterator
+
+    def note(reader):
+        read.append(original(reader))
+        return read[-1]
+
+    monkeypatch.setattr(TFEpochIterator, "_get_iterator", note)
+    data = {"array": CLEAN, "PictureDataset": keras_imgen.load_arrays(CLEAN, batch_size=4)}
+    data["PyDataset"] = Share(data["PictureDataset"], 0, 1)
+    vae.fit(data[container], validation_data=data[container], epochs=2, verbose=0)
+    vae.evaluate(data[container], verbose=0)
+    assert len(read) >= 5
+    assert [each.options().autotune.enabled for each in read] == [False] * len(read)
 
 
 def test_a_loop_of_fits_shows_the_orders_of_one_fit(tmp_path):

@@ -22,6 +22,8 @@ Each backend has one short module with the same functions:
     NaN. What is computed from the value is computed after the check.
 `in_reading(dataset, check)`
     A `tf.data.Dataset` that calls `check`, a function of one batch, with each batch as it is read.
+`fed(dataset)`
+    What Keras is given to read a `keras.utils.PyDataset` by.
 `drawn(seed)`
     The two numbers that `poisson` wants as a seed, from an integer or a generator, which moves on.
 `poisson(rates, seed)`
@@ -72,6 +74,7 @@ __all__ = [
     "cond",
     "draw_apart",
     "drawn",
+    "fed",
     "gradients",
     "hosts",
     "in_place",
@@ -209,6 +212,11 @@ def in_reading(dataset, look):
         return batch
 
     return dataset.map(seen)
+
+
+def fed(dataset):
+    """Return what Keras is given to read a dataset by."""
+    return _backend().fed(dataset) if isinstance(dataset, keras.utils.PyDataset) else dataset
 
 
 def drawn(seed):

@@ -116,6 +116,11 @@ def together():
     return 1
 
 
+def fed(dataset):
+    """Return the dataset, which Keras reads itself; see `keras_imgen.backends`."""
+    return dataset
+
+
 def drawn(seed):
     """Return a seed for `poisson`; see `keras_imgen.backends`."""
     seed = seed.next() if isinstance(seed, keras.random.SeedGenerator) else [seed, 0]

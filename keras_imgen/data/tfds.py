@@ -92,9 +92,12 @@ def _find(builder, split, labels, key):
 
 def _examples(builder, split, **options):
     """Return the examples of a split, file by file."""
+    import tensorflow as tf
     import tensorflow_datasets
 
-    in_order = tensorflow_datasets.ReadConfig(interleave_cycle_length=1)
+    untuned = tf.data.Options()
+    untuned.autotune.enabled = False  # else the end may wait as long as the reading took
+    in_order = tensorflow_datasets.ReadConfig(interleave_cycle_length=1, options=untuned)
     dataset = builder.as_dataset(split=split, read_config=in_order, **options)
     return tensorflow_datasets.as_numpy(dataset)
 

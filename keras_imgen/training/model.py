@@ -251,6 +251,7 @@ class PictureModel(Stored):
                 callbacks += [keras.callbacks.History(), resume]
             with backends.readable_errors(self):
                 # Keras would shuffle the batches of a dataset by Python's global generator.
+                x = backends.fed(x)
                 history = super().fit(x, callbacks=callbacks, shuffle=False, **kwargs)
             check_interrupt()
             return history
@@ -272,7 +273,7 @@ class PictureModel(Stored):
         """
         if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has prepared them
             kwargs = counts_checked(kwargs)
-            x = held_out_set(self, x, y, batch_size, kwargs)
+            x = backends.fed(held_out_set(self, x, y, batch_size, kwargs))
             kwargs["callbacks"] = [Guard(), *as_callbacks(kwargs.get("callbacks"))]
         with backends.readable_errors(self):
             return super().evaluate(x, **kwargs)

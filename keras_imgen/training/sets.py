@@ -61,7 +61,8 @@ def training_set(model, x, y, batch_size, options: dict) -> tuple:
     if held_out is not None:
         steps = options.get("validation_steps")
         held_out = _fixed(_served(model, held_out, held_out_size, steps, name="validation_data"))
-        options["validation_data"] = _shared(_looked_at(held_out, Look(model, training=False)))
+        held_out = _shared(_looked_at(held_out, Look(model, training=False)))
+        options["validation_data"] = backends.fed(held_out)
     described = _described(x, given)
     check_alike(model, x, described)
     return _shared(_looked_at(x, Look(model, training=True))), described, options

@@ -92,6 +92,12 @@ if what in ("train", "devices"):
         found["stream"] = model.fit(stream, verbose=0).history["loss"]
     except ImportError:
         pass
+    try:
+        import grain
+        stream = grain.MapDataset.source(pictures[:32]).shuffle(seed=1).batch(8)
+        found["grain"] = model.fit(stream, verbose=0).history["loss"]
+    except ImportError:
+        pass
     report(**found)
 elif what == "resume":
     found = []
@@ -197,11 +203,12 @@ def test_two_devices_train_what_one_trains(family, trained, devices):
     assert_alike(trained[0][family], devices[family])
 
 
-def test_streams_are_shared_out_too(trained):
+@pytest.mark.parametrize("kind", ["stream", "grain"])
+def test_streams_are_shared_out_too(kind, trained):
     alone, (first, second) = trained
-    if "stream" not in alone:
-        pytest.skip("needs TensorFlow")
-    assert first["stream"] == second["stream"] == pytest.approx(alone["stream"], rel=1e-4)
+    if kind not in alone:
+        pytest.skip("needs TensorFlow, or Grain")
+    assert first[kind] == second[kind] == pytest.approx(alone[kind], rel=1e-4)
 
 
 def test_one_of_them_writes(trained, folder):

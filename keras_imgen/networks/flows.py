@@ -7,7 +7,7 @@ from keras import layers, ops
 
 from keras_imgen.checks import whole_number
 
-NEAR = 8.0  # where latents lie that are known; their standard deviation is about 1
+NEAR = 8.0  # where latents lie that are known
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
@@ -74,17 +74,21 @@ class FlowPrior(layers.Layer):
         return [x[:, :first], x[:, first:]]
 
     def _said(self, network, half):
-        # Asked about a half that lies far away, a network would say anything, and the next layer is
-        # asked about that: it grew from layer to layer, until a draw of the posterior that was a
-        # little beside the known latents cost a thousand million nats.
-        near = NEAR * ops.tanh(half / NEAR)
-        shift, log_scale = ops.split(network(near), 2, axis=-1)
-        return shift, 2.0 * ops.tanh(0.5 * log_scale)  # no step stretches beyond e^2
+        # Each layer is asked about what the last one made of a latent, so what they say multiplies.
+        # Unbounded, a draw of the posterior that was a little beside the known latents cost
+        # millions of nats, and its gradient destroyed the encoder.
+        shift, log_scale = ops.split(network(_within(NEAR, half)), 2, axis=-1)
+        return _within(NEAR, shift), _within(1.0, log_scale)
 
     def get_config(self):
         """Return the constructor's arguments."""
         names = ("latent_dim", "num_layers", "units")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _within(bound, x):
+    """Return `x`, bent so that it stays within a bound; small values stay as they are."""
+    return bound * ops.tanh(x / bound)
 
 
 def _change(given, changed, units):

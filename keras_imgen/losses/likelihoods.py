@@ -348,6 +348,6 @@ def log_normal(latents, mean=0.0, log_variance=0.0):
         -1.8379
     """
     latents = ops.cast(latents, "float32")
-    variance = ops.exp(ops.cast(log_variance, "float32"))
-    errors = ops.square(latents - mean) / variance + log_variance + math.log(2.0 * math.pi)
+    precision = ops.exp(-ops.cast(log_variance, "float32"))
+    errors = ops.square(latents - mean) * precision + log_variance + math.log(2.0 * math.pi)
     return -0.5 * ops.sum(errors, axis=-1)

@@ -108,6 +108,11 @@ class Prior:
         check_undoes(self)
         observed, operator = to_undo(self.image_shape, observed, degradation, known)
         if start is not None:
+            if tuple(shape := getattr(start, "shape", observed.shape)) != tuple(observed.shape):
+                raise ValueError(
+                    "`start` must be pictures as large and as many as `observed`, of shape "
+                    f"{tuple(observed.shape)}. Received: {tuple(shape)}."
+                )
             check_pictures(start, observed.shape[1:], "start")
         height, width = self.image_shape[:2]
         square, several = height == width, self_ensemble or return_std

@@ -281,7 +281,7 @@ class VAE(Search, Autoencoder):
             labels: of a conditional VAE, one whole number for all, or one for each.
             batch_size: points that are decoded at a time, whatever the numbers of pictures and
                 points are; it bounds the memory.
-            seed: integer; the same seed gives the same figures.
+            seed: integer; with the same `batch_size` the same seed gives the same figures.
 
         Returns:
             float64 array `(n,)`, in nats.

@@ -1094,6 +1094,17 @@ def test_a_map_of_holes_is_fitted_on_the_holes_of_the_mask_alone():
         assert holes.max() == 1.0
 
 
+def test_error_bars_are_fitted_once_for_pictures_that_went_through_the_same(tmp_path, monkeypatch):
+    fitted = []
+    original = maps.error_bars
+    monkeypatch.setattr(maps, "error_bars", lambda *args: fitted.append(1) or original(*args))
+    files = [photo(tmp_path / f"{i}.png", 9 + i, 20, 1) for i in range(3)]
+    command = ("restore", "denoiser-gray", *files, "--sigma", "20", "--out", tmp_path / "out")
+    assert run(*command, "--map", tmp_path / "maps") == 0
+    assert len(fitted) == 1
+    assert len(list((tmp_path / "maps").iterdir())) == 3
+
+
 def test_a_map_is_refused_where_known_pixels_were_changed_too(tmp_path, capsys):
     both = degradations.Compose([degradations.AdditiveNoise(0.1), degradations.MissingPixels(0.3)])
     Restorer(networks.dncnn(extra_channels=1, depth=3, filters=2), both).save(tmp_path / "m.keras")

@@ -100,6 +100,8 @@ def test_a_better_start_is_used(clean, grey):
     answer = grey.undo(observed, holes, start=clean, passes=2)
     better = np.asarray(metrics.psnr(clean, answer)) - np.asarray(metrics.psnr(clean, smooth))
     assert better.min() > 3.0
+    with pytest.raises(ValueError, match=r"`start` must be .*Received: \(1, 3, 3, 1\)"):
+        grey.undo(observed, holes, start=np.zeros((1, 3, 3, 1), "float32"))
 
 
 @pytest.mark.parametrize("lossy", ["motion", "holes"])

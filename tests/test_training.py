@@ -368,6 +368,35 @@ def test_streams_need_not_know_their_shape(name, kind):
     model.fit(data, validation_data=data, verbose=0)
 
 
+class Named(keras.utils.PyDataset):
+    """Pictures as Keras's step does not take them: beside their names, or in no tuple."""
+
+    def __init__(self, named):
+        super().__init__()
+        self.named = named
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        pictures = CLEAN[4 * index : 4 * index + 4]
+        names = {"id": np.array(["a", "b", "c", "d"]), "more": {"file": ["e"] * 4}}
+        return {"image": pictures, **names} if self.named else keras.ops.array(pictures)
+
+
+@pytest.mark.parametrize("kind", ["dict", "tensor", "stream"])
+def test_what_a_step_cannot_take_is_left_out(kind, vae):
+    import tensorflow as tf
+
+    data = Named(kind == "dict")
+    if kind == "stream":
+        names = {"image": CLEAN, "id": list("abcdefgh"), "label": np.ones(8, int)}
+        data = tf.data.Dataset.from_tensor_slices(names).batch(4)
+    known = vae.evaluate(stream(CLEAN), verbose=0)
+    np.testing.assert_allclose(vae.evaluate(data, verbose=0), known, rtol=1e-5)
+    vae.fit(data, validation_data=data, verbose=0)
+
+
 def test_labels_and_pairs_need_no_shape_either():
     import tensorflow as tf
 

@@ -20,8 +20,8 @@ Each backend has one short module with the same functions:
     Raise `ValueError(message)` where `condition` is false, also inside a compiled step if the
     backend can; otherwise return `value`. Where it cannot, numbers that must not be trusted become
     NaN. What is computed from the value is computed after the check.
-`in_reading(dataset, check)`
-    A `tf.data.Dataset` that calls `check`, a function of one batch, with each batch as it is read.
+`in_reading(dataset, check, kept)`
+    A `tf.data.Dataset` of `kept(batch)` that calls `check`, too, with each batch as it is read.
 `fed(dataset)`
     What Keras is given to read a `keras.utils.PyDataset` by.
 `drawn(seed)`
@@ -196,8 +196,8 @@ def together() -> int:
     return _backend().together()
 
 
-def in_reading(dataset, look):
-    """Return a `tf.data.Dataset` of the same batches, each of which `look` sees when it is read."""
+def in_reading(dataset, look, kept):
+    """Return a `tf.data.Dataset` of `kept(batch)`, each of which `look` sees when it is read."""
     import tensorflow as tf  # whatever the backend: nobody else makes such datasets
 
     def seen(*batch):
@@ -209,7 +209,7 @@ def in_reading(dataset, look):
             return True
 
         tf.numpy_function(looked, tf.nest.flatten(batch), tf.bool)
-        return batch
+        return kept(batch)
 
     return dataset.map(seen)
 

@@ -118,9 +118,10 @@ def restore(args) -> int:
         maps.check(model, args)
         options["return_std"] = True
     filler = load_pretrained("inpainter") if parts and mask is not None else None
+    bars = {}
 
     def answer(picture, **more):
-        return restored(model, picture, parts, mask, filler, options | more, args)
+        return restored(model, picture, parts, mask, filler, options | more, args, bars)
 
     for note in notes:
         complain(note)

@@ -1,15 +1,21 @@
 """Restores one picture or film for the command, whatever its channels and the model's."""
 
+import json
+
 import keras
 import numpy as np
+from keras.saving import serialize_keras_object as serialized
 
 from keras_imgen import degradations
 from keras_imgen.cli import maps, undo
 from keras_imgen.sigma import level_to_pass
 
 
-def restored(model, picture, parts, mask, filler, options, args):
-    """Return a restored picture, its map of errors or None, and a word on the noise."""
+def restored(model, picture, parts, mask, filler, options, args, bars):
+    """Return a restored picture, its map of errors or None, and a word on the noise.
+
+    Error bars are kept in `bars`, a dict, for pictures that went through the same.
+    """
     said, degrade = "", args.degrade
     if parts:
         level = undo.level_of(picture, parts, args.sigma)
@@ -40,7 +46,11 @@ def restored(model, picture, parts, mask, filler, options, args):
     kept = mask is not None and alone  # known pixels stand as they were observed
     shape = (*model.image_shape[:2], picture.shape[-1])
     degradation = maps.went_through(model, parts, level, picture, mask)
-    errors = maps.error_bars(answer, shape, degradation, mask, kept)(std[0])
+    holes = None if mask is None else mask.shape
+    same = json.dumps([shape, holes, kept, options.get("level"), serialized(degradation)])
+    if same not in bars:
+        bars[same] = maps.error_bars(answer, shape, degradation, mask, kept)
+    errors = bars[same](std[0])
     return found, maps.drawn(errors * mask if kept else errors), said
 
 

@@ -70,6 +70,17 @@ def batch_of(model, data) -> Batch:
     return Batch(pictures, labels if model.num_classes else None)
 
 
+def numbers_in(data):
+    """Return a batch as a step can take it: texts in a dict, such as names, are left out."""
+    if not isinstance(data, dict):
+        return data if isinstance(data, tuple | list) else (data,)
+    return {
+        key: value
+        for key, value in data.items()
+        if not any(_is_text(x) for x in keras.tree.flatten(value))
+    }
+
+
 def pictures_in(data) -> Batch:
     """Return what a batch holds, whatever model it is for: pairs are recognised by their shapes."""
     if isinstance(data, dict) and "clean" in data:
@@ -182,6 +193,11 @@ def _rank(x):
     shape = getattr(x, "shape", None)
     # Of a tensor in a compiled step not even the number of axes need be known.
     return None if shape is None or getattr(shape, "rank", 0) is None else len(shape)
+
+
+def _is_text(x):
+    dtype = x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype
+    return getattr(dtype, "kind", "") in ("U", "S", "O") or "string" in str(dtype)
 
 
 def _is_picture(x):

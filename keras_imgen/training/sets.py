@@ -21,6 +21,7 @@ from keras_imgen.training.batches import (
     batch_of,
     check_labels,
     checked_batch,
+    numbers_in,
 )
 from keras_imgen.training.grain import GrainBatches, from_grain
 from keras_imgen.training.seal import digest
@@ -241,7 +242,7 @@ def _looked_at(x, look: Look):
             look.check_count(min(rest, pictures.batch_size))
         return x
     if not isinstance(x, keras.utils.PyDataset):
-        return backends.in_reading(x, look)
+        return backends.in_reading(x, look, numbers_in)
     if look.least > 1 and x.num_batches:  # the last batch is the smallest
         look(x[x.num_batches - 1])
     return _LookedAt(x, look)
@@ -277,7 +278,7 @@ class _LookedAt(_Wrapped):
         batch = self.dataset[index]
         with backends.marked_errors():
             self.look(batch)
-        return batch
+        return numbers_in(batch)
 
 
 def _shared(x):

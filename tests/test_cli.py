@@ -1084,7 +1084,8 @@ def test_a_map_of_holes_is_fitted_on_the_holes_of_the_mask_alone():
         seen.append((picture, holes))
         return picture, np.ones_like(picture)
 
-    degradation = maps.went_through(model, [], None, np.zeros((40, 50, 3), "float32"), mask)
+    assert maps.level_behind(model, None, np.zeros((40, 50, 3), "float32")) is None
+    degradation = maps.went_through(model, [], None, mask)
     maps.error_bars(restored, (None, None, 3), degradation, mask, kept=True)
     assert len(seen) == len(maps.EXAMPLES)
     for name, (picture, holes) in zip(maps.EXAMPLES, seen, strict=True):

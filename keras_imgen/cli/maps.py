@@ -52,18 +52,22 @@ def file(folder, target, out):
     return path
 
 
-def went_through(model, parts, level, picture, mask):
+def level_behind(model, level, picture):
+    """Return the level of the noise in a picture, estimated where the model sees for itself."""
+    if level is None and isinstance(model.degradation, degradations.AdditiveNoise):
+        return float(estimate_sigma(picture[None])[0])
+    return level
+
+
+def went_through(model, parts, level, mask):
     """Return what a picture went through but for the holes of its mask, or None.
 
     Args:
         model: a `Restorer`.
         parts: what `undo.read` returned.
-        level: of the noise, or None if the model sees for itself.
-        picture: as it was observed.
+        level: of the noise, as `level_behind` returns it.
         mask: 1 where pixels are missing, or None.
     """
-    if level is None and isinstance(model.degradation, degradations.AdditiveNoise):
-        level = float(estimate_sigma(picture[None])[0])
     parts = [part for part in parts if not isinstance(part, degradations.MissingPixels)]
     if parts or level:
         return undo.through(parts, level)

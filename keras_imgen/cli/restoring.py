@@ -42,10 +42,10 @@ def restored(model, picture, parts, mask, filler, options, args, bars):
     alone = not (parts[1:] or level) if parts else model.keep_known
     kept = mask is not None and alone  # known pixels stand as they were observed
     shape = (*model.image_shape[:2], picture.shape[-1])
-    level = maps.level_behind(model, level, picture)
-    same = shape, level, options.get("level"), None if mask is None else mask.shape
+    noise = maps.level_behind(model, level, picture)
+    same = shape, noise, options.get("level"), None if mask is None else mask.shape
     if same not in bars:
-        degradation = maps.went_through(model, parts, level, mask)
+        degradation = maps.went_through(model, parts, noise, mask)
         bars[same] = maps.error_bars(answer, shape, degradation, mask, kept)
     errors = bars[same](std[0])
     return found, maps.drawn(errors * mask if kept else errors), said

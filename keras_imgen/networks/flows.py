@@ -7,7 +7,7 @@ from keras import layers, ops
 
 from keras_imgen.checks import whole_number
 
-NEAR = 8.0  # where latents lie that are known
+NEAR = 8.0  # how far out latents are told apart, and how far a layer moves them, at most
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
@@ -15,8 +15,8 @@ class FlowPrior(layers.Layer):
     """Latents of a `VAE` that lie where the encoder puts them: a distribution that is learned.
 
     Standard normal numbers go through layers that each shift and stretch one half of them, by what
-    a small network says to the other half. That can be undone, so the density of latents is known,
-    too.
+    a small network says to the other half: by 8 at most, and by the factor e. That can be undone,
+    so the density of latents is known, too.
 
     Args:
         latent_dim: number of latent variables, at least 2, as in the encoder.

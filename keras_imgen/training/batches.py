@@ -71,9 +71,9 @@ def batch_of(model, data) -> Batch:
 
 
 def numbers_in(data):
-    """Return a batch as a step can take it: texts in a dict, such as names, are left out."""
+    """Return a batch without the texts in a dict, such as names: few backends' steps take them."""
     if not isinstance(data, dict):
-        return data if isinstance(data, tuple | list) else (data,)
+        return data
     return {
         key: value
         for key, value in data.items()

@@ -212,8 +212,9 @@ class PictureModel(Stored):
         Args:
             x: what `keras_imgen.load` and its siblings return, an array of pictures in [0, 1], a
                 `tf.data.Dataset`, `grain.MapDataset` or `keras.utils.PyDataset`. A batch is the
-                pictures alone, `(pictures, ...)`, or a dict with the key `"image"`. A conditional
-                model needs `(pictures, labels)`, or the keys `"image"` and `"label"`.
+                pictures alone, `(pictures, ...)`, or a dict with the key `"image"`, whose texts
+                are left out. A conditional model needs `(pictures, labels)`, or the keys `"image"`
+                and `"label"`.
             y: labels of a conditional model, one whole number per picture, if `x` is an array; the
                 others learn from the pictures alone.
             batch_size: pictures per batch if `x` is an array; 32 by default.

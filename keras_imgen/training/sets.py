@@ -278,7 +278,8 @@ class _LookedAt(_Wrapped):
         batch = self.dataset[index]
         with backends.marked_errors():
             self.look(batch)
-        return numbers_in(batch)
+        # Of what is no tuple or dict, Keras takes NumPy's arrays alone.
+        return numbers_in(batch) if isinstance(batch, tuple | list | dict) else (batch,)
 
 
 def _shared(x):

@@ -114,7 +114,7 @@ def vae(seed, steps, kind="dense", units=(300, 300), flow=False, ema=0.999, rate
     )
     # JAX is slow without XLA, TensorFlow with it where it convolves; PyTorch has none.
     xla = keras.backend.backend() in (("tensorflow", "jax") if kind == "dense" else ("jax",))
-    # After the first steps norms lie between 25 and 120: none of these is cut.
+    # After the first epoch norms lie between 25 and 120: none of these is cut.
     model.compile(keras.optimizers.Adam(rate, global_clipnorm=200.0), jit_compile=xla)
     return model
 

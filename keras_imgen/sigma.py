@@ -10,7 +10,8 @@ from keras_imgen.degradations import AdditiveNoise
 from keras_imgen.pretrained import load_pretrained
 
 LUMA = np.array([0.299, 0.587, 0.114], "float32")  # ITU-R BT.601
-LEAST = 5.0 / 255.0  # below, textures may pass for noise
+CHROMA = np.array([[-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]], "float32")  # blue, red
+LEAST = 6.0 / 255.0  # below, textures may pass for noise
 WINDOW, PLACES = 160, (0.0, 0.5, 1.0)  # large pictures are looked at in nine places
 
 
@@ -21,7 +22,8 @@ def estimate_sigma(pictures) -> np.ndarray:
     file mostly keeps less detail of colours than of brightness, and with it only the noise that all
     colours share; what is left looks clean to such a denoiser. Here the brightness alone is looked
     at: the estimate is the spread of the finest details that `"denoiser-gray"` takes away from it.
-    The texture of a clean picture stays with the picture, so it hardly counts as noise.
+    The texture of a clean picture mostly stays with the picture, so it hardly counts as noise; one
+    that is fine everywhere, as of rocks seen from the air, does.
 
     Args:
         pictures: float array in [0, 1], shape `(n, height, width, 1 or 3)`; noise may go beyond.
@@ -59,8 +61,9 @@ def level_to_pass(model, picture: np.ndarray) -> float | None:
     """Return the noise level that a model must be given, or None if it sees the noise itself.
 
     A model that was given the level in every step cannot do without. One that need not be sees
-    for itself, unless the noise is the same in all colours: then it takes away far less of
-    the brightness than `"denoiser-gray"`.
+    for itself, unless the noise is the same in all colours, as in most JPEG files: then it takes
+    away far less of the brightness than `"denoiser-gray"`. Of a fine texture without colours it
+    does so, too, and is right: the colours tell which it is.
 
     Args:
         model: a `Restorer`.
@@ -73,7 +76,11 @@ def level_to_pass(model, picture: np.ndarray) -> float | None:
     if may_see and 1 in (model.image_shape[-1], picture.shape[-1]):
         return None
     sigma = estimate_sigma(picture[None])[0]
-    if may_see and (sigma < LEAST or _sigma_taken_away(model, picture[None])[0] > 0.75 * sigma):
+    if may_see and not (
+        sigma >= LEAST
+        and _has_noise_of_halved_colors(picture, sigma)
+        and _sigma_taken_away(model, picture[None])[0] <= 0.75 * sigma
+    ):
         return None
     return float(np.clip(sigma, *degradation.range))
 
@@ -88,15 +95,32 @@ def _sigma_taken_away(model, pictures):
         windows = np.stack(list(_windows(picture)))
         if model.image_shape[-1] == 1:
             windows = _brightness(windows)
-        removed = _brightness(windows - model.restore(windows))[..., 0]
-        height, width = (side // 2 * 2 for side in removed.shape[1:])
-        a, b, c, d = (
-            removed[:, y:height:2, x:width:2] for y, x in ((0, 0), (0, 1), (1, 0), (1, 1))
-        )
-        # The diagonal details of the Haar wavelet. In the median place: the sky may be blown out.
-        spreads.append(np.median(np.std((a - b - c + d) / 2.0, axis=(1, 2))))
+        removed = _brightness(windows - model.restore(windows))
+        spreads.append(_fine_spread(removed)[0])
     # Independent noise of three colours partly cancels in their sum.
     return np.array(spreads, "float64") / (np.linalg.norm(LUMA) if pictures.shape[-1] == 3 else 1.0)
+
+
+def _has_noise_of_halved_colors(picture, sigma):
+    """Tell whether a picture has noise of a spread in brightness, and in colours of half the size.
+
+    Such colours have next to no details of one pixel, and at four pixels still those of the noise.
+    A texture that was not noise has far less there than it has in brightness.
+    """
+    colors = np.stack(list(_windows(picture))) @ (CHROMA.T / np.linalg.norm(CHROMA, axis=1))
+    count, height, width, _ = colors.shape
+    fours = colors[:, : height // 4 * 4, : width // 4 * 4]
+    fours = fours.reshape(count, height // 4, 4, width // 4, 4, 2).mean(axis=(2, 4))
+    fine, coarse = _fine_spread(colors), 4.0 * _fine_spread(fours)
+    return np.all(fine < 0.3 * coarse) and np.mean(coarse**2) > (0.4 * sigma) ** 2
+
+
+def _fine_spread(pictures):
+    """Return the spread of the finest diagonal details of pictures, one number a channel."""
+    height, width = (side // 2 * 2 for side in pictures.shape[1:3])
+    a, b, c, d = (pictures[:, y:height:2, x:width:2] for y, x in ((0, 0), (0, 1), (1, 0), (1, 1)))
+    # By the Haar wavelet. In the median place: the sky may be blown out.
+    return np.median(np.std((a - b - c + d) / 2.0, axis=(1, 2)), axis=0)
 
 
 def _brightness(pictures):

@@ -56,6 +56,20 @@ def test_models_that_ship_are_known_before_they_can_be_loaded():
     assert tuple(pretrained.UNTRAINED) == cli.READY
 
 
+def test_a_backend_that_is_not_installed_is_named_with_one_that_is(monkeypatch):
+    from keras_imgen.cli import command
+
+    def find(name):
+        return "there" if name == "jax" else None
+
+    monkeypatch.setattr(command.importlib.util, "find_spec", find)
+    error = ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
+    sentence = "Keras computes by tensorflow, which is not installed. Install it, or set "
+    assert command._explain(error, None) == (sentence + "KERAS_BACKEND=jax: that one is.", 1)
+    other = ModuleNotFoundError("No module named 'other'", name="other")
+    assert command._explain(other, None) == ("No module named 'other'", 1)
+
+
 def test_help_imports_neither_keras_nor_tensorflow():
     code = (
         "import sys; sys.argv = ['keras-imgen', '--help']\n"
@@ -369,7 +383,9 @@ def test_a_vae_of_classes_in_black_and_white_trains_draws_and_is_measured(
         ("photos", "is measured on pictures of its classes"),
     ):
         assert run("evaluate", model, "--data", folder) == 2
-        assert said in capsys.readouterr().err
+        complaint = capsys.readouterr().err
+        assert said in complaint
+        assert "--labels False" not in complaint  # which `evaluate` does not take
 
 
 @pytest.mark.parametrize(
@@ -548,6 +564,13 @@ def test_sample_draws_the_class_that_is_asked_for(tmp_path, capsys):
             np.testing.assert_array_equal(np.asarray(image)[..., None], to_uint8(expected))
     assert run(*command, tmp_path / "no.png", "--label", 3) == 2
     assert "between 0 and 2, both included. Received: 3" in capsys.readouterr().err
+    plain = vae_of((8, 8, 1))
+    plain.save(tmp_path / "plain.keras")
+    for label in (3, "cow"):
+        argv = ("sample", tmp_path / "plain.keras", "--label", label, "--out", tmp_path / "no.png")
+        assert run(*argv) == 2
+        expected = f"trained without classes. Received: --label {label}. Leave it out, or train one"
+        assert expected in capsys.readouterr().err
 
 
 USES = {  # one of each family of pictures
@@ -1056,7 +1079,8 @@ def test_a_map_says_how_wrong_each_pixel_may_be(case, trained, tmp_path, capsys,
     command = ("restore", model, tmp_path / "in", *options)
     out, folder = tmp_path / "out", tmp_path / "in" / "maps"
     assert run(*command, "--out", out, "--map", folder) == 0
-    assert f"(map: {folder / 'a.png'})" in capsys.readouterr().out
+    legend = "yellow where it may be wrong by 64 grey levels or more"
+    assert f"(map: {folder / 'a.png'}, {legend})" in capsys.readouterr().out
     with Image.open(folder / "a.png") as image, Image.open(out / "a.png") as restored:
         assert image.mode == "RGB"
         assert image.size == restored.size

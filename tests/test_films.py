@@ -504,6 +504,13 @@ def test_every_film_is_restored_by_itself(models, tmp_path, monkeypatch, capsys)
     }
 
 
+def test_a_single_frame_is_said_to_lie_where_it_does(models, tmp_path, capsys):
+    write_frames(tmp_path / "a", film(1))
+    (file,) = (tmp_path / "a").iterdir()
+    assert run("restore", models / "noise.keras", file, "--out", tmp_path / "out") == 0
+    assert f"{file} -> {tmp_path / 'out' / file.name} (1 frame)" in capsys.readouterr().out
+
+
 def test_nothing_is_restored_twice_and_a_cut_off_film_goes_on(models, tmp_path, capsys):
     write_frames(tmp_path / "a", film(4))
     write_gif(tmp_path / "g.gif", film(3))

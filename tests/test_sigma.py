@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_imgen import Restorer, degradations, estimate_sigma, load, load_pretrained, networks
+from keras_imgen import (
+    Restorer,
+    degradations,
+    estimate_sigma,
+    load,
+    load_example,
+    load_pretrained,
+    networks,
+)
 from keras_imgen.sigma import level_to_pass
 
 
@@ -24,6 +32,8 @@ def noisy(clean, sigma):
 def as_jpeg(picture, quality=90, subsampling=2):
     stream = io.BytesIO()
     pixels = np.rint(255 * np.clip(picture, 0, 1)).astype("uint8")
+    if quality is None:  # 8 bits, but no JPEG
+        return pixels / np.float32(255)
     Image.fromarray(pixels).save(stream, "JPEG", quality=quality, subsampling=subsampling)
     return np.asarray(Image.open(stream)) / np.float32(255)
 
@@ -76,6 +86,22 @@ def test_a_model_is_told_only_what_it_does_not_see():
     assert 255 * level_to_pass(model, as_jpeg(noisy(clean, 90))) == pytest.approx(55)  # its most
     grey = observed[..., :1]
     assert level_to_pass(load_pretrained("denoiser-gray"), grey) is None
+
+
+@pytest.mark.parametrize("sigma", [0, 10, 25])
+def test_fine_texture_without_colours_is_no_noise_that_is_told(sigma):
+    rocks = load_example("mountains")
+    assert 255 * estimate_sigma(rocks[None])[0] > 20  # what it is taken for
+    for top, left, side in ((0, 0, 300), (40, 100, 75), (200, 150, 160)):
+        picture = noisy(rocks[top : top + side, left : left + side], sigma)
+        pixels = as_jpeg(picture, None)
+        assert level_to_pass(load_pretrained("denoiser-color"), pixels) is None
+
+
+@pytest.mark.parametrize("quality", [75, 90])
+def test_fine_texture_is_not_told_of_a_clean_jpeg(quality):
+    rocks = as_jpeg(load_example("mountains")[:300, :300], quality)
+    assert level_to_pass(load_pretrained("denoiser-color"), rocks) is None
 
 
 def test_a_model_that_cannot_do_without_is_always_told():

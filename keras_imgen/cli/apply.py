@@ -71,6 +71,11 @@ def _label(args, model):
     """Return the class that is asked for by its number, or by the name that its training knew."""
     if args.label is None:
         return None
+    if not model.num_classes:
+        raise ValueError(
+            f"This model was trained without classes. Received: --label {args.label}. Leave it "
+            "out, or train one with --labels."
+        )
     if args.label.isdecimal() and len(args.label) < 10:
         return int(args.label)
     names = run_config(args.model).get("class_names")
@@ -160,7 +165,7 @@ def _restore_photo(file, target, answer, args):
     photo = undo.as_large(photo, picture)
     if chart is not None:
         plotting.save_grid(chart_file, chart[None], padding=0)
-        said += f" (map: {chart_file})"
+        said += f" (map: {chart_file}, {maps.LEGEND})"
     with write_whole(target) as unfinished:
         write_photo(unfinished, photo._replace(picture=picture))
     return said

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import errno
 import importlib
+import importlib.util
 import logging
 import os
 import re
@@ -17,6 +18,7 @@ from keras_imgen.interrupts import deferred
 from keras_imgen.processor import choose_convolutions
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+BACKENDS = ("tensorflow", "jax", "torch")
 FAMILIES = ("gan", "vae", "diffusion", "denoise", "inpaint", "sequence")
 
 # What `load_pretrained` knows.
@@ -110,6 +112,10 @@ def _explain(error, out):
         path = re.sub(r"\.unfinished-\d+-", "", path)  # as `write_whole` calls what it is writing
         advice = ADVICE.get(name, "Look after its cause, then give the same command again.")
         return f"{path!r} cannot be used: {error.strerror}. {advice}", 1 if name in FAILED else 2
+    if isinstance(error, ModuleNotFoundError) and error.name in BACKENDS:
+        there = [name for name in BACKENDS if importlib.util.find_spec(name)]
+        instead = f", or set KERAS_BACKEND={there[0]}: that one is" if there else ""
+        return f"Keras computes by {error.name}, which is not installed. Install it{instead}.", 1
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return "there is not enough memory. Pass fewer or smaller pictures or batches.", 1
     return str(error) or type(error).__name__, 2 if isinstance(error, WRONG_ARGUMENT) else 1

@@ -1,6 +1,7 @@
 """The pictures that `keras-imgen train`, `demo` and `evaluate` are told to take."""
 
 import os
+import re
 import warnings
 
 import numpy as np
@@ -81,9 +82,11 @@ def load_unseen(name: str, model, config: dict, count: int, seed: int) -> Pictur
     except ValueError as error:
         if not model.num_classes or "label" not in str(error):
             raise
+        # Its advice is for those who could do without.
+        reason = re.split(r" (?:Pass|Move them)\b", str(error))[0]
         raise ValueError(
             "This VAE was trained with --labels, and is measured on pictures of its classes. "
-            f"{error}"
+            f"{reason} Pass a set or a folder that has them."
         ) from None
 
 

@@ -124,14 +124,14 @@ def _restore_one(model, name, files, targets, mask, options, args):
         restored = _streamed(model, film, hidden)
     else:
         restored = restore_any(model, film.read(), hidden, args.degrade, options)[0]
-    where = target = targets[files[0]]
+    target = targets[files[0]]
     if one_file:
         film.write(target, restored)
     else:
         for file, frame in zip(files, restored, strict=True):
             if not os.path.lexists(targets[file]):
                 write_frame(targets[file], file, frame)
-        where = target.parent
+    where = target if len(files) == 1 else target.parent
     print(f"{name} -> {where} ({_frames(len(film))})", flush=True)
 
 

@@ -14,6 +14,7 @@ from keras_imgen.data import sources, to_float, to_uint8
 EXAMPLES = ("coffee", "mountains", "tower")  # no network that ships has learned from them
 SIDE = 128  # pixels of the detail of each that is tried
 BRIGHTEST = 64.0 / 255.0  # error that is drawn in the brightest colour
+LEGEND = f"yellow where it may be wrong by {255 * BRIGHTEST:.0f} grey levels or more"
 
 
 def check(model, args) -> None:

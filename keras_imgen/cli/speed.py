@@ -44,9 +44,9 @@ class Child:
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
             options = {"env": self.environment, "stderr": subprocess.DEVNULL, **pipes}
             self.process = subprocess.Popen(self.program, **options)
+        begin = time.monotonic()  # before the timer's own: whoever it ends was too late
         late = threading.Timer(PATIENCE, self.process.kill)
         late.start()
-        begin = time.monotonic()
         try:
             with contextlib.suppress(BrokenPipeError):
                 self.process.stdin.write(f"{family} {precision}\n")

@@ -1,10 +1,11 @@
 """Measure `denoiser-color` on JPEG files of noisy photographs, blind and told as the command tells.
 
     python tests/benchmarks/jpeg_noise.py --data BSD [--pictures 6]
+    python tests/benchmarks/jpeg_noise.py --data coffee      # or another embedded example
 
 Noise of a fixed seed is added to the middle 160 x 160 pixels of clean pictures of 8 bits, evenly
 spread over the folder, which are then clipped, rounded and saved: as PNG, and as JPEG of three
-qualities with full colours (4:4:4) and with colours at half the size (4:2:0). Prints mean PSNR of
+qualities with full colours (4:4:4), half of them (4:2:2) and a quarter (4:2:0). Prints mean PSNR of
 the file, of what the denoiser makes of it when it is told nothing, and of what the command makes of
 it; the worst gain of a picture; and of how many pictures the command told a level.
 """
@@ -19,13 +20,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 from PIL import Image
 
-from keras_imgen import load_pretrained, metrics
-from keras_imgen.data import to_float
+from keras_imgen import load_example, load_pretrained, metrics
+from keras_imgen.data import to_float, to_uint8
 from keras_imgen.data.photos import read_picture
 from keras_imgen.sigma import level_to_pass
 
 SIDE = 160
-SAVED = [None, *((quality, colours) for quality in (75, 85, 95) for colours in ("4:4:4", "4:2:0"))]
+COLOURS = ("4:4:4", "4:2:2", "4:2:0")
+SAVED = [None, *((quality, colours) for quality in (75, 85, 95) for colours in COLOURS)]
 
 
 def main():
@@ -33,13 +35,16 @@ def main():
     parser.add_argument("--data", required=True)
     parser.add_argument("--pictures", type=int, default=6)
     args = parser.parse_args()
-    files = sorted(Path(args.data).iterdir())
-    step = len(files) // args.pictures
-    cleans = [middle(read_picture(file)) for file in files[step // 2 :: step][: args.pictures]]
+    if Path(args.data).is_dir():
+        files = sorted(Path(args.data).iterdir())
+        step = len(files) // args.pictures
+        cleans = [read_picture(file) for file in files[step // 2 :: step][: args.pictures]]
+    else:
+        cleans = [to_uint8(load_example(args.data))]
     model = load_pretrained("denoiser-color")
     for sigma in (0, 10, 15, 25, 40):
         for saved in SAVED:
-            rows = [measured(model, *pair) for pair in pairs(cleans, sigma, saved)]
+            rows = [measured(model, *pair) for pair in pairs(map(middle, cleans), sigma, saved)]
             file, blind, told = np.mean([row[:3] for row in rows], axis=0)
             worst = min(row[2] - row[1] for row in rows)
             kind = "PNG" if saved is None else f"JPEG {saved[0]} {saved[1]}"

@@ -158,11 +158,11 @@ def shown(figures):
 
 
 def draw(path, grids):
-    """Put samples of all models side by side."""
-    figure, axes = plt.subplots(1, len(grids), figsize=(3.2 * len(grids), 3.4), squeeze=False)
+    """Put samples of all models side by side, those that know labels with a digit a column."""
+    figure, axes = plt.subplots(1, len(grids), figsize=(3.6 * len(grids), 2.6), squeeze=False)
     for ax, (name, pictures) in zip(axes.ravel(), grids.items(), strict=True):
         title = {"gan": "GAN", "vae": "VAE", "diffusion": "Diffusion"}[name]
-        ki.plotting.plot_images(pictures, 8, title, ax=ax)
+        ki.plotting.plot_images(pictures[:60], 10, title, ax=ax)
     figure.savefig(path, dpi=120, bbox_inches="tight")
 
 

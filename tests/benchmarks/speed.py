@@ -13,7 +13,9 @@ layers, 40 x 40, batch 32; two ConvLSTM layers of 32 maps, 4 films of 10 frames 
 
 The same step on the first backend that is installed, of TensorFlow, JAX and PyTorch, against loops
 that people write in PyTorch (`torch_loops.py`) on networks of the same layers: as they are, with
-memory laid out channels last, and with `torch.compile`. Each feeds its batches from memory. In
+memory laid out channels last, and with `torch.compile`. Each feeds its batches from memory; a turn
+of ours is an epoch of `fit`, with all that it does before and behind. "Five a call" is
+`compile(steps_per_execution=5)`, where steps are so short that a call counts. In
 percent, the share of what this machine reaches in products of matrices of 2,048 x 2,048, which
 take turns with the others (NumPy; on a GPU PyTorch); how many operations a step has, PyTorch
 counts.
@@ -56,13 +58,14 @@ SHAPES = {
     "dncnn": (32, 40, 40, 1),
     "convlstm": (4, 10, 64, 64, 1),
 }
-STEPS = {"gan": 20, "vae": 20, "diffusion": 6, "dncnn": 2, "convlstm": 2}  # of a turn
+STEPS = {"gan": 100, "vae": 100, "diffusion": 6, "dncnn": 2, "convlstm": 2}  # of a turn
+CALL, FIVE = 5, "five a call"
 DOUBLED = ("batch", "side", "length", "maps")
 MATRIX = 2048
 PATIENCE, FIRST = 60, 600  # seconds for a turn, and for the first one, in which it compiles
 
 
-def made(family, doubled=None):
+def made(family, how=None):
     """Return a compiled model and the pictures of a turn, of which one thing may be doubled."""
     import keras
 
@@ -70,10 +73,10 @@ def made(family, doubled=None):
 
     keras.utils.set_random_seed(0)
     batch, *length, height, width, channels = SHAPES[family]
-    batch *= 2 if doubled == "batch" else 1
-    length = [n * (2 if doubled == "length" else 1) for n in length]
-    sides = [n * (2 if doubled == "side" else 1) for n in (height, width)]
-    maps = 2 if doubled == "maps" else 1
+    batch *= 2 if how == "batch" else 1
+    length = [n * (2 if how == "length" else 1) for n in length]
+    sides = [n * (2 if how == "side" else 1) for n in (height, width)]
+    maps = 2 if how == "maps" else 1
     shape = (*length, *sides, channels)
     if family == "gan":
         players = networks.dcgan_generator, networks.dcgan_discriminator
@@ -93,7 +96,7 @@ def made(family, doubled=None):
             h = networks.ConvLSTM(32 * maps)(h)
         network = keras.Model(frames, keras.layers.Conv3D(1, 1)(h))
         model = Restorer(network, degradations.AdditiveNoise(0.1, seed=0), seed=0)
-    model.compile()
+    model.compile(steps_per_execution=CALL if how == FIVE else 1)
     pictures = np.random.default_rng(0).random((STEPS[family] * batch, *shape), "float32")
     return model, load_arrays(pictures, batch_size=batch)
 
@@ -185,7 +188,7 @@ def loops(args):
     """Print the time of a step of ours and of PyTorch's loops, and their shares of the peak."""
     if importlib.util.find_spec("torch") is None:
         raise SystemExit("PyTorch is not installed. Try: pip install torch")
-    names = [installed()[0], *LOOPS, "product"]
+    names = [installed()[0], FIVE, *LOOPS, "product"]
     compare(args, names, args.only or [f for f in STEPS if f != "diffusion"])
 
 
@@ -215,8 +218,9 @@ def compare(args, names, families):
 
 
 def makes_sense(family, name):
-    """Return whether something is there that can be doubled."""
-    return {"length": family == "convlstm", "side": family != "diffusion"}.get(name, True)
+    """Return whether something is there that can be doubled, or divided into calls."""
+    long, whole = family == "convlstm", STEPS[family] % CALL == 0
+    return {"length": long, "side": family != "diffusion", FIVE: whole}.get(name, True)
 
 
 def cell(seconds, name, first, reached):

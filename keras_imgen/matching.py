@@ -176,10 +176,17 @@ def to_undo(image_shape, observed, degradation, known):
     operator = degradation.operator(known)
     if with_them:
         observed = observed[..., :channels]
+    seen = observed
     if known is not None:  # whatever stands in the holes, NaN too, is not seen
-        observed = np.where(known == 0.0, 0.0, observed).astype(observed.dtype)
-    check_pictures(observed, image_shape, "observed", noise=NOISE)
-    return observed.astype("float32"), operator
+        seen = np.where(known == 0.0, 0.0, observed).astype(observed.dtype)
+    check_pictures(seen, image_shape, "observed", noise=NOISE)
+    if known is not None and not operator.keeps:
+        # Unless what came behind the holes has carried pixels there from beside them.
+        reached = ops.convert_to_numpy(operator.forward(ops.ones(seen.shape, "float32")))
+        unseen = (known == 0.0) & (reached == 0.0)
+        seen = np.where(unseen, 0.0, observed).astype(observed.dtype)
+        check_pictures(seen, image_shape, "observed", noise=NOISE)
+    return seen.astype("float32"), operator
 
 
 def as_noisy(x, image_shape):

@@ -16,7 +16,9 @@ from keras_imgen.matching import conditioned
 class Sequences:
     """Part of `Restorer`: what is made of sequences."""
 
-    def stream(self, frames: Iterable, *, known: Iterable | None = None) -> Iterator[np.ndarray]:
+    def stream(
+        self, frames: Iterable, *, known: Iterable | None = None, level: float | None = None
+    ) -> Iterator[np.ndarray]:
         """Restore a film frame by frame: each one as soon as it comes, however many there are.
 
         What comes out is what `restore` makes of the whole film. The memory that it takes does not
@@ -29,6 +31,7 @@ class Sequences:
             known: for a model that fills holes, a mask for each frame, 1 where a pixel is known,
                 of the shape `(height, width, 1)` or anything that broadcasts to it: 0 for a frame
                 that is lost, 1 for one that is not.
+            level: as in `restore`.
 
         Yields:
             Restored frames, float32 arrays in [0, 1], `(height, width, channels)`.
@@ -54,7 +57,7 @@ class Sequences:
                 "before, or remembers them in other layers than networks.ConvLSTM. Build it with "
                 "causal=True, or restore(observed) the whole sequence."
             )
-        return self._streamed(frames, known)
+        return self._streamed(frames, known, level)
 
     @property
     def streams(self) -> bool:
@@ -112,11 +115,11 @@ class Sequences:
             seen = np.concatenate([seen, made], axis=1)
         return seen[:, -num_frames:, ..., :channels]
 
-    def _streamed(self, frames, known):
+    def _streamed(self, frames, known, level):
         step, before, first = self._step(), None, None
         pairs = ((frame, None) for frame in frames) if known is None else _pairs(frames, known)
         for frame, mask in pairs:
-            observed = conditioned(self, ops.convert_to_numpy(frame)[None, None], mask, None)
+            observed = conditioned(self, ops.convert_to_numpy(frame)[None, None], mask, level)
             check_pictures(observed, self.network.input_shape[1:], "frame", noise=NOISE)
             first = first or observed.shape
             if observed.shape != first:

@@ -274,6 +274,10 @@ def test_a_film_is_written_with_its_own_number_of_frames(tmp_path):
             (np.concatenate([whole, whole]), "Received: more frames"),
             (whole[..., 0], r"Received: shape=\(12, 20\)"),
             (whole[None], r"Received: shape=\(3, 12, 20, 1\)"),
+            (255.0 * whole, "must lie in .0, 1.. Received: values from 9 to"),
+            (2.0 * whole - 1.0, "map pictures in .-1, 1. with"),
+            (np.nan * whole, "must be finite"),
+            (pictures, "Convert pictures of 8 bits with keras_imgen.data.to_float"),
         ):
             with pytest.raises(ValueError, match=said):
                 read.write(target, restored)
@@ -465,6 +469,28 @@ def models(tmp_path_factory):
     for name, parts in built.items():
         Restorer(*parts).save(folder / f"{name}.keras")
     return folder
+
+
+@pytest.mark.parametrize("told", [True, 0.5])
+def test_a_film_is_restored_for_the_noise_that_is_told(told, tmp_path, capsys):
+    noise = degradations.AdditiveNoise((0.0, 0.3), append_level=told, seed=0)
+    for causal in (True, False):  # frame by frame, and whole
+        network = networks.conv_lstm((None, None, 1), extra_channels=1, filters=2, causal=causal)
+        for number, variable in enumerate(network.trainable_variables):
+            rng = np.random.default_rng(number)
+            variable.assign(rng.normal(0.0, 0.2, variable.shape))
+        model = Restorer(network, noise, seed=0)
+        model.save(tmp_path / "model.keras")
+        write_frames(tmp_path / "a", film(3))
+        command = ("restore", tmp_path / "model.keras", tmp_path / "a", "--out")
+        assert run(*command, tmp_path / f"told {causal}", "--sigma", 51) == 0
+        expected = model.restore(to_float(film(3))[None], level=0.2)[0]
+        found = Film(tmp_path / f"told {causal}").read()
+        np.testing.assert_array_equal(to_uint8(found), to_uint8(expected))
+        status = run(*command, tmp_path / f"not told {causal}")
+        assert (status == 2) is (told is True)
+        refused = "must be told how noisy a film is. Pass --sigma" in capsys.readouterr().err
+        assert refused is (told is True)
 
 
 def test_every_film_is_restored_by_itself(models, tmp_path, monkeypatch, capsys):

@@ -61,6 +61,9 @@ def test_labels_and_pairs_come_with_it():
     pairs.fit(batched([(p, p) for p in PICTURES], 11), verbose=0)
     with pytest.raises(ValueError, match="learns from pairs. Received: pictures alone"):
         pairs.fit(batched(), verbose=0)
+    advice = 'must hold them under "observed" and "clean". Received: keys ..image..\\.'
+    with pytest.raises(ValueError, match=advice):
+        pairs.fit(batched([{"image": p} for p in PICTURES], 11), verbose=0)
 
 
 def seen_by(data, epochs, steps=None, **options):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import keras_imgen as ki
-from keras_imgen import degradations, metrics
+from keras_imgen import degradations, matching, metrics
 from keras_imgen.degradations import AdditiveNoise, Blur, Compose, Downsample, MissingPixels, Mosaic
 
 
@@ -33,6 +33,57 @@ def gain(clean, degradation, model, passes=6, **options):
     assert answer.dtype == "float32"
     before = metrics.psnr(clean, observed[..., : clean.shape[-1]], clip=True)
     return np.min(np.asarray(metrics.psnr(clean, answer)) - np.asarray(before)), observed, answer
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        [],
+        [Blur(1.2)],
+        [degradations.MotionBlur(5.0, angle=30)],
+        [Downsample(2)],
+        [Mosaic()],
+        [Blur(1.2), AdditiveNoise(0.01, seed=0)],
+    ],
+    ids=lambda parts: " and ".join(type(part).__name__ for part in parts) or "nothing",
+)
+@pytest.mark.parametrize("holes", ["first", "last"])
+def test_what_was_observed_is_looked_at_wherever_the_holes_are_among_the_parts(
+    clean, grey, behind, holes
+):
+    missing = MissingPixels(0.3, seed=0)
+    parts = [missing, *behind] if holes == "first" else [*behind, missing]
+    if holes == "last" and behind and isinstance(behind[-1], AdditiveNoise):
+        parts = [behind[0], missing, behind[-1]]
+    degradation = Compose(parts)
+    observed = np.asarray(degradation(clean))
+    seen, operator = matching.to_undo(grey.image_shape, observed, degradation, None)
+    # With the true picture nothing but the noise is left over.
+    rest = np.asarray(operator.forward(clean)) - seen
+    shown = np.asarray(operator.forward(np.ones_like(clean))) != 0.0
+    assert np.abs(rest[~shown]).max(initial=0.0) < 1e-6
+    assert rest[shown].std() == pytest.approx(operator.sigma, rel=0.05, abs=1e-3)
+
+
+@pytest.mark.parametrize("known", ["behind", "told"])
+def test_blurred_holes_are_undone_without_a_warning(clean, grey, known):
+    degradation = Compose([MissingPixels(0.3, seed=0), Blur(1.2)])
+    observed = np.asarray(degradation(clean))
+    pictures, mask = observed[..., :1], observed[..., 1:]
+    given = (observed, None) if known == "behind" else (pictures, mask)
+    answer = grey.undo(given[0], degradation, known=given[1], passes=6)
+    gained = np.asarray(metrics.psnr(clean, answer)) - np.asarray(metrics.psnr(clean, pictures))
+    assert 5.0 < gained.min() < 20.0
+
+
+def test_two_masks_with_something_between_are_refused(clean, grey):
+    holes = [MissingPixels(0.3, seed=seed) for seed in (0, 1)]
+    degradation = Compose([holes[0], Blur(1.2), holes[1]])
+    with pytest.raises(ValueError, match="before something or behind it, not both.*MissingPixels"):
+        grey.undo(np.asarray(degradation(clean)), degradation)
+    both = Compose([Blur(1.2), *holes])
+    better, *_ = gain(clean, both, grey)
+    assert 5.0 < better < 30.0
 
 
 @pytest.mark.parametrize(

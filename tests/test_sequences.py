@@ -230,6 +230,21 @@ def test_a_stream_makes_what_the_whole_makes(mask, sides):
         np.testing.assert_allclose(again, whole, atol=1e-5)
 
 
+def test_a_stream_is_told_the_level():
+    noise = ki.degradations.AdditiveNoise((0.0, 0.3), append_level=True, seed=0)
+    network = conv_lstm(extra_channels=1, filters=2, causal=True)
+    for variable in network.trainable_variables:  # else the change to a frame is 0
+        variable.assign(RNG.normal(0.0, 0.2, variable.shape))
+    model = ki.Restorer(network, noise, seed=0)
+    frames = RNG.random((1, 4, 6, 7, 1), "float32")
+    answers = [np.stack(list(model.stream(frames[0], level=level))) for level in (0.05, 0.3)]
+    assert np.abs(answers[0] - answers[1]).max() > 1e-3
+    for level, found in zip((0.05, 0.3), answers, strict=True):
+        np.testing.assert_allclose(found, model.restore(frames, level=level)[0], atol=1e-5)
+    with pytest.raises(ValueError, match="`level` is for models"):
+        next(restorer(causal=True, mask=False).stream(frames[0], level=0.1))
+
+
 def test_a_stream_asks_for_no_frame_before_its_time():
     model = restorer(causal=True, mask=False)
     given = []

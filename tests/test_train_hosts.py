@@ -22,6 +22,7 @@ from keras_imgen.data import PictureDataset
 from keras_imgen.files import locked
 
 SECONDS = 400  # until a process must have ended
+EPOCHS = 12  # many enough that one can be killed among them, however busy the machine is
 
 
 def free_job():
@@ -85,7 +86,7 @@ def folder(tmp_path_factory):
 
 
 def training(out, *more):
-    options = ("--size", 16, "--batch-size", 6, "--epochs", 4, "--out", out, *more)
+    options = ("--size", 16, "--batch-size", 6, "--epochs", EPOCHS, "--out", out, *more)
     return ("train", "vae", "--data", "pictures", *options)
 
 
@@ -132,7 +133,7 @@ def test_one_of_them_writes_and_speaks(whole, folder):
     assert_silent(second)
     left = {file.name for file in (folder / "two").iterdir()}
     assert left == {file.name for file in (folder / "one").iterdir()}
-    assert len(list((folder / "two" / "samples").iterdir())) == 4
+    assert len(list((folder / "two" / "samples").iterdir())) == EPOCHS
 
 
 @pytest.mark.slow
@@ -142,7 +143,7 @@ def test_if_one_is_killed_the_other_ends_and_both_go_on_under_slurm(whole, folde
     history = folder / "killed" / "history.csv"
     with started(folder, *both) as (first, second):
         begin = time.monotonic()
-        while not history.exists() or len(history.read_text().splitlines()) < 3:
+        while not history.exists() or len(history.read_text().splitlines()) < 2:
             assert time.monotonic() < begin + SECONDS
             assert first.poll() is second.poll() is None
             time.sleep(0.02)

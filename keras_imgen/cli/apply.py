@@ -202,9 +202,13 @@ def _options(model, args):
         "tile": args.tile,
         "progress": sys.stdout.isatty(),
     }
+    of_noise = appends == ("level",) and isinstance(model.degradation, degradations.AdditiveNoise)
     if args.sigma == "auto":
+        must = of_noise and model.degradation.share_given == 1.0  # of pictures it is estimated
+        if must and films.takes(model) and not args.degrade:
+            raise ValueError("This model must be told how noisy a film is. Pass --sigma.")
         return options
-    if appends != ("level",) or not isinstance(model.degradation, degradations.AdditiveNoise):
+    if not of_noise:
         raise ValueError(
             "This model is not conditioned on a noise level. Leave out --sigma, or use "
             "denoiser-gray or denoiser-color."

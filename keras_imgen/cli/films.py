@@ -121,7 +121,7 @@ def _restore_one(model, name, files, targets, mask, options, args):
         hidden = _hidden(film, name, mask, args.lost)
     alike = film.shape[-1] == model.image_shape[-1]
     if model.streams and alike and mask is None and not args.degrade:
-        restored = _streamed(model, film, hidden)
+        restored = _streamed(model, film, hidden, options.get("level"))
     else:
         restored = restore_any(model, film.read(), hidden, args.degrade, options)[0]
     target = targets[files[0]]
@@ -135,10 +135,10 @@ def _restore_one(model, name, files, targets, mask, options, args):
     print(f"{name} -> {where} ({_frames(len(film))})", flush=True)
 
 
-def _streamed(model, film, hidden):
+def _streamed(model, film, hidden, level):
     """Give restored frames one by one, however many there are."""
     known = None if hidden is None else (1.0 - mask for mask in hidden)
-    return _with_bar(model.stream(film, known=known), len(film))
+    return _with_bar(model.stream(film, known=known, level=level), len(film))
 
 
 def _with_bar(frames, count):

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_imgen import checks
 from keras_imgen.data import frames, videos
+from keras_imgen.data.dataset import check_pictures
 from keras_imgen.data.folders import list_pictures
 from keras_imgen.data.levels import to_float, to_uint8
 from keras_imgen.data.photos import read_photo, write_photo
@@ -113,7 +114,8 @@ class Film:
             The path.
 
         Raises:
-            ValueError: if the ending is another one, or the frames are none or not as many.
+            ValueError: if the ending is another one, or the frames are no pictures in [0, 1] or not
+                as many.
         """
         checks.path("path", path)
         path = Path(path)
@@ -150,7 +152,9 @@ class Film:
                 raise ValueError(f"{wanted} Received: shape={shape}.")
             if count > len(self):
                 break
-            yield np.asarray(frame)
+            frame = np.asarray(frame)
+            check_pictures(frame[None], name="restored", noise=1e-3)  # a rounding
+            yield frame
         if count != len(self):
             more = "more" if count > len(self) else count
             raise ValueError(f"{wanted} Received: {more} frames.")

@@ -133,9 +133,17 @@ class Compose(_Combined):
 
     def operator(self, known=None):
         """Return the functions of all parts, one after the other, and all their noise."""
-        forward, variance, keeps = [], 0.0, True
+        forward, variance, keeps, hidden, mixed = [], 0.0, True, False, False
         for part in _parts(self):
             step = part.operator(known)
+            if isinstance(part, WithMask) and mixed:
+                raise ValueError(
+                    "Pixels may be missing before something or behind it, not both: only one mask "
+                    f"is told. Received: {', '.join(type(p).__name__ for p in _parts(self))}. Undo "
+                    "one after the other, the last one first."
+                )
+            hidden = hidden or isinstance(part, WithMask)
+            mixed = mixed or (hidden and not (step.keeps or isinstance(part, AdditiveNoise)))
             if variance and not isinstance(part, AdditiveNoise | WithMask):
                 raise ValueError(
                     f"Noise must come behind what it is observed through. Received: noise before "

@@ -151,7 +151,14 @@ ONE_PICTURE = (
 
 def _pair(model, data):
     if isinstance(data, dict):
-        return Batch(_named(data, "clean"), observed=_named(data, "observed"))
+        for key in ("observed", "clean"):
+            if key not in data:
+                raise ValueError(
+                    f"A {type(model).__name__} without a degradation learns from pairs: a batch "
+                    'that is a dict must hold them under "observed" and "clean". Received: keys '
+                    f"{shown(list(data))}."
+                )
+        return Batch(data["clean"], observed=data["observed"])
     observed, clean = _entries(data)
     rank = _rank(clean)
     if clean is None or (rank is not None and rank < 3):

@@ -10,6 +10,8 @@ from keras_imgen.data.dataset import NOISE
 from keras_imgen.degradations import AdditiveNoise, Degradation, MissingPixels
 from keras_imgen.sizes import multiple_of_sides
 
+NO_LEVEL = "This model is conditioned on a level. Received: none. Pass `level`."
+
 
 def checked_mask(known, shape):
     """Return a mask as an array of this shape, or raise if it is none."""
@@ -71,6 +73,11 @@ def check_match(network, degradation, keep_known) -> None:
         )
 
 
+def must_be_told(model) -> bool:
+    """Return whether a model was given the strength in every step, so that 0 is a wrong one."""
+    return model.appends == ("level",) and getattr(model.degradation, "share_given", 0.0) == 1.0
+
+
 def conditioned(model, observed, known, level):
     """Return observed pictures as an array with all the channels that a model's network takes.
 
@@ -110,6 +117,8 @@ def conditioned(model, observed, known, level):
         # Whatever stands in the holes, NaN too, is not seen.
         return np.concatenate([np.where(known == 0.0, 0.0, observed), known], axis=-1)
     if appends == ("level",):
+        if level is None and must_be_told(model):
+            raise ValueError(NO_LEVEL)
         level = 0.0 if level is None else model.degradation.checked_level(level)
         return np.concatenate([observed, np.full(shape, level, observed.dtype)], axis=-1)
     raise ValueError(
@@ -242,11 +251,8 @@ def with_level(model, x, level):
                 "train it with append_level=True."
             )
         return x
-    if level is None and model.degradation.share_given == 1.0:
-        raise ValueError(
-            "This model is conditioned on a level. Received: none. Pass `level`, a number or one "
-            "for each picture."
-        )
+    if level is None and must_be_told(model):
+        raise ValueError(NO_LEVEL)
     levels = 0.0 if level is None else _levels(model.degradation, level, x.shape[0])
     levels = ops.reshape(levels, (-1, *[1] * len(wanted)))
     return ops.concatenate([x, ops.broadcast_to(levels, (*ops.shape(x)[:-1], 1))], axis=-1)

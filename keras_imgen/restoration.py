@@ -178,7 +178,8 @@ class Restorer(Sequences, Prior, PictureModel):
                 shape `(n, [time,] height, width, 1)` or anything that broadcasts to it.
             level: for a model conditioned on the strength of the degradation (`append_level`), its
                 strength, as the degradation's own argument and within the range that it was given
-                in training; by default the model estimates it itself.
+                in training; by default the model estimates it itself, if it has learned to
+                (`append_level=0.5`).
             self_ensemble: whether to restore each picture turned and mirrored in all eight ways
                 (four, if the network's sides are fixed and unequal) and take the mean: a little
                 better, eight times as slow.

@@ -140,12 +140,12 @@ def test_sequences_are_restored():
 # What a model is told beside the picture
 
 
-def told_denoiser(**options):
+def told_denoiser(share=True, **options):
     keras.utils.set_random_seed(0)
     network = networks.dncnn(
         (None, None, 3), extra_channels=1, depth=3, filters=4, batch_norm=False
     )
-    noise = degradations.AdditiveNoise((0.0, 0.2), append_level=True, seed=2)
+    noise = degradations.AdditiveNoise((0.0, 0.2), append_level=share, seed=2)
     model = Restorer(network, noise, seed=1)
     model.compile(**options)
     return model
@@ -165,12 +165,17 @@ def test_a_mask_may_be_passed_beside_the_picture():
 
 
 def test_a_level_may_be_told_or_not():
-    model = told_denoiser()
     channel = np.full((*CLEAN.shape[:-1], 1), 0.1, "float32")
-    for level, told in ((0.1, channel), (None, 0 * channel)):
-        expected = model.restore(np.concatenate([CLEAN, told], axis=-1))
-        np.testing.assert_array_equal(model.restore(CLEAN, level=level), expected)
-    assert np.any(model.restore(CLEAN, level=0.1) != model.restore(CLEAN))
+    for share in (True, 0.5):
+        model = told_denoiser(share)
+        answers = []
+        for level, told in ((0.1, channel), (None, 0 * channel)):
+            answers.append(model.restore(np.concatenate([CLEAN, told], axis=-1)))
+            if level or share == 0.5:
+                np.testing.assert_array_equal(model.restore(CLEAN, level=level), answers[-1])
+        assert np.any(answers[0] != answers[1])
+    with pytest.raises(ValueError, match="conditioned on a level. Received: none. Pass `level`"):
+        told_denoiser(True).restore(CLEAN)  # 0 would be a wrong one
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from keras_imgen.cli.inputs import (
 from keras_imgen.cli.restoring import restored
 from keras_imgen.data.photos import read_photo, write_photo
 from keras_imgen.files import write_whole
+from keras_imgen.matching import must_be_told
 from keras_imgen.pretrained import UNTRAINED
 
 
@@ -204,8 +205,8 @@ def _options(model, args):
     }
     of_noise = appends == ("level",) and isinstance(model.degradation, degradations.AdditiveNoise)
     if args.sigma == "auto":
-        must = of_noise and model.degradation.share_given == 1.0  # of pictures it is estimated
-        if must and films.takes(model) and not args.degrade:
+        # Of pictures it is estimated.
+        if of_noise and must_be_told(model) and films.takes(model) and not args.degrade:
             raise ValueError("This model must be told how noisy a film is. Pass --sigma.")
         return options
     if not of_noise:

@@ -13,6 +13,7 @@ from keras_imgen.cli.inputs import LeftOut, find, run_config
 from keras_imgen.cli.restoring import check_colors
 from keras_imgen.data import sources, to_float
 from keras_imgen.data.photos import read_picture
+from keras_imgen.matching import must_be_told
 
 PICTURES, SAMPLES = 1000, 200  # of a VAE
 
@@ -117,7 +118,7 @@ def _restored(model, args):
             f"{args.model!r} is a {type(model).__name__} that restores no single pictures. Pass a "
             "model trained to denoise or inpaint, or a VAE."
         )
-    (found, notes), left_out = find([args.data]), LeftOut()
+    (found, notes), left_out, told = find([args.data]), LeftOut(), {}
     degradation = model.degradation
     if degradation is None and args.sigma is None:
         raise ValueError(
@@ -130,6 +131,8 @@ def _restored(model, args):
                 "This model fills holes. Leave out --sigma: the pictures get holes as in training."
             )
         degradation = degradations.AdditiveNoise(args.sigma / 255.0, seed=args.seed)
+        if must_be_told(model):
+            told["level"] = args.sigma / 255.0
     width = min(max(len(str(name)) for _, name in found), 40)
     width = max(width, len(f"mean of {len(found)}"))
     rows = []
@@ -141,7 +144,7 @@ def _restored(model, args):
             clean = to_float(pixels)[None]
             check_colors(model, clean)
             observed = keras.ops.convert_to_numpy(degradation(clean, training=False))
-            restored = model.restore(observed, self_ensemble=bool(args.self_ensemble))
+            restored = model.restore(observed, self_ensemble=bool(args.self_ensemble), **told)
             pair = (observed[..., : clean.shape[-1]], restored)
             row = [float(metrics.psnr(clean, picture, clip=True)[0]) for picture in pair]
             rows.append([*row, float(metrics.ssim(clean, restored)[0])])

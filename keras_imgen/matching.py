@@ -7,9 +7,19 @@ from keras_imgen import backends
 from keras_imgen.checks import dtype_name, shown
 from keras_imgen.data import check_pictures
 from keras_imgen.data.dataset import NOISE
-from keras_imgen.degradations import AdditiveNoise, Degradation, MissingPixels
+from keras_imgen.degradations import (
+    AdditiveNoise,
+    Blur,
+    Degradation,
+    Downsample,
+    JpegCompression,
+    MissingPixels,
+    MotionBlur,
+)
+from keras_imgen.degradations.combined import parts_of
 from keras_imgen.sizes import multiple_of_sides
 
+CARRYING = (Blur, Downsample, JpegCompression, MotionBlur)  # of a pixel's value to those around it
 NO_LEVEL = "This model is conditioned on a level. Received: none. Pass `level`."
 
 
@@ -114,6 +124,7 @@ def conditioned(model, observed, known, level):
     shape = (*observed.shape[:-1], 1)
     if known is not None:
         known = checked_mask(known, shape)
+        _check_hidden(model.degradation)
         # Whatever stands in the holes, NaN too, is not seen.
         return np.concatenate([np.where(known == 0.0, 0.0, observed), known], axis=-1)
     if appends == ("level",):
@@ -127,6 +138,19 @@ def conditioned(model, observed, known, level):
         f"shape={observed.shape}. Pass `known`, degrade clean pictures with model.degradation, "
         "or append it."
     )
+
+
+def _check_hidden(degradation):
+    """Raise if what stands in holes must be seen, since something carried it there."""
+    parts = [] if degradation is None else parts_of(degradation)
+    hiding = [place for place, part in enumerate(parts) if "mask" in part.appends]
+    behind = [part for part in parts[min(hiding, default=0) :] if isinstance(part, CARRYING)]
+    if hiding and behind:
+        raise ValueError(
+            "Where pixels were missing, this model has learned from what "
+            f"{type(behind[0]).__name__} then carried there, and `known` would hide that. "
+            "Received: `known`. Append the mask behind the observed pictures instead."
+        )
 
 
 def undoes(model) -> bool:

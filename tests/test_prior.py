@@ -76,6 +76,23 @@ def test_blurred_holes_are_undone_without_a_warning(clean, grey, known):
     assert 5.0 < gained.min() < 20.0
 
 
+@pytest.mark.parametrize("behind", [Blur(1.2), degradations.JpegCompression(50), Downsample(2)])
+def test_a_model_that_learned_from_blurred_holes_is_not_told_to_overlook_them(clean, behind):
+    network = ki.networks.dncnn((None, None, 1), extra_channels=1, depth=3, filters=2)
+    missing = MissingPixels(0.3, seed=0)
+    for degradation in (Compose([missing, behind]), Compose([Compose([missing]), behind])):
+        model = ki.Restorer(network, degradation)
+        observed = np.asarray(degradation(clean))
+        with pytest.raises(ValueError, match="carried there.*Append the mask behind"):
+            model.restore(observed[..., :1], known=observed[..., 1:])
+        assert model.restore(observed).shape == clean.shape
+    model = ki.Restorer(network, Compose([behind, missing]))
+    observed = np.asarray(model.degradation(clean))
+    np.testing.assert_array_equal(
+        model.restore(observed[..., :1], known=observed[..., 1:]), model.restore(observed)
+    )
+
+
 def test_two_masks_with_something_between_are_refused(clean, grey):
     holes = [MissingPixels(0.3, seed=seed) for seed in (0, 1)]
     degradation = Compose([holes[0], Blur(1.2), holes[1]])

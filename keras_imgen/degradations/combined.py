@@ -74,13 +74,13 @@ class _Combined(Degradation):
         return cls(degradations, **config)
 
 
-def _parts(degradation):
+def parts_of(degradation):
     """Return all that a degradation applies one after the other."""
     if isinstance(degradation, Persistent):
-        return _parts(degradation.degradation)
+        return parts_of(degradation.degradation)
     if not isinstance(degradation, Compose):
         return [degradation]
-    return [part for each in degradation.degradations for part in _parts(each)]
+    return [part for each in degradation.degradations for part in parts_of(each)]
 
 
 @keras.saving.register_keras_serializable("keras_imgen")
@@ -110,7 +110,7 @@ class Compose(_Combined):
                 "Compose([AdditiveNoise(0.1, seed=0), MissingPixels(0.3, seed=0)])."
             )
         super().__init__(degradations, **kwargs)
-        draws = [(type(d).__name__, d.seed) for d in _parts(self)]
+        draws = [(type(d).__name__, d.seed) for d in parts_of(self)]
         if twice := [draw for draw in draws if draws.count(draw) > 1]:
             raise ValueError(
                 "Two degradations of one kind need different seeds, or they draw the same. "
@@ -134,13 +134,13 @@ class Compose(_Combined):
     def operator(self, known=None):
         """Return the functions of all parts, one after the other, and all their noise."""
         forward, variance, keeps, hidden, mixed = [], 0.0, True, False, False
-        for part in _parts(self):
+        for part in parts_of(self):
             step = part.operator(known)
             if isinstance(part, WithMask) and mixed:
                 raise ValueError(
                     "Pixels may be missing before something or behind it, not both: only one mask "
-                    f"is told. Received: {', '.join(type(p).__name__ for p in _parts(self))}. Undo "
-                    "one after the other, the last one first."
+                    f"is told. Received: {', '.join(type(p).__name__ for p in parts_of(self))}. "
+                    "Undo one after the other, the last one first."
                 )
             hidden = hidden or isinstance(part, WithMask)
             mixed = mixed or (hidden and not (step.keeps or isinstance(part, AdditiveNoise)))

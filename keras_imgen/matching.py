@@ -9,17 +9,19 @@ from keras_imgen.data import check_pictures
 from keras_imgen.data.dataset import NOISE
 from keras_imgen.degradations import (
     AdditiveNoise,
-    Blur,
     Degradation,
-    Downsample,
-    JpegCompression,
+    Flicker,
     MissingPixels,
-    MotionBlur,
+    Mosaic,
+    PoissonNoise,
+    SaltAndPepper,
+    Scratches,
 )
 from keras_imgen.degradations.combined import parts_of
 from keras_imgen.sizes import multiple_of_sides
 
-CARRYING = (Blur, Downsample, JpegCompression, MotionBlur)  # of a pixel's value to those around it
+# What changes each pixel by itself, and so carries nothing into holes. Of others nobody knows.
+IN_PLACE = (AdditiveNoise, Flicker, Mosaic, PoissonNoise, SaltAndPepper, Scratches)
 NO_LEVEL = "This model is conditioned on a level. Received: none. Pass `level`."
 
 
@@ -83,6 +85,13 @@ def check_match(network, degradation, keep_known) -> None:
         )
 
 
+def takes_noise_level(model) -> bool:
+    """Return whether a model is conditioned on the strength of white noise and on nothing else."""
+    return getattr(model, "appends", ()) == ("level",) and isinstance(
+        model.degradation, AdditiveNoise
+    )
+
+
 def must_be_told(model) -> bool:
     """Return whether a model was given the strength in every step, so that 0 is a wrong one."""
     return model.appends == ("level",) and getattr(model.degradation, "share_given", 0.0) == 1.0
@@ -141,23 +150,23 @@ def conditioned(model, observed, known, level):
 
 
 def _check_hidden(degradation):
-    """Raise if what stands in holes must be seen, since something carried it there."""
-    parts = [] if degradation is None else parts_of(degradation)
-    hiding = [place for place, part in enumerate(parts) if "mask" in part.appends]
-    behind = [part for part in parts[min(hiding, default=0) :] if isinstance(part, CARRYING)]
-    if hiding and behind:
-        raise ValueError(
-            "Where pixels were missing, this model has learned from what "
-            f"{type(behind[0]).__name__} then carried there, and `known` would hide that. "
-            "Received: `known`. Append the mask behind the observed pictures instead."
-        )
+    """Raise if what stands in holes must be seen, since something may have carried it there."""
+    hidden = False
+    for part in [] if degradation is None else parts_of(degradation):
+        if "mask" in part.appends:
+            hidden = True
+        elif hidden and not isinstance(part, IN_PLACE):
+            raise ValueError(
+                "Where pixels were missing, this model has learned from what "
+                f"{type(part).__name__} then carried there, and `known` would hide that. "
+                "Received: `known`. Append the mask behind the observed pictures instead."
+            )
 
 
 def undoes(model) -> bool:
     """Return whether a model is a denoiser of single pictures that is told the level of noise."""
     return (
-        getattr(model, "appends", ()) == ("level",)
-        and isinstance(model.degradation, AdditiveNoise)
+        takes_noise_level(model)
         and model.degradation.range[1] > 0.0
         and len(model.image_shape) == 3
     )

@@ -76,7 +76,23 @@ def test_blurred_holes_are_undone_without_a_warning(clean, grey, known):
     assert 5.0 < gained.min() < 20.0
 
 
-@pytest.mark.parametrize("behind", [Blur(1.2), degradations.JpegCompression(50), Downsample(2)])
+class Halved(degradations.Degradation):
+    """A degradation of a user's own: nobody knows what it does to pixels."""
+
+    def degrade(self, clean, seeds):
+        return 0.5 * (clean + ki.degradations.Blur(2.0)(clean))
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        Blur(1.2),
+        degradations.JpegCompression(50),
+        Downsample(2),
+        Halved(),
+        degradations.OneOf([Blur(1.0), AdditiveNoise(0.1)]),
+    ],
+)
 def test_a_model_that_learned_from_blurred_holes_is_not_told_to_overlook_them(clean, behind):
     network = ki.networks.dncnn((None, None, 1), extra_channels=1, depth=3, filters=2)
     missing = MissingPixels(0.3, seed=0)

@@ -216,6 +216,28 @@ def test_a_level_that_means_two_things_is_refused():
         model.restore(CLEAN, level=1.5)
 
 
+@pytest.mark.parametrize(
+    "combined",
+    [
+        lambda noise: degradations.Compose([degradations.Blur(1.0), noise]),
+        lambda noise: degradations.Persistent(noise, seed=4),
+        lambda noise: degradations.Persistent(degradations.OneOf([noise]), seed=4),
+        lambda noise: degradations.OneOf(
+            [degradations.PoissonNoise(0.01, append_level=True), noise]
+        ),
+        lambda noise: degradations.Compose([degradations.Compose([noise])]),
+    ],
+)
+def test_a_level_that_was_always_told_must_be_told_of_parts_too(combined):
+    noise = degradations.AdditiveNoise((0.05, 0.2), append_level=True, seed=1)
+    network = networks.dncnn((None, None, 3), depth=3, filters=4, extra_channels=1)
+    model = Restorer(network, combined(noise), seed=0)
+    told = np.concatenate([CLEAN, np.full_like(CLEAN[..., :1], 0.1)], axis=-1)
+    np.testing.assert_array_equal(model.restore(CLEAN, level=0.1), model.restore(told))
+    with pytest.raises(ValueError, match="conditioned on a level. Received: none"):
+        model.restore(CLEAN)
+
+
 def test_a_level_of_0_is_refused_where_it_stands_for_none():
     always = told_denoiser()
     always.restore(CLEAN, level=0.0)

@@ -32,7 +32,7 @@ from keras_imgen.cli.inputs import (
 from keras_imgen.cli.restoring import restored
 from keras_imgen.data.photos import read_photo, write_photo
 from keras_imgen.files import write_whole
-from keras_imgen.matching import must_be_told
+from keras_imgen.matching import must_be_told, takes_noise_level
 from keras_imgen.pretrained import UNTRAINED
 
 
@@ -203,7 +203,7 @@ def _options(model, args):
         "tile": args.tile,
         "progress": sys.stdout.isatty(),
     }
-    of_noise = appends == ("level",) and isinstance(model.degradation, degradations.AdditiveNoise)
+    of_noise = takes_noise_level(model)
     if args.sigma == "auto":
         # Of pictures it is estimated.
         if of_noise and must_be_told(model) and films.takes(model) and not args.degrade:

@@ -18,7 +18,7 @@ from keras_imgen.interrupts import deferred
 from keras_imgen.processor import choose_convolutions
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-BACKENDS = ("tensorflow", "jax", "torch")
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 FAMILIES = ("gan", "vae", "diffusion", "denoise", "inpaint", "sequence")
 
 # What `load_pretrained` knows.
@@ -113,8 +113,8 @@ def _explain(error, out):
         advice = ADVICE.get(name, "Look after its cause, then give the same command again.")
         return f"{path!r} cannot be used: {error.strerror}. {advice}", 1 if name in FAILED else 2
     if isinstance(error, ModuleNotFoundError) and error.name in BACKENDS:
-        there = [name for name in BACKENDS if importlib.util.find_spec(name)]
-        instead = f", or set KERAS_BACKEND={there[0]}: that one is" if there else ""
+        there = next(filter(importlib.util.find_spec, BACKENDS), None)
+        instead = f", or set KERAS_BACKEND={there}: that one is" if there else ""
         return f"Keras computes by {error.name}, which is not installed. Install it{instead}.", 1
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return "there is not enough memory. Pass fewer or smaller pictures or batches.", 1

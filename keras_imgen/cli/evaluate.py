@@ -13,7 +13,7 @@ from keras_imgen.cli.inputs import LeftOut, find, run_config
 from keras_imgen.cli.restoring import check_colors
 from keras_imgen.data import sources, to_float
 from keras_imgen.data.photos import read_picture
-from keras_imgen.matching import must_be_told
+from keras_imgen.matching import must_be_told, takes_noise_level
 
 PICTURES, SAMPLES = 1000, 200  # of a VAE
 
@@ -131,7 +131,7 @@ def _restored(model, args):
                 "This model fills holes. Leave out --sigma: the pictures get holes as in training."
             )
         degradation = degradations.AdditiveNoise(args.sigma / 255.0, seed=args.seed)
-        if must_be_told(model):
+        if takes_noise_level(model) and must_be_told(model):
             told["level"] = args.sigma / 255.0
     width = min(max(len(str(name)) for _, name in found), 40)
     width = max(width, len(f"mean of {len(found)}"))

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 
 import keras
 
+from keras_imgen.cli.command import BACKENDS
 from keras_imgen.cli.precision import WORTH_IT
 
-BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 FAMILIES = ("gan", "vae", "diffusion", "denoise", "sequence")
 PRECISIONS = ("float32", "bfloat16")
 PATIENCE = 120.0  # seconds for a figure, of which most are to build and compile

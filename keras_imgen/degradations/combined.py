@@ -41,6 +41,12 @@ class _Combined(Degradation):
         """Return the parameters of each part."""
         return [part.draw(shape, s) for part, s in zip(self.degradations, seeds[1:], strict=True)]
 
+    @property
+    def share_given(self) -> float:
+        """Share of the pictures whose level is told: by the part that tells it least often."""
+        told = (part for part in self.degradations if "level" in part.appends)
+        return min((getattr(part, "share_given", 0.0) for part in told), default=0.0)
+
     def checked_level(self, level) -> float:
         """Return the level channel's value for a strength that somebody passed, or raise.
 

@@ -288,9 +288,11 @@ class Persistent(Degradation):
                 "Persistent(MissingBlocks(0.1), speed=2)])."
             )
         self.appends = degradation.appends
-        if isinstance(degradation, WithStrength):  # for models that are told a level
-            self.range, self.share_given = degradation.range, degradation.share_given
+        if hasattr(degradation, "checked_level"):  # for models that are told a level
+            self.share_given = degradation.share_given
             self.checked_level = degradation.checked_level
+        if isinstance(degradation, WithStrength):
+            self.range = degradation.range
 
     def seeds(self, training=None):
         """Return its own seeds, and behind them those of what persists."""

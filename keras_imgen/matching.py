@@ -211,10 +211,16 @@ def to_undo(image_shape, observed, degradation, known):
             "Compose([Blur(1.6), MissingPixels()])."
         )
     if known is not None:
+        if with_them:
+            raise ValueError(
+                "`known` goes with pictures without further channels; behind these stands a mask "
+                f"already. Received: `known` and shape={observed.shape}. Leave out one of them."
+            )
         known = checked_mask(known, (*observed.shape[:-1], 1))
     elif with_them:
         masks = [observed[..., channels + i] for i, a in enumerate(appended) if a == "mask"]
-        known = np.prod(masks, axis=0)[..., None] if masks else None
+        if masks:
+            known = np.prod([checked_mask(mask, mask.shape) for mask in masks], axis=0)[..., None]
     operator = degradation.operator(known)
     if with_them:
         observed = observed[..., :channels]
@@ -224,7 +230,9 @@ def to_undo(image_shape, observed, degradation, known):
     check_pictures(seen, image_shape, "observed", noise=NOISE)
     if known is not None and not operator.keeps:
         # Unless what came behind the holes has carried pixels there from beside them.
-        reached = ops.convert_to_numpy(operator.forward(ops.ones(seen.shape, "float32")))
+        # Random pixels do not cancel, whatever the weights.
+        pixels = np.random.default_rng(0).uniform(0.5, 1.0, seen.shape).astype("float32")
+        reached = ops.convert_to_numpy(operator.forward(ops.convert_to_tensor(pixels)))
         unseen = (known == 0.0) & (reached == 0.0)
         seen = np.where(unseen, 0.0, observed).astype(observed.dtype)
         check_pictures(seen, image_shape, "observed", noise=NOISE)

@@ -2,6 +2,7 @@
 
 import warnings
 
+import keras
 import numpy as np
 import pytest
 
@@ -107,6 +108,63 @@ def test_a_model_that_learned_from_blurred_holes_is_not_told_to_overlook_them(cl
     np.testing.assert_array_equal(
         model.restore(observed[..., :1], known=observed[..., 1:]), model.restore(observed)
     )
+
+
+class Emboss(degradations.Degradation):
+    """Weights that cancel on white."""
+
+    def draw(self, shape, seeds):
+        return {}
+
+    def apply(self, clean, parameters):
+        return self.operator().forward(clean)
+
+    def operator(self, known=None):
+        roll = keras.ops.roll
+        return degradations.Operator(lambda x: x + 0.5 * (roll(x, 1, -2) - roll(x, -1, -2)))
+
+
+def test_weights_that_cancel_hide_nothing(clean, grey):
+    degradation = Compose([MissingPixels(0.3, seed=0), Emboss()])
+    observed = np.asarray(degradation(clean))
+    seen, _ = matching.to_undo(grey.image_shape, observed, degradation, None)
+    np.testing.assert_array_equal(seen, observed[..., :1])
+
+
+@pytest.mark.parametrize(
+    "degradation", [MissingPixels(0.3), Compose([Blur(1.0), MissingPixels(0.3)])]
+)
+def test_a_mask_behind_the_pictures_is_checked_as_one_beside_them(clean, grey, degradation):
+    observed = np.asarray(degradation(clean))
+    pictures, mask = observed[..., :1], observed[..., 1:]
+    for wrong in (255 * mask, 0.5 * mask, np.where(mask == 0.0, np.nan, mask)):
+        for given, known in ((np.concatenate([pictures, wrong], -1), None), (pictures, wrong)):
+            with pytest.raises(ValueError, match="`known` must be 1 where a pixel is known"):
+                grey.undo(given, degradation, known=known)
+    with pytest.raises(ValueError, match="stands a mask already.*Leave out one"):
+        grey.undo(observed, degradation, known=1.0 - mask)
+
+
+class OwnMask(degradations.Degradation):
+    """Holes of a user's own."""
+
+    appends = ("mask",)
+
+    def draw(self, shape, seeds):
+        return {"mask": np.indices((*shape[:-1], 1))[-2] % 3 > 0}
+
+    def apply(self, clean, parameters):
+        mask = parameters["mask"].astype("float32")
+        return np.concatenate([np.asarray(clean) * mask, mask], axis=-1)
+
+    def operator(self, known=None):
+        return degradations.Operator(lambda x: x * known, keeps=True)
+
+
+def test_holes_of_a_users_own_are_holes(clean):
+    with pytest.raises(ValueError, match="before something or behind it, not both"):
+        Compose([MissingPixels(0.3, seed=0), Blur(1.0), OwnMask()]).operator(clean)
+    assert Compose([AdditiveNoise(0.1, seed=0), OwnMask()]).operator(clean).sigma == 0.1
 
 
 def test_two_masks_with_something_between_are_refused(clean, grey):

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_imgen.checks import shown
-from keras_imgen.degradations.base import Degradation, Operator, WithMask, per_picture
+from keras_imgen.degradations.base import Degradation, Operator, per_picture
 from keras_imgen.degradations.noise import AdditiveNoise
 from keras_imgen.degradations.over_time import Persistent
 from keras_imgen.settings import as_meant
@@ -142,15 +142,16 @@ class Compose(_Combined):
         forward, variance, keeps, hidden, mixed = [], 0.0, True, False, False
         for part in parts_of(self):
             step = part.operator(known)
-            if isinstance(part, WithMask) and mixed:
+            hides = "mask" in part.appends
+            if hides and mixed:
                 raise ValueError(
                     "Pixels may be missing before something or behind it, not both: only one mask "
                     f"is told. Received: {', '.join(type(p).__name__ for p in parts_of(self))}. "
                     "Undo one after the other, the last one first."
                 )
-            hidden = hidden or isinstance(part, WithMask)
+            hidden = hidden or hides
             mixed = mixed or (hidden and not (step.keeps or isinstance(part, AdditiveNoise)))
-            if variance and not isinstance(part, AdditiveNoise | WithMask):
+            if variance and not (hides or isinstance(part, AdditiveNoise)):
                 raise ValueError(
                     f"Noise must come behind what it is observed through. Received: noise before "
                     f"{type(part).__name__}. Put it behind, as in "
